@@ -1,0 +1,1 @@
+//! Thin adapters between hosts and [`crate::exchange`], chosen by the target that is compiled.
