@@ -6,6 +6,7 @@
 
 pub mod exchange;
 pub mod handler;
+pub mod mapping;
 pub mod scim;
 mod engine;
 mod host;

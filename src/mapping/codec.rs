@@ -1,0 +1,200 @@
+//! How one value is written in SCIM and in the application.
+
+use jiff::Timestamp;
+use serde_json::{Number, Value};
+
+use crate::scim::schema::Kind;
+
+/// A two-way conversion between a SCIM value and a native value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Codec {
+    /// The same value.
+    Same,
+    /// Seconds since 1970 for a `dateTime`.
+    EpochSeconds,
+    /// Milliseconds since 1970 for a `dateTime`.
+    EpochMillis,
+    /// Lower-case text.
+    Lowercase,
+    /// A native text for a SCIM number or boolean.
+    Text,
+    /// A native whole number for a SCIM text.
+    Integer,
+    /// The opposite boolean.
+    Not,
+    /// Native text with commas for a SCIM list.
+    Csv,
+    /// A fixed shape around the value.
+    Template {
+        /// The text before the value.
+        before: String,
+        /// The text after it.
+        after: String,
+    },
+    /// SCIM values and their native values, one for one.
+    Enum {
+        /// Pairs of SCIM and native value.
+        pairs: Vec<(Value, Value)>,
+        /// The SCIM value of every other native value.
+        otherwise: Option<Value>,
+    },
+}
+
+impl Codec {
+    /// The native value for a SCIM value. The error says what would be accepted.
+    pub fn encode(&self, scim: &Value) -> Result<Value, String> {
+        Ok(match self {
+            Codec::Same => scim.clone(),
+            Codec::EpochSeconds => instant(scim)?.as_second().into(),
+            Codec::EpochMillis => instant(scim)?.as_millisecond().into(),
+            Codec::Lowercase => match scim.as_str() {
+                Some(text) => text.to_lowercase().into(),
+                None => scim.clone(),
+            },
+            Codec::Text => text_of(scim).into(),
+            Codec::Integer => {
+                let text = text_of(scim);
+                let number: i64 = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
+                // A second spelling of the same number would be a second name for the same resource.
+                if number.to_string() != text {
+                    return Err(format!("`{text}` is not a whole number"));
+                }
+                number.into()
+            }
+            Codec::Not => match scim.as_bool() {
+                Some(value) => Value::Bool(!value),
+                None => return Err("`true` or `false` is expected".to_owned()),
+            },
+            Codec::Csv => match scim {
+                Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(",").into(),
+                single => text_of(single).into(),
+            },
+            Codec::Template { before, after } => format!("{before}{}{after}", text_of(scim)).into(),
+            Codec::Enum { pairs, .. } => match pairs.iter().find(|(key, _)| same(key, scim)) {
+                Some((_, native)) => native.clone(),
+                None => {
+                    let allowed: Vec<String> = pairs.iter().map(|(key, _)| text_of(key)).collect();
+                    return Err(format!("`{}` is none of: {}", text_of(scim), allowed.join(", ")));
+                }
+            },
+        })
+    }
+
+    /// The SCIM value, of type `kind`, for a native value. `None` where the native value says nothing.
+    pub fn decode(&self, native: Value, kind: Kind) -> Option<Value> {
+        if let Codec::Enum { pairs, otherwise } = self {
+            return match pairs.iter().find(|(_, value)| same(value, &native)) {
+                Some((scim, _)) => Some(scim.clone()),
+                None => otherwise.clone(),
+            };
+        }
+        let value = match self {
+            Codec::EpochSeconds => Timestamp::from_second(number(&native)?).ok()?.to_string().into(),
+            Codec::EpochMillis => Timestamp::from_millisecond(number(&native)?).ok()?.to_string().into(),
+            Codec::Not => Value::Bool(!truth(&native)?),
+            Codec::Csv => {
+                let text = native.as_str()?;
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                return Some(items.map(Value::from).collect());
+            }
+            Codec::Template { before, after } => {
+                let text = native.as_str()?;
+                text.strip_prefix(before)?.strip_suffix(after)?.into()
+            }
+            _ => native,
+        };
+        coerce(value, kind)
+    }
+}
+
+/// Brings a native value into the JSON type that SCIM has for `kind`. What cannot be is nothing.
+fn coerce(value: Value, kind: Kind) -> Option<Value> {
+    match (kind, value) {
+        (_, Value::Null) => None,
+        (Kind::Boolean, value) => truth(&value).map(Value::Bool),
+        (Kind::Integer, value) => number(&value).map(Value::from),
+        (Kind::Decimal, value @ Value::Number(_)) => Some(value),
+        (Kind::Decimal, Value::String(text)) => text.parse::<Number>().ok().map(Value::Number),
+        (Kind::Complex, value @ (Value::Object(_) | Value::Array(_))) => Some(value),
+        (Kind::Complex | Kind::Decimal, _) => None,
+        (_, value @ Value::String(_)) => Some(value),
+        (_, value @ (Value::Number(_) | Value::Bool(_))) => Some(text_of(&value).into()),
+        (_, Value::Array(items)) => {
+            let items = items.into_iter().filter_map(|item| coerce(item, kind));
+            Some(Value::Array(items.collect()))
+        }
+        (_, Value::Object(_)) => None,
+    }
+}
+
+/// A scalar as text; anything else as JSON.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            // Applications write epoch seconds with fractions; what is below a second is not kept.
+            #[allow(clippy::cast_possible_truncation)]
+            number.as_f64().filter(|value| value.abs() < 9e15).map(|value| value as i64)
+        }),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::Number(number) => number.as_i64().map(|value| value != 0),
+        Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether two values are the same but for the JSON type: `true` and `"true"`, 1 and `"1"`.
+fn same(a: &Value, b: &Value) -> bool {
+    a == b || (!a.is_null() && !b.is_null() && text_of(a) == text_of(b))
+}
+
+fn instant(value: &Value) -> Result<Timestamp, String> {
+    let text = value.as_str().unwrap_or_default();
+    text.parse().map_err(|_| format!("`{text}` is not a date and time such as 2026-01-31T12:00:00Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn converts_both_ways() {
+        let status = Codec::Enum {
+            pairs: vec![(json!(true), json!("ACTIVE")), (json!(false), json!("SUSPENDED"))],
+            otherwise: Some(json!(false)),
+        };
+        let shape = Codec::Template { before: "@".into(), after: ":example.org".into() };
+        for (codec, kind, scim, native) in [
+            (Codec::Same, Kind::String, json!("x"), json!("x")),
+            (Codec::EpochSeconds, Kind::DateTime, json!("2026-11-23T16:50:43Z"), json!(1_795_452_643)),
+            (Codec::EpochMillis, Kind::DateTime, json!("2026-11-23T16:50:43.5Z"), json!(1_795_452_643_500_i64)),
+            (Codec::Integer, Kind::String, json!("7"), json!(7)),
+            (Codec::Text, Kind::Boolean, json!(true), json!("true")),
+            (Codec::Not, Kind::Boolean, json!(true), json!(false)),
+            (Codec::Csv, Kind::String, json!(["a", "b"]), json!("a,b")),
+            (status.clone(), Kind::Boolean, json!(true), json!("ACTIVE")),
+            (shape, Kind::String, json!("alice"), json!("@alice:example.org")),
+        ] {
+            assert_eq!(codec.encode(&scim), Ok(native.clone()), "{codec:?}");
+            assert_eq!(codec.decode(native, kind), Some(scim), "{codec:?}");
+        }
+        assert_eq!(status.decode(json!("INVITED"), Kind::Boolean), Some(json!(false)));
+        assert!(Codec::Integer.encode(&json!("07")).is_err());
+    }
+}

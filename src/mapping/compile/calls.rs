@@ -1,0 +1,301 @@
+//! Templates, calls and operations.
+
+use serde_json::Value;
+
+use super::Compiler;
+use crate::mapping::diagnostic::{Code, nearest};
+use crate::mapping::language as written;
+use crate::mapping::node::Mark;
+use crate::mapping::pointer::Pointer;
+use crate::mapping::read::{Spanned, Table};
+use crate::mapping::template::{CallTemplate, JsonTemplate, Slot, Template, TemplateError};
+use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
+
+/// The placeholders that mean something where a template stands.
+pub(super) struct Names<'a> {
+    fixed: Vec<(&'static str, Slot)>,
+    rows: &'a [Row],
+    environment: bool,
+}
+
+impl<'a> Names<'a> {
+    /// These, and every attribute row.
+    pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
+        Names { fixed: fixed.to_vec(), rows, environment: false }
+    }
+
+    /// Those of a login call.
+    pub(super) fn of_login() -> Names<'static> {
+        Names { fixed: vec![("token", Slot::Token)], rows: &[], environment: true }
+    }
+
+    fn slot(&self, name: &str) -> Option<Slot> {
+        let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, slot)| slot.clone());
+        fixed.or_else(|| self.rows.iter().position(|row| row.name == name).map(Slot::Row))
+    }
+
+    fn all(&self) -> Vec<&str> {
+        let fixed = self.fixed.iter().map(|(name, _)| *name);
+        fixed.chain(self.rows.iter().map(|row| row.name.as_str())).collect()
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn template(&mut self, text: &Spanned<String>, names: &Names) -> Template {
+        let mut missing = None;
+        let parsed = Template::parse(&text.value, |name| match name.strip_prefix("env.") {
+            Some(variable) if names.environment => match self.environment.get(variable) {
+                Some(value) => Some(Err(value.trim().to_owned())),
+                None => {
+                    missing = Some(variable.to_owned());
+                    Some(Err(String::new()))
+                }
+            },
+            _ => names.slot(name).map(Ok),
+        });
+        if let Some(variable) = missing {
+            self.secret(&variable, text.at);
+        }
+        match parsed {
+            Ok(template) => template,
+            Err(TemplateError::Braces) => {
+                let help = "write `{name}` for a placeholder, `{{` and `}}` for braces";
+                self.error(Code::BadTemplate, text.at, format!("the braces in `{}` do not match", text.value), help);
+                Template::default()
+            }
+            Err(TemplateError::Unknown(name)) => {
+                let all = names.all();
+                let help = match nearest(&name, all.iter().copied()) {
+                    Some(meant) => format!("did you mean `{{{meant}}}`?"),
+                    None if all.is_empty() => "no placeholder has a value here: remove it".to_owned(),
+                    None => format!("the placeholders that have a value here: {}", all.join(", ")),
+                };
+                self.error(Code::UnknownPlaceholder, text.at, format!("`{{{name}}}` has no value here"), help);
+                Template::default()
+            }
+        }
+    }
+
+    pub(super) fn path(&mut self, text: &Spanned<String>, names: &Names) -> Template {
+        if !text.value.starts_with('/') {
+            self.error(
+                Code::BadTemplate,
+                text.at,
+                format!("a native path begins with `/`, and `{}` does not", text.value),
+                format!("write `/{}`", text.value),
+            );
+        }
+        let whole = Spanned { at: text.at, value: format!("{}{}", self.base.replace('{', "{{").replace('}', "}}"), text.value) };
+        self.template(&whole, names)
+    }
+
+    pub(super) fn json(&mut self, value: &Value, at: Mark, names: &Names) -> JsonTemplate {
+        JsonTemplate::parse(value, &mut |text| {
+            self.template(&Spanned { at, value: text.to_owned() }, names)
+        })
+    }
+
+    pub(super) fn query(&mut self, query: &Table<Spanned<Value>>, names: &Names) -> Vec<(String, JsonTemplate)> {
+        query
+            .iter()
+            .map(|(name, value)| (name.value.clone(), self.json(&value.value, value.at, names)))
+            .collect()
+    }
+
+    fn headers(&mut self, headers: &Table<Spanned<String>>, names: &Names) -> Vec<(String, Template)> {
+        headers
+            .iter()
+            .map(|(name, value)| (name.value.to_lowercase(), self.template(value, names)))
+            .collect()
+    }
+
+    fn method(&mut self, method: &Spanned<String>) -> String {
+        let upper = method.value.to_uppercase();
+        let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+        if !known.contains(&upper.as_str()) {
+            self.error(
+                Code::UnknownWord,
+                method.at,
+                format!("`{}` is no method", method.value),
+                format!("one of: {}", known.join(", ")),
+            );
+        }
+        upper
+    }
+
+    /// A call with everything in it, and where its reply has the object.
+    pub(super) fn call(&mut self, call: &written::Call, names: &Names) -> (CallTemplate, Option<Pointer>) {
+        let template = self.call_parts(
+            (&call.method, &call.path, &call.query, &call.headers),
+            call.body.as_ref(),
+            call.format,
+            names,
+        );
+        (template, self.optional_pointer(call.item.as_ref()))
+    }
+
+    /// A member call.
+    pub(super) fn member_call(&mut self, call: &written::MemberCall, names: &Names) -> CallTemplate {
+        self.call_parts(
+            (&call.method, &call.path, &call.query, &call.headers),
+            call.body.as_ref(),
+            call.format,
+            names,
+        )
+    }
+
+    fn call_parts(
+        &mut self,
+        (method, path, query, headers): (
+            &Spanned<String>,
+            &Spanned<String>,
+            &Table<Spanned<Value>>,
+            &Table<Spanned<String>>,
+        ),
+        body: Option<&Spanned<Value>>,
+        format: Option<written::Format>,
+        names: &Names,
+    ) -> CallTemplate {
+        CallTemplate {
+            method: self.method(method),
+            path: self.path(path, names),
+            query: self.query(query, names),
+            headers: self.headers(headers, names),
+            body: body.map(|body| self.json(&body.value, body.at, names)),
+            form: format == Some(written::Format::Form),
+        }
+    }
+
+    /// An operation, with the defaults for what it does not say.
+    pub(super) fn operation(
+        &mut self,
+        operation: Option<&written::Operation>,
+        method: &str,
+        path: &Spanned<String>,
+        item: Option<&Spanned<String>>,
+        names: &Names,
+    ) -> Operation {
+        let path = operation.and_then(|it| it.path.as_ref()).unwrap_or(path);
+        let mut call = CallTemplate::new(method, self.path(path, names));
+        let own_item = operation.and_then(|it| it.item.as_ref());
+        let mut absent = Vec::new();
+        if let Some(operation) = operation {
+            if let Some(method) = &operation.method {
+                call.method = self.method(method);
+            }
+            call.query = self.query(&operation.query, names);
+            call.headers = self.headers(&operation.headers, names);
+            call.form = operation.body.as_ref().and_then(|body| body.format) == Some(written::Format::Form);
+            absent = operation.absent.iter().map(|it| self.recognised(it)).collect();
+        }
+        let at = self.optional_pointer(own_item.or(item)).unwrap_or_default();
+        Operation { call, item: Item { at, stated: own_item.is_some() }, absent }
+    }
+
+    /// How the body of a create, update or delete is made.
+    pub(super) fn body(
+        &mut self,
+        operation: &written::Operation,
+        wrap: Option<&Spanned<String>>,
+        names: &Names,
+    ) -> Body {
+        let body = operation.body.as_ref();
+        let wrap = body.and_then(|body| body.wrap.as_ref()).or(wrap);
+        let mut set = Vec::new();
+        let mut omit = Vec::new();
+        if let Some(body) = body {
+            for (at, value) in body.set.iter() {
+                let json = self.json(&value.value, value.at, names);
+                set.extend(self.pointer(at).map(|pointer| (pointer, json)));
+            }
+            omit = body.omit.iter().filter_map(|it| self.pointer(it)).collect();
+        }
+        Body { wrap: self.optional_pointer(wrap).unwrap_or_default(), set, omit }
+    }
+
+    /// A paging style; `items` is where the rows are if the paging does not say it.
+    pub(super) fn paging(
+        &mut self,
+        own: Option<&written::Paging>,
+        items: Option<&Spanned<String>>,
+    ) -> Paging {
+        let shared = self.paging.clone();
+        let Some(written) = own.or(shared.as_ref()) else {
+            let items = self.optional_pointer(items).unwrap_or_default();
+            return Paging { style: paging::Style::Whole, items, total: None };
+        };
+        let styles = [
+            written.page.is_some(),
+            written.offset.is_some(),
+            written.cursor.is_some(),
+            written.marker.is_some(),
+            written.next.is_some(),
+            written.link,
+        ];
+        if styles.iter().filter(|given| **given).count() > 1 {
+            self.error(
+                Code::ExactlyOne,
+                written.place,
+                "a list is paged in one style, and several are given",
+                "keep one of page, offset, cursor, marker, next, link",
+            );
+        }
+        let style = self.paging_style(written);
+        let total = written.total.as_ref().and_then(|total| match total {
+            written::Total::Body(at) => self.pointer(at).map(crate::mapping::ReplyValue::Body),
+            written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
+        });
+        let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
+        Paging { style, items, total }
+    }
+
+    fn paging_style(&mut self, written: &written::Paging) -> paging::Style {
+        use paging::{Numbered, Style};
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let size = |name: &Option<String>, max: &Option<Spanned<u32>>| {
+            name.clone().map(|name| (name, max.as_ref().map_or(100, |max| count(max.value).max(1))))
+        };
+        for max in [
+            written.page.as_ref().map(|page| &page.max),
+            written.offset.as_ref().map(|offset| &offset.max),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if max.value == 0 {
+                self.error(Code::BadPaging, max.at, "a page of 0 rows never ends", "write the application's largest page");
+            }
+        }
+        if let Some(page) = &written.page {
+            Style::Page(Numbered {
+                param: page.param.clone(),
+                first: count(page.first.unwrap_or(1)),
+                size: page.size.clone(),
+                max: count(page.max.value).max(1),
+            })
+        } else if let Some(offset) = &written.offset {
+            Style::Offset(Numbered {
+                param: offset.param.clone(),
+                first: count(offset.first.unwrap_or(0)),
+                size: offset.size.clone(),
+                max: count(offset.max.value).max(1),
+            })
+        } else if let Some(cursor) = &written.cursor {
+            match self.reply_value(&cursor.next) {
+                Some(next) => Style::Cursor { param: cursor.param.clone(), next, size: size(&cursor.size, &cursor.max) },
+                None => Style::Whole,
+            }
+        } else if let Some(marker) = &written.marker {
+            match self.pointer(&marker.field) {
+                Some(field) => Style::Marker { param: marker.param.clone(), field, size: size(&marker.size, &marker.max) },
+                None => Style::Whole,
+            }
+        } else if let Some(next) = &written.next {
+            self.pointer(next).map_or(Style::Whole, Style::Next)
+        } else if written.link {
+            Style::Link
+        } else {
+            Style::Whole
+        }
+    }
+}

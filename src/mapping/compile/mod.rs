@@ -1,0 +1,264 @@
+//! From the document as written to the mapping that runs, with every diagnostic at once.
+
+mod calls;
+mod members;
+mod resources;
+mod rows;
+
+use std::collections::BTreeMap;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::diagnostic::{Code, Diagnostics, Report};
+use super::errors::{ErrorRule, Recognised};
+use super::language::{self as written, ErrorType, Match, Text, Unmapped};
+use super::node::{Mark, Node};
+use super::pointer::Pointer;
+use super::read::{Read, Spanned};
+use super::{Limits, Login, Mapping, ReplyValue};
+use crate::scim::{Leniency, ScimType};
+use calls::Names;
+
+/// Compiles the document `text`, which diagnostics call `name`, with the secrets in `environment`.
+pub fn compile(text: &str, name: &str, environment: &BTreeMap<String, String>) -> Result<Mapping, Diagnostics> {
+    let mut report = Report::default();
+    let mapping = Node::parse(text, &mut report).and_then(|node| {
+        let document = written::Document::read(&node, &mut report)?;
+        let well_formed = report.is_empty();
+        Compiler { report: &mut report, environment, paging: document.paging.clone(), base: String::new(), well_formed }
+            .document(&document)
+    });
+    match mapping {
+        Some(mapping) if report.is_empty() => Ok(mapping),
+        _ => Err(report.finish(name)),
+    }
+}
+
+struct Compiler<'a> {
+    report: &'a mut Report,
+    environment: &'a BTreeMap<String, String>,
+    /// The paging of lists that say nothing.
+    paging: Option<written::Paging>,
+    base: String,
+    /// Whether the document could be read without mistakes: only then is it certain that something is missing.
+    well_formed: bool,
+}
+
+impl Compiler<'_> {
+    fn error(&mut self, code: Code, at: Mark, message: impl Into<String>, suggestion: impl Into<String>) {
+        self.report.add(code, at, message).suggest(suggestion);
+    }
+
+    fn document(&mut self, document: &written::Document) -> Option<Mapping> {
+        let upstream = &document.upstream;
+        self.base = upstream.base.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+        if !self.base.is_empty() && !self.base.starts_with('/') {
+            self.error(
+                Code::BadTemplate,
+                upstream.place,
+                format!("`base` must be a path, and `{}` is none", self.base),
+                "write `/api/v2`: the host and port belong into the setting SCIM_EDGE_UPSTREAM",
+            );
+        }
+        let mut headers = Vec::new();
+        for (name, text) in upstream.headers.iter() {
+            let value = self.text(text);
+            headers.extend(value.map(|value| (name.value.to_lowercase(), value)));
+        }
+        let login = match &upstream.auth {
+            Some(auth) => self.auth(auth, &mut headers),
+            None => None,
+        };
+        let limits = limits(document.limits.as_ref());
+        if document.resources.0.is_empty() && self.well_formed {
+            self.error(
+                Code::MissingKey,
+                document.place,
+                "the mapping has no resource type",
+                "add `User:` below `resources:`",
+            );
+        }
+        let resources: Vec<_> = document
+            .resources
+            .iter()
+            .filter_map(|(name, resource)| self.resource(name, resource))
+            .collect();
+        let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
+        Some(Mapping {
+            headers,
+            login,
+            limits,
+            resources,
+            errors,
+            unmapped: document.unmapped.unwrap_or(Unmapped::Ignore),
+            leniency: if document.strict { Leniency::Strict } else { Leniency::Lenient },
+        })
+    }
+
+    /// The text of a literal or of an environment variable.
+    fn text(&mut self, text: &Text) -> Option<String> {
+        match text {
+            Text::Literal(text) => Some(text.clone()),
+            Text::Environment(name) => self.secret(&name.value, name.at),
+        }
+    }
+
+    fn secret(&mut self, name: &str, at: Mark) -> Option<String> {
+        let value = self.environment.get(name).filter(|value| !value.is_empty()).cloned();
+        if value.is_none() {
+            self.error(
+                Code::MissingSecret,
+                at,
+                format!("the environment variable `{name}` is not set"),
+                format!("set `{name}` in the host's configuration; host-configs/ shows where"),
+            );
+        }
+        value.map(|value| value.trim().to_owned())
+    }
+
+    fn auth(&mut self, auth: &written::Auth, headers: &mut Vec<(String, String)>) -> Option<Login> {
+        let given = [auth.bearer.is_some(), auth.basic.is_some(), auth.login.is_some()];
+        self.exactly_one(&given, auth.place, "bearer, basic, login");
+        if let Some(token) = auth.bearer.as_ref().and_then(|token| self.text(token)) {
+            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        if let Some(basic) = &auth.basic {
+            let (username, password) = (self.text(&basic.username), self.text(&basic.password));
+            if let (Some(username), Some(password)) = (username, password) {
+                let pair = BASE64_STANDARD.encode(format!("{username}:{password}"));
+                headers.push(("authorization".to_owned(), format!("Basic {pair}")));
+            }
+        }
+        self.login(auth.login.as_ref()?)
+    }
+
+    fn login(&mut self, login: &written::Login) -> Option<Login> {
+        let names = Names::of_login();
+        let (call, _) = self.call(&login.call, &names);
+        let token = self.reply_value(&login.token);
+        let header = login.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_lowercase();
+        let default = Spanned {
+            at: login.place,
+            value: if header == "authorization" { "Bearer {token}" } else { "{token}" }.to_owned(),
+        };
+        let value = self.template(login.value.as_ref().unwrap_or(&default), &names);
+        Some(Login {
+            call,
+            token: token?,
+            header,
+            value,
+            lifetime: login.lifetime.as_ref().map(|seconds| u64::from(seconds.value) * 1000),
+        })
+    }
+
+    fn reply_value(&mut self, source: &written::ValueSource) -> Option<ReplyValue> {
+        let given = [source.body.is_some(), source.header.is_some()];
+        self.exactly_one(&given, source.place, "body, header");
+        match (&source.body, &source.header) {
+            (Some(body), _) => self.pointer(body).map(ReplyValue::Body),
+            (None, Some(header)) => Some(ReplyValue::Header(header.to_lowercase())),
+            (None, None) => None,
+        }
+    }
+
+    fn exactly_one(&mut self, given: &[bool], at: Mark, names: &str) {
+        if given.iter().filter(|given| **given).count() != 1 {
+            self.error(
+                Code::ExactlyOne,
+                at,
+                format!("exactly one of these must stand here: {names}"),
+                "keep one of them",
+            );
+        }
+    }
+
+    fn pointer(&mut self, text: &Spanned<String>) -> Option<Pointer> {
+        match Pointer::parse(&text.value) {
+            Ok(pointer) => Some(pointer),
+            Err(problem) => {
+                let help = "write a dotted path such as `dept.name`, `emails.0` or `ids[kind=email].value`";
+                self.error(Code::BadPath, text.at, problem, help);
+                None
+            }
+        }
+    }
+
+    fn optional_pointer(&mut self, text: Option<&Spanned<String>>) -> Option<Pointer> {
+        text.and_then(|text| self.pointer(text))
+    }
+
+    fn recognised(&mut self, written: &Match) -> Recognised {
+        let written = &written.0;
+        Recognised {
+            status: written.status.and_then(|status| u16::try_from(status).ok()),
+            at: self.optional_pointer(written.at.as_ref()),
+            header: None,
+            is: written.is.clone(),
+            contains: written.contains.clone(),
+        }
+    }
+
+    fn error_rule(&mut self, rule: &written::ErrorRule) -> Option<ErrorRule> {
+        if rule.status.is_none() && rule.at.is_none() && rule.header.is_none() {
+            self.error(
+                Code::MissingKey,
+                rule.place,
+                "the rule would match every reply",
+                "give `status`, `at` or `header`",
+            );
+        }
+        if rule.status.is_none_or(|status| status < 400) && rule.at.is_none() && rule.header.is_none() {
+            self.error(
+                Code::OutOfRange,
+                rule.place,
+                "a rule for successes must look into the reply",
+                "give `at` or `header` beside the status",
+            );
+        }
+        let status = u16::try_from(rule.scim.status.value).ok().filter(|status| (400..600).contains(status));
+        if status.is_none() {
+            self.error(
+                Code::OutOfRange,
+                rule.scim.status.at,
+                format!("{} is no error status", rule.scim.status.value),
+                "write a status from 400 to 599",
+            );
+        }
+        Some(ErrorRule {
+            when: Recognised {
+                status: rule.status.and_then(|status| u16::try_from(status).ok()),
+                at: self.optional_pointer(rule.at.as_ref()),
+                header: rule.header.as_ref().map(|name| name.to_lowercase()),
+                is: rule.is.clone(),
+                contains: rule.contains.clone(),
+            },
+            status: status?,
+            kind: rule.scim.kind.map(|kind| match kind {
+                ErrorType::Uniqueness => ScimType::Uniqueness,
+                ErrorType::InvalidValue => ScimType::InvalidValue,
+                ErrorType::Mutability => ScimType::Mutability,
+                ErrorType::InvalidSyntax => ScimType::InvalidSyntax,
+                ErrorType::TooMany => ScimType::TooMany,
+                ErrorType::NoTarget => ScimType::NoTarget,
+                ErrorType::Sensitive => ScimType::Sensitive,
+            }),
+            detail: rule.scim.detail.clone(),
+            message: self.optional_pointer(rule.scim.message.as_ref()),
+        })
+    }
+}
+
+fn limits(written: Option<&written::Limits>) -> Limits {
+    let number = |value: Option<u32>, default: usize| {
+        value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default)
+    };
+    let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
+    Limits {
+        scan: number(of(|l| l.scan), 10_000),
+        concurrency: number(of(|l| l.concurrency), 8).max(1),
+        call: of(|l| l.call).unwrap_or(10).max(1),
+        body: number(of(|l| l.body), 1 << 20),
+        page: number(of(|l| l.page), 1000).max(1),
+        members: number(of(|l| l.members), 10_000),
+    }
+}

@@ -1,0 +1,290 @@
+//! Resource types: their operations, lists and actions.
+
+use serde_json::Value;
+
+use super::Compiler;
+use super::calls::Names;
+use crate::mapping::diagnostic::{Code, nearest};
+use crate::mapping::language as written;
+use crate::mapping::read::{Spanned, Table};
+use crate::mapping::template::Slot;
+use crate::mapping::{Action, Create, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::scim::core::{group_type, user_type};
+use crate::scim::path::AttributePath;
+use crate::scim::{CompareOp, ResourceType, Schema};
+
+impl Compiler<'_> {
+    pub(super) fn resource(
+        &mut self,
+        name: &Spanned<String>,
+        resource: &written::Resource,
+    ) -> Option<Resource> {
+        let mut full = self.full_type(name, resource)?;
+        let mut kind = ResourceType {
+            schema: Schema { attributes: Vec::new(), ..full.schema.clone() },
+            extensions: Vec::new(),
+            ..full.clone()
+        };
+        let mut rows = self.rows(&mut full, &mut kind, &resource.attributes);
+        self.needed_rows(name, &rows);
+        let actions = self.actions(resource, &mut rows);
+        let id = rows.iter().position(|row| row.place.extension.is_none() && row.place.attribute == "id")?;
+
+        let missing = Spanned { at: name.at, value: "/".to_owned() };
+        let collection = resource.path.as_ref().unwrap_or(&missing);
+        let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
+        let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
+        let item = resource.item.as_ref().or(create_item);
+        let of_one = Names::new(&[("id", Slot::Id)], &rows);
+        let says_path = |operation: &Option<written::Operation>| {
+            operation.as_ref().is_some_and(|operation| operation.path.is_some())
+        };
+        if resource.path.is_none() && !says_path(&resource.read) {
+            self.error(
+                Code::MissingKey,
+                name.at,
+                format!("`{}` has no path", name.value),
+                "add `path: /users`, or `read: { path: … }`",
+            );
+        }
+        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
+        let create = resource.create.as_ref().map(|written| {
+            let names = Names::new(&[], &rows);
+            let operation = self.operation(Some(written), "POST", collection, item, &names);
+            let body = self.body(written, resource.wrap.as_ref(), &names);
+            let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
+            Create { operation, body, id, guard: written.guard.is_some() }
+        });
+        let update = resource.update.as_ref().map(|written| Update {
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
+            body: self.body(written, resource.wrap.as_ref(), &of_one),
+            send: written.send.unwrap_or(written::Send::Changed),
+        });
+        let delete = resource.delete.as_ref().map(|written| {
+            let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
+            let body = self.body(written, None, &of_one);
+            operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
+            operation
+        });
+        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
+        let members = resource.members.as_ref().map(|members| {
+            let compiled = self.members(members);
+            kind.schema.attributes.push(super::members::attribute(&compiled));
+            compiled
+        });
+        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+    }
+
+    /// The resource type with everything that its schemas declare.
+    fn full_type(&mut self, name: &Spanned<String>, resource: &written::Resource) -> Option<ResourceType> {
+        let mut full = match name.value.as_str() {
+            "User" => user_type(),
+            "Group" => group_type(),
+            other => {
+                let Some(urn) = &resource.schema else {
+                    let help = match nearest(other, ["User", "Group"]) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("add `schema: urn:example:{other}`"),
+                    };
+                    self.error(Code::MissingKey, name.at, format!("`{other}` is no standard resource type and has no `schema`"), help);
+                    return None;
+                };
+                ResourceType {
+                    id: other.to_owned(),
+                    name: other.to_owned(),
+                    endpoint: format!("/{other}s"),
+                    description: String::new(),
+                    schema: Schema {
+                        id: urn.value.clone(),
+                        name: other.to_owned(),
+                        description: String::new(),
+                        attributes: Vec::new(),
+                    },
+                    extensions: Vec::new(),
+                }
+            }
+        };
+        if let Some(endpoint) = &resource.endpoint {
+            full.endpoint = format!("/{}", endpoint.value.trim_matches('/'));
+        }
+        Some(full)
+    }
+
+    fn needed_rows(&mut self, name: &Spanned<String>, rows: &[Row]) {
+        let needed: &[(&str, &str)] = match name.value.as_str() {
+            "User" => &[("id", "id: { native: id, access: read }"), ("userName", "userName: { native: login, required: true }")],
+            "Group" => &[("id", "id: { native: id, access: read }"), ("displayName", "displayName: { native: name, required: true }")],
+            _ => &[("id", "id: { native: id, access: read }")],
+        };
+        for (attribute, row) in needed {
+            let present = rows.iter().any(|row| row.place.extension.is_none() && row.place.attribute == *attribute);
+            if !present && self.well_formed {
+                self.error(
+                    Code::MissingAttribute,
+                    name.at,
+                    format!("`{}` has no row for `{attribute}`, which every resource of this type must have", name.value),
+                    format!("add `{row}` below `attributes:`"),
+                );
+            }
+        }
+    }
+
+    /// Compiles the actions, and makes the rows that they write theirs.
+    fn actions(&mut self, resource: &written::Resource, rows: &mut [Row]) -> Vec<Action> {
+        let mut compiled = Vec::new();
+        for (index, (name, action)) in resource.actions.iter().enumerate() {
+            let mut when = Vec::new();
+            for (path, value) in action.when.iter().flat_map(Table::iter) {
+                match rows.iter().position(|row| row.name == path.value) {
+                    Some(row) => when.push((row, value.clone())),
+                    None => self.error(
+                        Code::BadAction,
+                        path.at,
+                        format!("`{}` has no row", path.value),
+                        "name an attribute row as it is written under `attributes`",
+                    ),
+                }
+            }
+            let named = resource.attributes.iter().any(|(_, row)| {
+                row.action.as_ref().is_some_and(|action| action.value == name.value)
+            });
+            if when.is_empty() && !named {
+                self.error(
+                    Code::BadAction,
+                    name.at,
+                    format!("nothing triggers the action `{}`", name.value),
+                    format!("add `when: {{ active: false }}` to it, or `action: {}` to an attribute row", name.value),
+                );
+            }
+            for row in rows.iter_mut() {
+                let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+                let names_it = written.and_then(|(_, it)| it.action.as_ref()).is_some_and(|it| it.value == name.value);
+                if names_it {
+                    row.actions.push(index);
+                }
+            }
+            for (row, _) in &when {
+                if let Some(row) = rows.get_mut(*row)
+                    && !row.actions.contains(&index)
+                {
+                    row.actions.push(index);
+                }
+            }
+            let names = Names::new(&[("id", Slot::Id)], rows);
+            let (call, item) = self.call(&action.call, &names);
+            compiled.push(Action { name: name.value.clone(), when, call, item });
+        }
+        for (path, row) in resource.attributes.iter() {
+            let Some(action) = &row.action else { continue };
+            let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
+            if !known.contains(&action.value.as_str()) {
+                let help = match nearest(&action.value, known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("add `{}:` below `actions:`", action.value),
+                };
+                let message = format!("`{}` names the action `{}`, which is not declared", path.value, action.value);
+                self.error(Code::BadAction, action.at, message, help);
+            }
+        }
+        compiled
+    }
+
+    fn new_id(&mut self, id: &written::CreatedId, rows: &[Row]) -> Option<NewId> {
+        let given = [id.header.is_some(), id.body.is_some(), id.lookup.is_some()];
+        self.exactly_one(&given, id.place, "header, body, lookup");
+        if let Some(header) = &id.header {
+            return Some(NewId::Header(header.to_lowercase()));
+        }
+        if let Some(body) = &id.body {
+            return self.pointer(body).map(NewId::Body);
+        }
+        let lookup = id.lookup.as_ref()?;
+        let row = rows.iter().position(|row| row.name == lookup.value);
+        if row.is_none() {
+            let help = "name an attribute row that `list.filters` has an `eq` for";
+            self.error(Code::BadFilter, lookup.at, format!("`{}` has no row", lookup.value), help);
+        }
+        row.map(NewId::Lookup)
+    }
+
+    fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
+        let names = Names::new(&[], &[]);
+        let path = list.path.as_ref().unwrap_or(collection);
+        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
+        call.query = self.query(&list.query, &names);
+        let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
+        let filters = list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
+        List {
+            call,
+            paging,
+            filters,
+            otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
+            partial: list.partial,
+        }
+    }
+
+    fn narrowing(
+        &mut self,
+        key: &Spanned<String>,
+        narrowing: &written::Narrowing,
+        kind: &ResourceType,
+        rows: &[Row],
+    ) -> Option<Narrowing> {
+        let help = "write an attribute row and an operator: `userName eq`";
+        let parsed = key.value.rsplit_once(' ').and_then(|(path, op)| {
+            Some((AttributePath::parse(path.trim()).ok()?, CompareOp::parse(op)?))
+        });
+        let Some((path, op)) = parsed else {
+            self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
+            return None;
+        };
+        let of_members = path.attribute == "members";
+        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
+        let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
+        if row.is_none() && !of_members {
+            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
+        }
+        let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
+        self.exactly_one(&given, narrowing.place, "query, read, call");
+        let names = Names::new(&[("value", Slot::Value)], &[]);
+        let how = if let Some(query) = &narrowing.query {
+            How::Query(self.query(query, &names))
+        } else if let Some(read) = &narrowing.read {
+            How::Read(self.template(read, &names))
+        } else {
+            let written = narrowing.call.as_ref()?;
+            let (call, item) = self.call(written, &names);
+            let item = crate::mapping::Item { stated: item.is_some(), at: item.unwrap_or_default() };
+            How::Call(crate::mapping::Operation { call, item, absent: Vec::new() })
+        };
+        Some(Narrowing { path: canonical?, row, op, how })
+    }
+}
+
+/// Whether `path`, in canonical form, is what the row maps.
+pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
+    let place = &row.place;
+    let keys: Option<Vec<(String, Value)>> = place.element.as_ref().map(|element| element.keys.clone());
+    let wanted: Vec<(String, Value)> = path
+        .filter
+        .iter()
+        .flat_map(|filter| filter.conjuncts())
+        .filter_map(|term| match term {
+            crate::scim::Filter::Compare { path, op: CompareOp::Eq, value } => Some((path.attribute.clone(), value.clone())),
+            _ => None,
+        })
+        .collect();
+    place.extension == path.schema
+        && place.attribute == path.attribute
+        && place.sub == path.sub_attribute
+        && keys.unwrap_or_default() == wanted
+}
+
+impl crate::mapping::Body {
+    /// The fixed fields as a body of their own.
+    fn as_template(&self) -> crate::mapping::template::JsonTemplate {
+        let fields = self.set.iter().map(|(at, value)| (at.to_string(), value.clone()));
+        crate::mapping::template::JsonTemplate::Object(fields.collect())
+    }
+}
+

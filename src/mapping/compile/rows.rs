@@ -1,0 +1,389 @@
+//! Attribute rows, and the schema that they add up to.
+
+use serde_json::Value;
+
+use super::Compiler;
+use crate::mapping::codec::Codec;
+use crate::mapping::diagnostic::Code;
+use crate::mapping::language::{self as written, Access, AttributeType, CodecWord, Returned};
+use crate::mapping::node::Mark;
+use crate::mapping::place::{Element, Place};
+use crate::mapping::read::{Spanned, Table};
+use crate::mapping::{Row, pointer::Pointer};
+use crate::scim::core::{ENTERPRISE_USER, GROUP, USER};
+use crate::scim::path::AttributePath;
+use crate::scim::schema::{Mutability, Resolved, Uniqueness};
+use crate::scim::{Attribute, CompareOp, Filter, Kind, ResourceType, Schema, schema};
+
+impl Compiler<'_> {
+    /// Compiles the rows and grows `pruned`, which has no attributes yet, to what they give a home.
+    pub(super) fn rows(
+        &mut self,
+        full: &mut ResourceType,
+        pruned: &mut ResourceType,
+        attributes: &Table<written::Attribute>,
+    ) -> Vec<Row> {
+        let mut rows: Vec<(Mark, Row)> = Vec::new();
+        for (name, attribute) in attributes.iter() {
+            let Some(row) = self.row(full, pruned, name, attribute) else { continue };
+            if let Some((first, _)) = rows.iter().find(|(_, other)| other.place == row.place) {
+                let line = first.line;
+                self.error(
+                    Code::OwnedTwice,
+                    name.at,
+                    format!("`{}` has a row already, in line {line}", name.value),
+                    "keep one of the two rows",
+                );
+                continue;
+            }
+            if let Some((_, other)) = rows.iter().find(|(_, other)| collides(other, &row)) {
+                let (native, other) = (row.native.as_ref().map(Pointer::to_string), other.name.clone());
+                self.error(
+                    Code::OwnedTwice,
+                    attribute.place,
+                    format!("the native field `{}` is written by `{other}` too", native.unwrap_or_default()),
+                    "give one of them `access: read`, or `part: first` and `part: rest` to both",
+                );
+            }
+            rows.push((name.at, row));
+        }
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    fn row(
+        &mut self,
+        full: &mut ResourceType,
+        pruned: &mut ResourceType,
+        name: &Spanned<String>,
+        attribute: &written::Attribute,
+    ) -> Option<Row> {
+        let path = match AttributePath::parse(&name.value) {
+            Ok(path) => path,
+            Err(error) => {
+                let help = "write a path such as `userName`, `name.givenName` or 'emails[type eq \"work\"].value'";
+                self.error(Code::BadPath, name.at, error.detail, help);
+                return None;
+            }
+        };
+        if full.resolve(&path).is_none() {
+            self.declare(full, &path, name, attribute)?;
+        }
+        let resolved = full.resolve(&path)?;
+        let kind = resolved.leaf().kind;
+        let place = Place {
+            extension: resolved.extension.map(str::to_owned),
+            attribute: resolved.attribute.name.clone(),
+            element: self.element(&resolved, &path, name.at, attribute.primary),
+            sub: resolved.sub.map(|sub| sub.name.clone()),
+        };
+        if kind == Kind::Complex && !resolved.attribute.multi_valued && resolved.sub.is_none() {
+            let subs: Vec<&str> = resolved.attribute.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
+            let help = format!("write one row for each: {}", subs.join(", "));
+            self.error(Code::BadRow, name.at, format!("`{}` has parts and needs a row for each", name.value), help);
+        }
+        let codec = self.codec(attribute, kind, name.at);
+        let native = self.optional_pointer(attribute.native.as_ref());
+        let access = attribute.access.unwrap_or(match () {
+            () if attribute.constant.is_some() => Access::Read,
+            () if resolved.leaf().mutability == Mutability::ReadOnly => Access::Read,
+            () if resolved.leaf().mutability == Mutability::WriteOnly => Access::Write,
+            () => Access::ReadWrite,
+        });
+        if attribute.native.is_none() && attribute.constant.is_none() && attribute.action.is_none() {
+            self.error(
+                Code::BadRow,
+                name.at,
+                format!("the row of `{}` says neither where the value is nor what writes it", name.value),
+                "give `native`, `constant` or `action`",
+            );
+        }
+        grow(pruned, full, &path, attribute, access);
+        Some(Row {
+            name: name.value.clone(),
+            place,
+            native,
+            codec,
+            kind,
+            access,
+            actions: Vec::new(),
+            part: attribute.part,
+            constant: attribute.constant.clone(),
+            default: attribute.default.clone(),
+            clear: attribute.clear.clone().unwrap_or(Value::Null),
+        })
+    }
+
+    /// Declares an attribute that no standard schema has, if the row says enough.
+    fn declare(
+        &mut self,
+        full: &mut ResourceType,
+        path: &AttributePath,
+        name: &Spanned<String>,
+        attribute: &written::Attribute,
+    ) -> Option<()> {
+        let own = path.schema.as_ref().is_none_or(|urn| urn.eq_ignore_ascii_case(&full.schema.id));
+        let urn = path.schema.as_ref().unwrap_or(&full.schema.id);
+        if [USER, GROUP, ENTERPRISE_USER].iter().any(|standard| standard.eq_ignore_ascii_case(urn)) {
+            let known = full.schema.attributes.iter().map(|attribute| attribute.name.as_str());
+            let help = match crate::mapping::diagnostic::nearest(&path.attribute, known) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "for an attribute of your own, write it below a URN of your own: `urn:example:User:badge`".to_owned(),
+            };
+            self.error(Code::UnknownAttribute, name.at, format!("the schema has no attribute `{}`", name.value), help);
+            return None;
+        }
+        let kind = match attribute.kind.unwrap_or(AttributeType::String) {
+            AttributeType::String => Kind::String,
+            AttributeType::Boolean => Kind::Boolean,
+            AttributeType::Integer => Kind::Integer,
+            AttributeType::Decimal => Kind::Decimal,
+            AttributeType::DateTime => Kind::DateTime,
+            AttributeType::Reference => Kind::Reference,
+        };
+        let schema = if own {
+            &mut full.schema
+        } else {
+            let urn = path.schema.clone().unwrap_or_default();
+            extension(full, &urn)
+        };
+        match &path.sub_attribute {
+            None => schema.attributes.push(Attribute::new(&path.attribute, kind)),
+            Some(sub) => {
+                if schema.attribute(&path.attribute).is_none() {
+                    let mut complex = Attribute::new(&path.attribute, Kind::Complex);
+                    complex.multi_valued = path.filter.is_some();
+                    schema.attributes.push(complex);
+                }
+                schema.attribute_mut(&path.attribute)?.sub_attributes.push(Attribute::new(sub, kind));
+            }
+        }
+        Some(())
+    }
+
+    /// The element that the value filter of a row's path selects.
+    fn element(&mut self, resolved: &Resolved, path: &AttributePath, at: Mark, primary: bool) -> Option<Element> {
+        if !resolved.attribute.multi_valued || (path.filter.is_none() && resolved.sub.is_none()) {
+            if path.filter.is_some() {
+                let help = "remove the brackets";
+                self.error(Code::BadPath, at, format!("`{}` has one value only", path.attribute), help);
+            }
+            return None;
+        }
+        let mut keys = Vec::new();
+        for term in path.filter.iter().flat_map(|filter| filter.conjuncts()) {
+            match term {
+                Filter::Compare { path: key, op: CompareOp::Eq, value } if key.sub_attribute.is_none() => {
+                    let name = resolved.attribute.sub(&key.attribute).map_or(&key.attribute, |sub| &sub.name);
+                    keys.push((name.clone(), value.clone()));
+                }
+                _ => self.error(
+                    Code::BadPath,
+                    at,
+                    format!("a row selects an element by `eq`, and `{term}` is something else"),
+                    "write 'emails[type eq \"work\"].value'",
+                ),
+            }
+        }
+        Some(Element { keys, primary })
+    }
+
+    fn codec(&mut self, attribute: &written::Attribute, kind: Kind, at: Mark) -> Codec {
+        if attribute.codec.is_some() && attribute.enumeration.is_some() {
+            self.error(Code::BadRow, at, "a row converts with `codec` or with `enum`", "keep one of the two");
+        }
+        if let Some(table) = &attribute.enumeration {
+            return self.enumeration(table, attribute.otherwise.as_ref(), kind);
+        }
+        match &attribute.codec {
+            None => Codec::Same,
+            Some(written::Codec::Word(word)) => match word.value {
+                CodecWord::EpochSeconds => Codec::EpochSeconds,
+                CodecWord::EpochMillis => Codec::EpochMillis,
+                CodecWord::Lowercase => Codec::Lowercase,
+                CodecWord::Text => Codec::Text,
+                CodecWord::Integer => Codec::Integer,
+                CodecWord::Csv => Codec::Csv,
+                CodecWord::Not if kind == Kind::Boolean => Codec::Not,
+                CodecWord::Not => {
+                    self.error(Code::BadRow, word.at, "`not` is for booleans", "remove the codec");
+                    Codec::Same
+                }
+            },
+            Some(written::Codec::Template(text)) => match text.value.split_once("{value}") {
+                Some((before, after)) if !after.contains("{value}") => {
+                    Codec::Template { before: before.to_owned(), after: after.to_owned() }
+                }
+                _ => {
+                    let help = "write it as '@{value}:example.org'";
+                    self.error(Code::BadTemplate, text.at, "the template must have `{value}` once", help);
+                    Codec::Same
+                }
+            },
+        }
+    }
+
+    fn enumeration(&mut self, table: &Table<Value>, otherwise: Option<&Spanned<Value>>, kind: Kind) -> Codec {
+        let mut pairs: Vec<(Value, Value)> = Vec::new();
+        for (key, native) in table.iter() {
+            let scim = match (kind, key.value.as_str()) {
+                (Kind::Boolean, "true") => Value::Bool(true),
+                (Kind::Boolean, "false") => Value::Bool(false),
+                (Kind::Boolean, other) => {
+                    let help = "write `true` and `false`";
+                    self.error(Code::NotInvertible, key.at, format!("`{other}` is no boolean"), help);
+                    continue;
+                }
+                (Kind::Integer | Kind::Decimal, number) => {
+                    number.parse().map_or_else(|_| Value::from(number), Value::Number)
+                }
+                (_, text) => Value::from(text),
+            };
+            if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
+                let help = "give every SCIM value a native value of its own";
+                self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
+            }
+            pairs.push((scim, native.clone()));
+        }
+        if let Some(otherwise) = otherwise
+            && !pairs.iter().any(|(scim, _)| *scim == otherwise.value)
+        {
+            let help = "name one of the values of `enum`";
+            self.error(Code::NotInvertible, otherwise.at, format!("{} is no value of the enum", otherwise.value), help);
+        }
+        if kind == Kind::Boolean && pairs.len() < 2 && otherwise.is_none() {
+            let at = table.iter().next().map_or(Mark::default(), |(key, _)| key.at);
+            let help = "add the other value, or `otherwise:`";
+            self.error(Code::NotInvertible, at, "a boolean has two values, and the enum has fewer", help);
+        }
+        Codec::Enum { pairs, otherwise: otherwise.map(|otherwise| otherwise.value.clone()) }
+    }
+}
+
+/// Whether two rows write the same native field. Parts of one text share it.
+fn collides(a: &Row, b: &Row) -> bool {
+    let parts = a.part.is_some() && b.part.is_some() && a.part != b.part;
+    a.in_body() && b.in_body() && a.native == b.native && !parts
+}
+
+/// The schema extension with this URN, made if it is not there.
+fn extension<'t>(kind: &'t mut ResourceType, urn: &str) -> &'t mut Schema {
+    let known = kind.extensions.iter().position(|(schema, _)| schema.id.eq_ignore_ascii_case(urn));
+    let index = known.unwrap_or(kind.extensions.len());
+    if known.is_none() {
+        let name = urn.rsplit(':').next().unwrap_or(urn).to_owned();
+        let schema = Schema { id: urn.to_owned(), name, description: String::new(), attributes: Vec::new() };
+        kind.extensions.push((schema, false));
+    }
+    // The index is within bounds by construction; the core schema stands in for the impossible miss.
+    match kind.extensions.get_mut(index) {
+        Some((schema, _)) => schema,
+        None => &mut kind.schema,
+    }
+}
+
+/// Adds what `path` names to `pruned`, with the characteristics that the row gives it.
+fn grow(
+    pruned: &mut ResourceType,
+    full: &ResourceType,
+    path: &AttributePath,
+    row: &written::Attribute,
+    access: Access,
+) {
+    let Some(resolved) = full.resolve(path) else { return };
+    let common = resolved.extension.is_none() && full.schema.attribute(&resolved.attribute.name).is_none();
+    if common && resolved.attribute.name != "externalId" {
+        // `id`, `meta` and `schemas` are as they are for every resource.
+        return;
+    }
+    let target = match resolved.extension {
+        Some(urn) => {
+            let described = full.extension(urn).cloned().unwrap_or_default();
+            let schema = extension(pruned, urn);
+            schema.name = described.name;
+            schema.description = described.description;
+            schema
+        }
+        None => &mut pruned.schema,
+    };
+    if target.attribute(&resolved.attribute.name).is_none() {
+        let mut attribute = resolved.attribute.clone();
+        attribute.sub_attributes.clear();
+        target.attributes.push(attribute);
+    }
+    let Some(attribute) = target.attribute_mut(&resolved.attribute.name) else { return };
+    let Some(sub) = resolved.sub else {
+        attribute.sub_attributes.clone_from(&resolved.attribute.sub_attributes);
+        characterise(attribute, row, access);
+        return;
+    };
+    let mut include = |name: &str, canonical: Option<&Value>| {
+        if attribute.sub(name).is_none()
+            && let Some(known) = resolved.attribute.sub(name)
+        {
+            let mut copy = known.clone();
+            copy.canonical_values.clear();
+            attribute.sub_attributes.push(copy);
+        }
+        let found = attribute.sub_attributes.iter_mut().find(|sub| sub.name.eq_ignore_ascii_case(name));
+        if let (Some(found), Some(Value::String(value))) = (found, canonical)
+            && !found.canonical_values.contains(value)
+        {
+            found.canonical_values.push(value.clone());
+        }
+    };
+    include(&sub.name, None);
+    for term in path.filter.iter().flat_map(|filter| filter.conjuncts()) {
+        if let Filter::Compare { path, value, .. } = term {
+            include(&path.attribute, Some(value));
+        }
+    }
+    if row.primary {
+        include("primary", None);
+    }
+    let required = row.required == Some(true) && !attribute.multi_valued;
+    attribute.required |= required;
+    if let Some(sub) = attribute.sub_attributes.iter_mut().find(|it| it.name == sub.name) {
+        characterise(sub, row, access);
+    }
+    let read_only = |sub: &Attribute| sub.mutability == Mutability::ReadOnly;
+    if attribute.sub_attributes.iter().all(read_only) {
+        attribute.mutability = Mutability::ReadOnly;
+    } else if attribute.mutability == Mutability::ReadOnly {
+        attribute.mutability = Mutability::ReadWrite;
+    }
+}
+
+fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Access) {
+    attribute.mutability = match access {
+        Access::Read => Mutability::ReadOnly,
+        Access::Write => Mutability::WriteOnly,
+        Access::ReadWrite => Mutability::ReadWrite,
+        Access::Create => Mutability::Immutable,
+    };
+    if access == Access::Write {
+        attribute.returned = schema::Returned::Never;
+    }
+    if let Some(required) = row.required {
+        attribute.required = required;
+    }
+    if let Some(case_exact) = row.case_exact {
+        attribute.case_exact = case_exact;
+    }
+    if let Some(unique) = row.unique {
+        attribute.uniqueness = if unique { Uniqueness::Server } else { Uniqueness::None };
+    }
+    if let Some(returned) = row.returned {
+        attribute.returned = returned.into();
+    }
+}
+
+impl From<Returned> for schema::Returned {
+    fn from(returned: Returned) -> Self {
+        match returned {
+            Returned::Default => schema::Returned::Default,
+            Returned::Request => schema::Returned::Request,
+            Returned::Always => schema::Returned::Always,
+            Returned::Never => schema::Returned::Never,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What native errors mean to an identity provider.
+
+use serde_json::Value;
+
+use super::codec::text_of;
+use super::pointer::Pointer;
+use crate::exchange::{Reply, Response, Unreachable};
+use crate::scim::{Error, ScimType};
+
+/// What a reply is recognised by. Everything that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recognised {
+    /// The native status.
+    pub status: Option<u16>,
+    /// A place in the body.
+    pub at: Option<Pointer>,
+    /// A header field.
+    pub header: Option<String>,
+    /// What the text there must be.
+    pub is: Option<String>,
+    /// What the text there must contain.
+    pub contains: Option<String>,
+}
+
+impl Recognised {
+    /// Whether `reply` is recognised; `body` is its body as JSON, `null` if it is none.
+    pub fn matches(&self, reply: &Response, body: &Value) -> bool {
+        if self.status.is_some_and(|status| status != reply.status) {
+            return false;
+        }
+        let text = match (&self.at, &self.header) {
+            (Some(at), _) => at.get(body).filter(|value| !value.is_null()).map(text_of),
+            (None, Some(header)) => reply.header(header).map(str::to_owned),
+            (None, None) => return true,
+        };
+        let Some(text) = text else { return false };
+        self.is.as_ref().is_none_or(|is| *is == text)
+            && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
+    }
+}
+
+/// One rule of the mapping's `errors`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorRule {
+    /// Which replies.
+    pub when: Recognised,
+    /// The SCIM status.
+    pub status: u16,
+    /// The `scimType`.
+    pub kind: Option<ScimType>,
+    /// A fixed detail.
+    pub detail: Option<String>,
+    /// Where the detail is in the native body.
+    pub message: Option<Pointer>,
+}
+
+/// The body of a reply as JSON, `null` if it is none.
+pub fn json_body(reply: &Response) -> Value {
+    serde_json::from_slice(&reply.body).unwrap_or(Value::Null)
+}
+
+/// The SCIM error for a reply that is not a success. `what` is what was tried, in words: `read the user`.
+///
+/// Native text goes into `detail` only where a rule points at it: it could hold anything.
+pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply) -> Error {
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(reason) => return unreachable(what, *reason),
+    };
+    let body = json_body(reply);
+    if let Some(rule) = rules.iter().find(|rule| rule.when.matches(reply, &body)) {
+        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(text_of);
+        let detail = match (&rule.detail, native) {
+            (Some(detail), _) => detail.clone(),
+            (None, Some(native)) => native,
+            (None, None) => format!("the application refused to {what}"),
+        };
+        let error = Error { status: rule.status, scim_type: rule.kind, detail, headers: Vec::new() };
+        return with_retry_after(error, reply);
+    }
+    let status = reply.status;
+    match status {
+        409 => Error::uniqueness(format!(
+            "the application could not {what}: it conflicts with something that exists"
+        )),
+        400 | 422 => Error::invalid_value(format!(
+            "the application could not {what}: it does not accept a value (native status {status})"
+        )),
+        404 | 410 => Error::new(404, format!("the application could not {what}: it is not there")),
+        429 | 503 => with_retry_after(
+            Error::new(status, format!("the application is busy and could not {what}: try again later")),
+            reply,
+        ),
+        // The credential that was refused is the module's own: a 401 would tell the identity provider that *its* is.
+        401 | 403 | 407 => Error::new(
+            502,
+            format!("the application refused the credential of this gateway (native status {status})"),
+        ),
+        504 => Error::new(504, format!("the application did not {what} in time (native status 504)")),
+        _ => Error::new(502, format!("the application failed to {what} (native status {status})")),
+    }
+}
+
+/// The SCIM error for a reply that is a success but cannot be understood.
+pub fn not_understood(what: &str, problem: &str) -> Error {
+    Error::new(502, format!("the application's answer to the attempt to {what} cannot be used: {problem}"))
+}
+
+fn unreachable(what: &str, reason: Unreachable) -> Error {
+    match reason {
+        Unreachable::Timeout => Error::new(504, format!("the application did not {what} in time")),
+        Unreachable::Connection => Error::new(
+            502,
+            format!("the application could not be reached to {what}: the connection was refused or broke"),
+        ),
+        Unreachable::Denied => Error::new(
+            502,
+            format!("the application could not be reached to {what}: check SCIM_EDGE_UPSTREAM and the host's configuration"),
+        ),
+        Unreachable::TooLarge => not_understood(what, "it is too large"),
+    }
+}
+
+/// Identity providers read integer seconds only. A date is left to the client's own back-off.
+fn with_retry_after(error: Error, reply: &Response) -> Error {
+    match reply.header("retry-after").map(str::trim) {
+        Some(seconds) if !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_digit()) => {
+            error.with_header("retry-after", seconds)
+        }
+        _ => error,
+    }
+}

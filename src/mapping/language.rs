@@ -1,0 +1,673 @@
+//! The mapping language as it is written. Each type here is a table or a word set of the document; its
+//! documentation is the reference, and the JSON Schema for editors is derived from it.
+
+use serde_json::{Value, json};
+
+use super::diagnostic::{Code, Report};
+use super::node::{Kind, Node};
+use super::read::{Definitions, Read, Spanned, Table, tables, words};
+
+words! {
+    /// The version of the language.
+    Version {
+        /// Version 1.
+        V1 = "v1",
+    }
+
+    /// Who may read and write an attribute.
+    Access {
+        /// Read by clients, written by the application alone.
+        Read = "read",
+        /// Written by clients, never returned: a password.
+        Write = "write",
+        /// Read and written.
+        ReadWrite = "read_write",
+        /// Written when the resource is created, and fixed from then on.
+        Create = "create",
+    }
+
+    /// What becomes of a filter that no native query can narrow.
+    Unnarrowed {
+        /// The list is read page by page, up to `limits.scan`, and filtered exactly.
+        Scan = "scan",
+        /// The request is refused with 400 `invalidFilter`.
+        Reject = "reject",
+    }
+
+    /// What becomes of an attribute without a row.
+    Unmapped {
+        /// A write to it changes nothing and is no error.
+        Ignore = "ignore",
+        /// A write to it is refused with 400 `invalidValue`.
+        Refuse = "refuse",
+    }
+
+    /// Which attributes an update sends.
+    Send {
+        /// The changed ones only.
+        Changed = "changed",
+        /// The application's whole object, with the changes in it: for APIs that only replace.
+        Full = "full",
+    }
+
+    /// How request bodies are written.
+    Format {
+        /// `application/json`.
+        Json = "json",
+        /// `application/x-www-form-urlencoded`.
+        Form = "form",
+    }
+
+    /// The SCIM type of an attribute that no standard schema declares (RFC 7643 section 2.3).
+    AttributeType {
+        /// Text.
+        String = "string",
+        /// `true` or `false`.
+        Boolean = "boolean",
+        /// A whole number.
+        Integer = "integer",
+        /// A number.
+        Decimal = "decimal",
+        /// A point in time.
+        DateTime = "dateTime",
+        /// A URI.
+        Reference = "reference",
+    }
+
+    /// When an attribute is returned (RFC 7643 section 7).
+    Returned {
+        /// Unless it is excluded.
+        Default = "default",
+        /// Only when it is asked for by name.
+        Request = "request",
+        /// Whatever is asked for.
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
+
+    /// The `scimType` of an error (RFC 7644 table 9).
+    ErrorType {
+        /// A unique attribute's value is taken.
+        Uniqueness = "uniqueness",
+        /// A value is not acceptable.
+        InvalidValue = "invalidValue",
+        /// The attribute cannot be changed.
+        Mutability = "mutability",
+        /// The request body is not acceptable.
+        InvalidSyntax = "invalidSyntax",
+        /// There are more results than the server is willing to return.
+        TooMany = "tooMany",
+        /// The value path selected nothing.
+        NoTarget = "noTarget",
+        /// The values are not shown for privacy.
+        Sensitive = "sensitive",
+    }
+
+    /// What a create makes sure of first.
+    Guard {
+        /// The resource is read, and 409 answered when it is there.
+        Absent = "absent",
+    }
+
+    /// The part of a text that a row owns, where several rows share one native field.
+    Part {
+        /// Everything before the first space.
+        First = "first",
+        /// Everything after the first space.
+        Rest = "rest",
+    }
+}
+
+tables! {
+    /// A mapping: how one application's own user API does what SCIM asks.
+    Document {
+        /// The version of the language: `v1`.
+        mapping: Version,
+        /// The application: where its API begins and how it is authenticated to.
+        upstream: Upstream,
+        /// Bounds on what one request may cost.
+        limits: Option<Limits>,
+        /// How lists are paged, where a list does not say it itself.
+        paging: Option<Paging>,
+        /// The resource types, by SCIM name: `User`, `Group`, or one of your own.
+        resources: Table<Resource>,
+        /// What the application's errors mean. The first rule that matches is taken.
+        errors: Vec<ErrorRule>,
+        /// What becomes of attributes that have no row: `ignore` (the default) or `refuse`.
+        unmapped: Option<Unmapped>,
+        /// Whether requests must keep to the letter of the RFCs. Without it, what identity providers are known to send is understood.
+        strict: bool,
+    }
+
+    /// The application.
+    Upstream {
+        /// The prefix of every native path.
+        base: Option<String>,
+        /// Header fields of every native call.
+        headers: Table<Text>,
+        /// How the calls are authenticated, where a fixed header is not enough.
+        auth: Option<Auth>,
+    }
+
+    /// Credentials for the application: exactly one of these.
+    Auth {
+        /// A fixed bearer token.
+        bearer: Option<Text>,
+        /// A name and a password in every call (RFC 7617).
+        basic: Option<Basic>,
+        /// A call that answers with a token, which later calls carry.
+        login: Option<Login>,
+    }
+
+    /// HTTP basic authentication.
+    Basic {
+        /// The name.
+        username: Text,
+        /// The password.
+        password: Text,
+    }
+
+    /// A login call. Its token is kept until it is refused, and renewed once when it is.
+    Login {
+        /// The call. Its templates may say `{env.NAME}`.
+        call: Call,
+        /// Where the token stands in the reply.
+        token: ValueSource,
+        /// The header field that carries it: `Authorization` unless it is said.
+        header: Option<String>,
+        /// The field's text around the token: `Bearer {token}` in `Authorization`, `{token}` elsewhere.
+        value: Option<Spanned<String>>,
+        /// How many seconds the token is used before it is renewed.
+        lifetime: Option<Spanned<u32>>,
+    }
+
+    /// A place in a reply: exactly one of these.
+    ValueSource {
+        /// A pointer into the body.
+        body: Option<Spanned<String>>,
+        /// A header field.
+        header: Option<String>,
+    }
+
+    /// Bounds on what one request may cost.
+    Limits {
+        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said.
+        scan: Option<u32>,
+        /// The most native calls under way at once for one request. 8 unless it is said.
+        concurrency: Option<u32>,
+        /// Seconds that one native call may take. 10 unless it is said.
+        call: Option<u32>,
+        /// The largest request body in bytes. 1 MiB unless it is said.
+        body: Option<u32>,
+        /// The most resources in one list response. 1,000 unless it is said.
+        page: Option<u32>,
+        /// The most member changes that one request may ask for. 10,000 unless it is said.
+        members: Option<u32>,
+    }
+
+    /// A paging style: at most one of `page`, `offset`, `cursor`, `marker`, `next` and `link`; without one, a reply is the whole list.
+    Paging {
+        /// Numbered pages.
+        page: Option<PageNumber>,
+        /// An offset and a limit.
+        offset: Option<Offset>,
+        /// A cursor that each reply hands out for the next.
+        cursor: Option<Cursor>,
+        /// The last row's key asks for the rows after it.
+        marker: Option<Marker>,
+        /// A pointer to the next page's address in the body.
+        next: Option<Spanned<String>>,
+        /// The next page's address in the `Link` header, as `rel="next"` (RFC 8288).
+        link: bool,
+        /// Where the rows are in the reply. The whole body unless it is said.
+        items: Option<Spanned<String>>,
+        /// Where the number of all rows is. Without it, it is found by walking.
+        total: Option<Total>,
+    }
+
+    /// Numbered pages.
+    PageNumber {
+        /// The query parameter of the page number.
+        param: String,
+        /// The first page's number: 1 unless it is said.
+        first: Option<u32>,
+        /// The query parameter of the page size.
+        size: Option<String>,
+        /// The most rows that the application puts on a page.
+        max: Spanned<u32>,
+    }
+
+    /// An offset and a limit.
+    Offset {
+        /// The query parameter of the number of rows to skip.
+        param: String,
+        /// The first row's offset: 0 unless it is said.
+        first: Option<u32>,
+        /// The query parameter of the number of rows.
+        size: Option<String>,
+        /// The most rows that the application puts in a reply.
+        max: Spanned<u32>,
+    }
+
+    /// A cursor.
+    Cursor {
+        /// The query parameter that carries it.
+        param: String,
+        /// Where a reply hands out the next one; absent, null or empty at the end.
+        next: ValueSource,
+        /// The query parameter of the number of rows.
+        size: Option<String>,
+        /// The most rows that the application puts in a reply.
+        max: Option<Spanned<u32>>,
+    }
+
+    /// Paging by the key of the last row.
+    Marker {
+        /// The query parameter that carries the key.
+        param: String,
+        /// Where the key stands in a row.
+        field: Spanned<String>,
+        /// The query parameter of the number of rows.
+        size: Option<String>,
+        /// The most rows that the application puts in a reply.
+        max: Option<Spanned<u32>>,
+    }
+
+    /// One resource type.
+    Resource {
+        /// The native path of the collection.
+        path: Option<Spanned<String>>,
+        /// The SCIM endpoint, for a resource type of your own: `/Devices`.
+        endpoint: Option<Spanned<String>>,
+        /// The schema's URN, for a resource type of your own.
+        schema: Option<Spanned<String>>,
+        /// Where the object is in a reply, for every operation that does not say it itself.
+        item: Option<Spanned<String>>,
+        /// The name under which the object is wrapped in a request body, for every operation that does not say it itself.
+        wrap: Option<Spanned<String>>,
+        /// The attribute rows, by SCIM path.
+        attributes: Table<Attribute>,
+        /// Reading one resource: `GET {path}/{id}` unless it is said.
+        read: Option<Operation>,
+        /// Listing and filtering.
+        list: Option<List>,
+        /// Creating. Without it, clients cannot create.
+        create: Option<Operation>,
+        /// Updating. Without it, only actions and members change a resource.
+        update: Option<Operation>,
+        /// Deleting. Without it, clients cannot delete.
+        delete: Option<Operation>,
+        /// Calls that own an attribute: suspend, set a password.
+        actions: Table<Action>,
+        /// The members of a group.
+        members: Option<Members>,
+    }
+
+    /// One attribute row: how a SCIM attribute and a native field are the same thing.
+    Attribute {
+        /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`) or by a field (`ids[kind=email].value`).
+        native: Option<Spanned<String>>,
+        /// Who may read and write it.
+        access: Option<Access>,
+        /// Whether clients must give it.
+        required: Option<bool>,
+        /// How the value is written natively.
+        codec: Option<Codec>,
+        /// SCIM value to native value, one for one.
+        enumeration as "enum": Option<Table<Value>>,
+        /// The SCIM value that stands for every native value outside `enum`.
+        otherwise: Option<Spanned<Value>>,
+        /// The part of the native text that this row owns.
+        part: Option<Part>,
+        /// A fixed SCIM value, for an attribute that has no native field.
+        constant: Option<Value>,
+        /// The SCIM value that a resource is created with when the client gives none.
+        default: Option<Value>,
+        /// What clearing the attribute sends: `null` unless it is said.
+        clear: Option<Value>,
+        /// Whether this element is the primary one of a multi-valued attribute.
+        primary: bool,
+        /// The action that writes it.
+        action: Option<Spanned<String>>,
+        /// Whether letter case matters. As the schema says unless it is said.
+        case_exact as "caseExact": Option<bool>,
+        /// Whether two resources can have the same value. As the schema says unless it is said.
+        unique: Option<bool>,
+        /// When it is returned. As the schema says unless it is said.
+        returned: Option<Returned>,
+        /// The type of an attribute that no standard schema declares: `string` unless it is said.
+        kind as "type": Option<AttributeType>,
+    }
+
+    /// A native call.
+    Call {
+        /// The method.
+        method: Spanned<String>,
+        /// The native path, with placeholders.
+        path: Spanned<String>,
+        /// Query parameters, with placeholders.
+        query: Table<Spanned<Value>>,
+        /// Header fields, with placeholders.
+        headers: Table<Spanned<String>>,
+        /// The body, with placeholders: a text that is exactly one placeholder keeps the value's type.
+        body: Option<Spanned<Value>>,
+        /// How the body is written: `json` unless it is said.
+        format: Option<Format>,
+        /// Where the object is in the reply, if the reply has it.
+        item: Option<Spanned<String>>,
+    }
+
+    /// A create, read, update or delete call.
+    Operation {
+        /// The method: `POST`, `GET`, `PATCH` or `DELETE` unless it is said.
+        method: Option<Spanned<String>>,
+        /// The native path: the resource's `path` for create, `{path}/{id}` for the others.
+        path: Option<Spanned<String>>,
+        /// Query parameters, with placeholders.
+        query: Table<Spanned<Value>>,
+        /// Header fields, with placeholders.
+        headers: Table<Spanned<String>>,
+        /// How the body is made.
+        body: Option<Body>,
+        /// Which attributes an update sends: `changed` unless it is said.
+        send: Option<Send>,
+        /// Where the object is in the reply.
+        item: Option<Spanned<String>>,
+        /// Where a created resource's id is when the reply has no object.
+        id: Option<CreatedId>,
+        /// Whether a create first makes sure that nothing is there, for APIs whose create overwrites.
+        guard: Option<Guard>,
+        /// Replies that mean that the resource is not there, beside 404.
+        absent: Vec<Match>,
+    }
+
+    /// How a request body is made.
+    Body {
+        /// The name under which the object is wrapped.
+        wrap: Option<Spanned<String>>,
+        /// Fields that are always sent, with placeholders, by native path.
+        set: Table<Spanned<Value>>,
+        /// Native fields that are never sent back in a full update.
+        omit: Vec<Spanned<String>>,
+        /// How it is written: `json` unless it is said.
+        format: Option<Format>,
+    }
+
+    /// Where a created resource's id is.
+    CreatedId {
+        /// The header field that ends with it: `Location`.
+        header: Option<String>,
+        /// A pointer into the reply's body.
+        body: Option<Spanned<String>>,
+        /// The attribute that the new resource is looked up by.
+        lookup: Option<Spanned<String>>,
+    }
+
+    /// Listing and filtering.
+    List {
+        /// The native path of the list: the resource's `path` unless it is said.
+        path: Option<Spanned<String>>,
+        /// Query parameters of every list call.
+        query: Table<Spanned<Value>>,
+        /// How the list is paged.
+        paging: Option<Paging>,
+        /// Where the rows are in the reply, if the paging does not say it.
+        items: Option<Spanned<String>>,
+        /// Native queries by filter: `userName eq`.
+        filters: Table<Narrowing>,
+        /// What becomes of a filter that none of them narrows: `scan` unless it is said.
+        otherwise: Option<Unnarrowed>,
+        /// Whether rows lack fields that reading one resource has, so that each is read.
+        partial: bool,
+    }
+
+    /// How a filter narrows the native list: exactly one of these.
+    Narrowing {
+        /// Query parameters added to the list call.
+        query: Option<Table<Spanned<Value>>>,
+        /// The filter's value is the id: the resource is read.
+        read: Option<Spanned<String>>,
+        /// A call that answers with one object, or with 404.
+        call: Option<Call>,
+    }
+
+    /// A call that owns an attribute.
+    Action {
+        /// The attribute values that it brings about. Without it, the attribute rows name the action.
+        when: Option<Table<Value>>,
+        /// The call.
+        call: Call,
+    }
+
+    /// The members of a group.
+    Members {
+        /// Reading them.
+        list: Option<MemberList>,
+        /// Where they are in the group's own object, instead of a list.
+        inline: Option<Spanned<String>>,
+        /// Where the member's id is in an element of the inline list: the element itself unless it is said.
+        member: Option<Spanned<String>>,
+        /// Adding one (`{member}`) or several (`{members}`).
+        add: Option<MemberCall>,
+        /// Removing one (`{member}`, `{key}`) or several (`{members}`).
+        remove: Option<MemberCall>,
+        /// Replacing the whole list (`{members}`), for APIs that know no single change.
+        replace: Option<MemberCall>,
+        /// When they are returned: `default` unless it is said; `request` spares a call in every list.
+        returned: Option<Returned>,
+    }
+
+    /// Reading the members of a group.
+    MemberList {
+        /// The native path, with `{id}`.
+        path: Spanned<String>,
+        /// Query parameters.
+        query: Table<Spanned<Value>>,
+        /// How the list is paged.
+        paging: Option<Paging>,
+        /// Where the rows are in the reply, if the paging does not say it.
+        items: Option<Spanned<String>>,
+        /// Where the member's id is in a row.
+        member: Spanned<String>,
+        /// Where the membership's own key is in a row, if removing needs it.
+        key: Option<Spanned<String>>,
+        /// Where the member's name is in a row.
+        display: Option<Spanned<String>>,
+        /// Query parameters that find one member's row, with `{member}`.
+        find: Option<Table<Spanned<Value>>>,
+    }
+
+    /// Changing the members of a group.
+    MemberCall {
+        /// The method.
+        method: Spanned<String>,
+        /// The native path, with placeholders.
+        path: Spanned<String>,
+        /// Query parameters, with placeholders.
+        query: Table<Spanned<Value>>,
+        /// Header fields, with placeholders.
+        headers: Table<Spanned<String>>,
+        /// The body, with placeholders.
+        body: Option<Spanned<Value>>,
+        /// How the body is written.
+        format: Option<Format>,
+        /// Replies that mean that it was a member already: success.
+        already: Vec<Match>,
+        /// Replies that mean that it was no member: success.
+        absent: Vec<Match>,
+    }
+
+    /// What a native error means.
+    ErrorRule {
+        /// The native status.
+        status: Option<u32>,
+        /// A pointer into the reply's body.
+        at: Option<Spanned<String>>,
+        /// What the text there must be.
+        is: Option<String>,
+        /// What the text there must contain.
+        contains: Option<String>,
+        /// A header field that must be there, in place of `at`.
+        header: Option<String>,
+        /// The SCIM error.
+        scim: ScimError,
+    }
+
+    /// The SCIM error that stands for a native one.
+    ScimError {
+        /// The status, 400 to 599.
+        status: Spanned<u32>,
+        /// The `scimType`.
+        kind as "type": Option<ErrorType>,
+        /// A fixed detail.
+        detail: Option<String>,
+        /// A pointer to the text in the native body that becomes the detail.
+        message: Option<Spanned<String>>,
+    }
+}
+
+/// The total's place: a pointer into the body, or `{ header: X-Total-Count }`.
+#[derive(Clone, Debug)]
+pub enum Total {
+    /// A pointer into the body.
+    Body(Spanned<String>),
+    /// A header field.
+    Header(String),
+}
+
+/// Text, or the name of an environment variable that holds it: `{ env: API_KEY }`.
+#[derive(Clone, Debug)]
+pub enum Text {
+    /// The text itself.
+    Literal(String),
+    /// The variable's name.
+    Environment(Spanned<String>),
+}
+
+/// A reply that is recognised: a bare status, or a table.
+#[derive(Clone, Debug)]
+pub struct Match(pub MatchTable);
+
+/// How a value is written natively: a word, or `{ template: '@{value}:example.org' }`.
+#[derive(Clone, Debug)]
+pub enum Codec {
+    /// One of the codecs without arguments.
+    Word(Spanned<CodecWord>),
+    /// A fixed shape around the value.
+    Template(Spanned<String>),
+}
+
+words! {
+    /// The codecs without arguments.
+    CodecWord {
+        /// Seconds since 1970 for a `dateTime`.
+        EpochSeconds = "epoch_seconds",
+        /// Milliseconds since 1970 for a `dateTime`.
+        EpochMillis = "epoch_millis",
+        /// Lower-case text.
+        Lowercase = "lowercase",
+        /// A number or boolean that the application writes as text.
+        Text = "text",
+        /// A whole number that SCIM writes as text.
+        Integer = "integer",
+        /// A boolean with the opposite meaning.
+        Not = "not",
+        /// Values separated by commas, for a list.
+        Csv = "csv",
+    }
+}
+
+tables! {
+    /// A secret's place.
+    EnvironmentName {
+        /// The environment variable.
+        env: Spanned<String>,
+    }
+
+    /// A header field's name.
+    HeaderName {
+        /// The header field.
+        header: String,
+    }
+
+    /// A codec with an argument.
+    TemplateCodec {
+        /// Text with `{value}` once.
+        template: Spanned<String>,
+    }
+
+    /// A recognised reply.
+    MatchTable {
+        /// The native status.
+        status: Option<u32>,
+        /// A pointer into the reply's body.
+        at: Option<Spanned<String>>,
+        /// What the text there must be.
+        is: Option<String>,
+        /// What the text there must contain.
+        contains: Option<String>,
+    }
+}
+
+impl Read for Total {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::Table(_) => HeaderName::read(node, report).map(|it| Total::Header(it.header)),
+            _ => Spanned::read(node, report).map(Total::Body),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [{ "type": "string" }, HeaderName::schema(definitions)] })
+    }
+}
+
+impl Read for Text {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::Table(_) => {
+                EnvironmentName::read(node, report).map(|it| Text::Environment(it.env))
+            }
+            _ => String::read(node, report).map(Text::Literal),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [String::schema(definitions), EnvironmentName::schema(definitions)] })
+    }
+}
+
+impl Read for Match {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        if let Kind::Number(_) = node.kind {
+            let status = u32::read(node, report);
+            let (at, is, contains) = (None, None, None);
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+        }
+        let table = MatchTable::read(node, report)?;
+        if table.status.is_none() && table.at.is_none() {
+            report
+                .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
+                .suggest("give `status`, or `at` with `is` or `contains`");
+        }
+        Some(Match(table))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [{ "type": "integer" }, MatchTable::schema(definitions)] })
+    }
+}
+
+impl Read for Codec {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::Table(_) => TemplateCodec::read(node, report).map(|it| Codec::Template(it.template)),
+            _ => Spanned::read(node, report).map(Codec::Word),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [CodecWord::schema(definitions), TemplateCodec::schema(definitions)] })
+    }
+}

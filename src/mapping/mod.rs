@@ -1,0 +1,336 @@
+//! The mapping: the language as written ([`language`]), and what it compiles to.
+//!
+//! One attribute row drives reading, creating, patching, filtering and `/Schemas`. Nothing here knows a
+//! particular application, and nothing here does IO: [`translate`] turns SCIM values into native ones and
+//! back, [`template`] renders native calls, [`paging`] bridges index paging onto the native style.
+
+pub mod codec;
+mod compile;
+pub mod diagnostic;
+pub mod errors;
+pub mod language;
+pub mod node;
+pub mod paging;
+pub mod place;
+pub mod pointer;
+pub mod read;
+pub mod template;
+pub mod translate;
+
+use serde_json::Value;
+
+use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
+use codec::Codec;
+use errors::{ErrorRule, Recognised};
+use language::{Access, Part, Returned, Send, Unmapped, Unnarrowed};
+use paging::Paging;
+use place::Place;
+use pointer::Pointer;
+use template::{CallTemplate, JsonTemplate, Template};
+
+pub use compile::compile;
+pub use diagnostic::{Diagnostic, Diagnostics};
+
+/// A compiled mapping: everything in it is valid.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// Header fields of every native call; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// How native calls are authenticated beyond those.
+    pub login: Option<Login>,
+    /// Bounds on what one request may cost.
+    pub limits: Limits,
+    /// The resource types, in the order of the document.
+    pub resources: Vec<Resource>,
+    /// What native errors mean.
+    pub errors: Vec<ErrorRule>,
+    /// What becomes of attributes without a row.
+    pub unmapped: Unmapped,
+    /// Whether the quirks of identity providers are understood.
+    pub leniency: Leniency,
+}
+
+impl Mapping {
+    /// The resource type with this name: `User`.
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.kind.name == name)
+    }
+}
+
+/// Bounds on what one request may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Native rows that a filter, a sort or a total may read.
+    pub scan: usize,
+    /// Native calls under way at once.
+    pub concurrency: usize,
+    /// Seconds for one native call.
+    pub call: u32,
+    /// Bytes of a request body.
+    pub body: usize,
+    /// Resources in one list response.
+    pub page: usize,
+    /// Member changes in one request.
+    pub members: usize,
+}
+
+/// A login call and how its token is sent.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The call.
+    pub call: CallTemplate,
+    /// Where the token stands in the reply.
+    pub token: ReplyValue,
+    /// The header field that carries it, in lower case.
+    pub header: String,
+    /// The field's text, with `{token}`.
+    pub value: Template,
+    /// Milliseconds that a token is used.
+    pub lifetime: Option<u64>,
+}
+
+/// A place in a reply.
+#[derive(Clone, Debug)]
+pub enum ReplyValue {
+    /// In the body.
+    Body(Pointer),
+    /// A header field.
+    Header(String),
+}
+
+/// One resource type: its SCIM face and its native calls.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The schema that clients see: exactly the attributes that have a home.
+    pub kind: ResourceType,
+    /// The attribute rows.
+    pub rows: Vec<Row>,
+    /// The index of the row of `id`.
+    pub id: usize,
+    /// Reading one resource.
+    pub read: Operation,
+    /// Listing.
+    pub list: Option<List>,
+    /// Creating.
+    pub create: Option<Create>,
+    /// Updating.
+    pub update: Option<Update>,
+    /// Deleting.
+    pub delete: Option<Operation>,
+    /// Calls that own attributes.
+    pub actions: Vec<Action>,
+    /// The members of a group.
+    pub members: Option<Members>,
+}
+
+/// One attribute row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The SCIM path as it was written, for messages.
+    pub name: String,
+    /// Where the value is in a SCIM resource.
+    pub place: Place,
+    /// Where it is in the native object.
+    pub native: Option<Pointer>,
+    /// How it is converted.
+    pub codec: Codec,
+    /// The SCIM type of the value.
+    pub kind: Kind,
+    /// Who may read and write it.
+    pub access: Access,
+    /// The actions that write it, by index; empty: the create and update bodies do.
+    pub actions: Vec<usize>,
+    /// The part of the native text that it owns.
+    pub part: Option<Part>,
+    /// The fixed SCIM value.
+    pub constant: Option<Value>,
+    /// The SCIM value of a new resource when the client gives none.
+    pub default: Option<Value>,
+    /// What clearing sends.
+    pub clear: Value,
+}
+
+impl Row {
+    /// Whether the value is part of what clients read.
+    pub fn readable(&self) -> bool {
+        self.access != Access::Write
+    }
+
+    /// Whether the create and update bodies carry it.
+    pub fn in_body(&self) -> bool {
+        self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+    }
+}
+
+/// A native call that answers with an object.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The call.
+    pub call: CallTemplate,
+    /// Where the object is in the reply.
+    pub item: Item,
+    /// Replies that mean that the resource is not there, beside 404.
+    pub absent: Vec<Recognised>,
+}
+
+/// Where an object is in a reply.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The place.
+    pub at: Pointer,
+    /// Whether the operation itself says so; if not, a reply that is the bare object is understood too.
+    pub stated: bool,
+}
+
+/// How bodies are made.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// The name under which the object is wrapped; the root if it is not.
+    pub wrap: Pointer,
+    /// Fields that are always sent.
+    pub set: Vec<(Pointer, JsonTemplate)>,
+    /// Native fields that are never sent back.
+    pub omit: Vec<Pointer>,
+}
+
+/// Creating a resource.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The call.
+    pub operation: Operation,
+    /// Its body.
+    pub body: Body,
+    /// Where the new id is when the reply has no object.
+    pub id: Option<NewId>,
+    /// Whether the resource is read first, and 409 answered when it is there.
+    pub guard: bool,
+}
+
+/// Where a created resource's id is.
+#[derive(Clone, Debug)]
+pub enum NewId {
+    /// The last segment of this header field's path.
+    Header(String),
+    /// A place in the body.
+    Body(Pointer),
+    /// The resource is looked up by the row with this index.
+    Lookup(usize),
+}
+
+/// Updating a resource.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The call.
+    pub operation: Operation,
+    /// Its body.
+    pub body: Body,
+    /// Which attributes it sends.
+    pub send: Send,
+}
+
+/// Listing.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// The call.
+    pub call: CallTemplate,
+    /// How it is paged.
+    pub paging: Paging,
+    /// What narrows it.
+    pub filters: Vec<Narrowing>,
+    /// What becomes of a filter that nothing narrows.
+    pub otherwise: Unnarrowed,
+    /// Whether each row must be read on its own.
+    pub partial: bool,
+}
+
+/// A native query for one kind of filter term.
+#[derive(Clone, Debug)]
+pub struct Narrowing {
+    /// The canonical SCIM path.
+    pub path: AttributePath,
+    /// The row that encodes the value; `None` for `members.value`, whose values are ids.
+    pub row: Option<usize>,
+    /// The operator.
+    pub op: CompareOp,
+    /// The query.
+    pub how: How,
+}
+
+/// How a filter narrows.
+#[derive(Clone, Debug)]
+pub enum How {
+    /// Further query parameters of the list call.
+    Query(Vec<(String, JsonTemplate)>),
+    /// The resource with this id is read.
+    Read(Template),
+    /// A call that answers with one object, or that it is not there.
+    Call(Operation),
+}
+
+/// A call that owns attributes.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The name, for messages.
+    pub name: String,
+    /// The row indices and values that it brings about; empty: any value of the rows that name it.
+    pub when: Vec<(usize, Value)>,
+    /// The call.
+    pub call: CallTemplate,
+    /// Where the object is in the reply, if it is there.
+    pub item: Option<Pointer>,
+}
+
+/// The members of a group.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// Where they are read.
+    pub source: Option<MemberSource>,
+    /// Adding.
+    pub add: Option<MemberCall>,
+    /// Removing.
+    pub remove: Option<MemberCall>,
+    /// Replacing the whole list.
+    pub replace: Option<MemberCall>,
+    /// When they are returned.
+    pub returned: Returned,
+}
+
+/// Where members are read.
+#[derive(Clone, Debug)]
+pub enum MemberSource {
+    /// By a call of their own.
+    List {
+        /// The call.
+        call: CallTemplate,
+        /// How it is paged.
+        paging: Paging,
+        /// Where the member's id is in a row.
+        member: Pointer,
+        /// Where the membership's key is in a row.
+        key: Option<Pointer>,
+        /// Where the member's name is in a row.
+        display: Option<Pointer>,
+        /// Query parameters that find one member's row.
+        find: Option<Vec<(String, JsonTemplate)>>,
+    },
+    /// In the group's own object.
+    Inline {
+        /// The list.
+        at: Pointer,
+        /// Where the member's id is in an element.
+        member: Pointer,
+    },
+}
+
+/// A call that changes members.
+#[derive(Clone, Debug)]
+pub struct MemberCall {
+    /// The call.
+    pub call: CallTemplate,
+    /// Replies that mean that there was nothing to do.
+    pub done: Vec<Recognised>,
+    /// Whether one call takes several members.
+    pub batch: bool,
+    /// Whether the membership's key is needed.
+    pub keyed: bool,
+}

@@ -1,0 +1,299 @@
+//! Native paging styles, walked page by page.
+
+use serde_json::Value;
+
+use super::codec::text_of;
+use super::pointer::Pointer;
+use super::ReplyValue;
+use crate::exchange::{Request, Response};
+
+/// How a native list is paged, and where its rows are.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    /// The style.
+    pub style: Style,
+    /// Where the rows are in a reply.
+    pub items: Pointer,
+    /// Where the number of all rows is.
+    pub total: Option<ReplyValue>,
+}
+
+/// The styles.
+#[derive(Clone, Debug)]
+pub enum Style {
+    /// A reply is the whole list.
+    Whole,
+    /// Numbered pages.
+    Page(Numbered),
+    /// An offset and a limit.
+    Offset(Numbered),
+    /// Each reply hands out a cursor for the next.
+    Cursor {
+        /// The query parameter.
+        param: String,
+        /// Where the next one is.
+        next: ReplyValue,
+        /// The query parameter of the size, and the size.
+        size: Option<(String, usize)>,
+    },
+    /// The last row's key asks for the rows after it.
+    Marker {
+        /// The query parameter.
+        param: String,
+        /// Where the key is in a row.
+        field: Pointer,
+        /// The query parameter of the size, and the size.
+        size: Option<(String, usize)>,
+    },
+    /// The next page's address is in the body.
+    Next(Pointer),
+    /// The next page's address is in the `Link` header.
+    Link,
+}
+
+/// Pages that can be asked for by number or offset.
+#[derive(Clone, Debug)]
+pub struct Numbered {
+    /// The query parameter of the number.
+    pub param: String,
+    /// The first number.
+    pub first: usize,
+    /// The query parameter of the size.
+    pub size: Option<String>,
+    /// The most rows in a reply.
+    pub max: usize,
+}
+
+impl Paging {
+    /// Whether a page in the middle can be asked for and the total is told, so that index paging needs no walk.
+    pub fn is_random_access(&self) -> bool {
+        self.total.is_some() && matches!(self.style, Style::Page(_) | Style::Offset(_))
+    }
+}
+
+/// A walk over a native list.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    paging: &'a Paging,
+    /// The 0-based index of the first row of the next page.
+    at: usize,
+    /// Rows of the next page that come before what is wanted.
+    skip: usize,
+    /// Rows on a page, as the application turns out to have them.
+    size: usize,
+    cursor: Option<String>,
+    link: Option<String>,
+    previous: Option<Value>,
+    done: bool,
+}
+
+/// One page of a walk.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The rows that are wanted.
+    pub items: Vec<Value>,
+    /// The number of all rows, where the application tells it.
+    pub total: Option<usize>,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk from the 0-based index `from`; `wanted` is how many rows are needed, if that is known.
+    /// Styles without random access begin at the beginning and skip.
+    pub fn new(paging: &'a Paging, from: usize, wanted: Option<usize>) -> Self {
+        let (at, skip, size) = match &paging.style {
+            Style::Page(numbered) => {
+                let wanted = wanted.unwrap_or(numbered.max).clamp(1, numbered.max);
+                let size = match numbered.size {
+                    Some(_) if from.checked_rem(wanted) == Some(0) => wanted,
+                    _ => numbered.max,
+                };
+                let skip = from.checked_rem(size).unwrap_or(0);
+                (from - skip, skip, size)
+            }
+            Style::Offset(numbered) => {
+                let size = match numbered.size {
+                    Some(_) => wanted.unwrap_or(numbered.max).clamp(1, numbered.max),
+                    None => numbered.max,
+                };
+                (from, 0, size)
+            }
+            _ => (0, from, 0),
+        };
+        Walk { paging, at, skip, size, cursor: None, link: None, previous: None, done: false }
+    }
+
+    /// Whether there is no further page.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The query parameters of the next page.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let mut out = Vec::new();
+        let mut put = |name: &str, value: String| out.push((name.to_owned(), value));
+        match &self.paging.style {
+            Style::Whole | Style::Next(_) | Style::Link => {}
+            Style::Page(numbered) => {
+                let page = self.at.checked_div(self.size).unwrap_or(0) + numbered.first;
+                put(&numbered.param, page.to_string());
+                if let Some(size) = &numbered.size {
+                    put(size, self.size.to_string());
+                }
+            }
+            Style::Offset(numbered) => {
+                put(&numbered.param, (self.at + numbered.first).to_string());
+                if let Some(size) = &numbered.size {
+                    put(size, self.size.to_string());
+                }
+            }
+            Style::Cursor { param, size, .. } | Style::Marker { param, size, .. } => {
+                if let Some((name, size)) = size {
+                    put(name, size.to_string());
+                }
+                if let Some(cursor) = &self.cursor {
+                    put(param, cursor.clone());
+                }
+            }
+        }
+        out
+    }
+
+    /// Makes `request`, rendered with [`Walk::parameters`], ask for the next page where that is an address.
+    pub fn address(&self, request: &mut Request) {
+        if let Some(link) = &self.link {
+            request.target.clone_from(link);
+        }
+    }
+
+    /// Takes the reply to `request`. The error is what is wrong with it, in words. `authority` is the
+    /// application's own: an absolute address of a next page must not lead elsewhere.
+    pub fn take(
+        &mut self,
+        request: &Request,
+        reply: &Response,
+        mut body: Value,
+        authority: &str,
+    ) -> Result<Page, String> {
+        let total = self.paging.total.as_ref().and_then(|at| match at {
+            ReplyValue::Body(at) => at.get(&body).and_then(whole_number),
+            ReplyValue::Header(name) => reply.header(name)?.trim().parse().ok(),
+        });
+        let next = self.next(request, reply, &body, authority)?;
+        let items = match self.paging.items.take(&mut body) {
+            Some(Value::Array(items)) => items,
+            Some(Value::Null) => Vec::new(),
+            _ => return Err(format!("there is no list at `{}`", self.paging.items)),
+        };
+        let count = items.len();
+        if count > 0 && items.first() == self.previous.as_ref() {
+            // Some applications answer a page past the end with the last page.
+            self.done = true;
+            return Ok(Page { items: Vec::new(), total });
+        }
+        self.previous = items.first().cloned();
+        match (&self.paging.style, total) {
+            (Style::Page(_) | Style::Offset(_), Some(total)) => {
+                let capped = count > 0 && count < self.size && self.at + count < total;
+                if capped && matches!(self.paging.style, Style::Page(_)) {
+                    let from = self.at + self.skip;
+                    let misplaced = self.at > 0 && self.at.checked_rem(count) != Some(0);
+                    self.size = count;
+                    if misplaced {
+                        // Page numbers count in the application's own size: ask again with that.
+                        self.skip = from.checked_rem(count).unwrap_or(0);
+                        self.at = from - self.skip;
+                        self.previous = None;
+                        return Ok(Page { items: Vec::new(), total: Some(total) });
+                    }
+                }
+                self.at += count;
+                self.done = count == 0 || self.at >= total;
+            }
+            (Style::Page(_), None) => {
+                // Without a total, a short page may be the application's own limit: only an empty one ends.
+                self.at += if count == 0 { 0 } else { self.size };
+                self.done = count == 0;
+            }
+            (Style::Offset(_), None) => {
+                self.at += count;
+                self.done = count == 0;
+            }
+            (Style::Whole, _) => self.done = true,
+            (Style::Marker { field, .. }, _) => {
+                self.cursor = items.last().and_then(|item| field.get(item)).map(text_of);
+                self.done = count == 0 || self.cursor.is_none();
+            }
+            (Style::Cursor { .. }, _) => {
+                self.done = next.is_none() || next == self.cursor;
+                self.cursor = next;
+            }
+            (Style::Next(_) | Style::Link, _) => {
+                self.done = next.is_none() || next == self.link;
+                self.link = next;
+            }
+        }
+        let skip = self.skip.min(count);
+        self.skip -= skip;
+        Ok(Page { items: items.into_iter().skip(skip).collect(), total })
+    }
+
+    /// The cursor or the address of the page after `reply`.
+    fn next(&self, request: &Request, reply: &Response, body: &Value, authority: &str) -> Result<Option<String>, String> {
+        let found = match &self.paging.style {
+            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(at) => {
+                at.get(body).filter(|value| !value.is_null()).map(text_of)
+            }
+            Style::Cursor { next: ReplyValue::Header(name), .. } => reply.header(name).map(str::to_owned),
+            Style::Link => reply.headers.iter().filter(|(name, _)| name == "link").find_map(|(_, value)| next_link(value)),
+            _ => None,
+        };
+        match found.filter(|next| !next.is_empty()) {
+            Some(next) if matches!(self.paging.style, Style::Next(_) | Style::Link) => {
+                resolve(&next, &request.target, authority).map(Some)
+            }
+            next => Ok(next),
+        }
+    }
+}
+
+fn whole_number(value: &Value) -> Option<usize> {
+    text_of(value).parse().ok()
+}
+
+/// The address with `rel="next"` in a `Link` header field (RFC 8288).
+fn next_link(field: &str) -> Option<String> {
+    field.split('<').skip(1).find_map(|link| {
+        let (address, parameters) = link.split_once('>')?;
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            parameter.trim().to_ascii_lowercase().strip_prefix("rel=").is_some_and(|relations| {
+                relations.trim_matches('"').split(' ').any(|relation| relation == "next")
+            })
+        });
+        is_next.then(|| address.to_owned())
+    })
+}
+
+/// Path and query of `address`, seen from `target`.
+fn resolve(address: &str, target: &str, authority: &str) -> Result<String, String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let local = match address.split_once("://") {
+        Some((_, rest)) => {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (host, local) = rest.split_at(end);
+            if !host.eq_ignore_ascii_case(authority) {
+                return Err(format!(
+                    "its next page is at another host, `{host}`; if that is the application, set SCIM_EDGE_AUTHORITY to it"
+                ));
+            }
+            local.to_owned()
+        }
+        None if address.starts_with("//") => return Err("its next page is at another host".to_owned()),
+        None if address.starts_with('?') => format!("{path}{address}"),
+        None if address.starts_with('/') => address.to_owned(),
+        None => return Err("the address of its next page is relative to nothing".to_owned()),
+    };
+    if local.split('?').next() != Some(path) || local.chars().any(|c| c.is_control() || c == ' ') {
+        return Err("its next page is at another path".to_owned());
+    }
+    Ok(local)
+}

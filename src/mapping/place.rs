@@ -1,0 +1,124 @@
+//! Places in SCIM resources: what the left side of an attribute row selects.
+
+use serde_json::{Map, Value};
+
+/// Where a row's value is in a SCIM resource with canonical names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The schema extension's URN.
+    pub extension: Option<String>,
+    /// The attribute.
+    pub attribute: String,
+    /// The element of a multi-valued attribute.
+    pub element: Option<Element>,
+    /// The sub-attribute.
+    pub sub: Option<String>,
+}
+
+/// One element of a multi-valued attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element {
+    /// The sub-attributes that the element is known by: `type` is `work`.
+    pub keys: Vec<(String, Value)>,
+    /// Whether it is the primary one.
+    pub primary: bool,
+}
+
+impl Element {
+    /// Whether `value` is this element.
+    fn is(&self, value: &Value) -> bool {
+        self.keys.iter().all(|(name, key)| match (value.get(name), key) {
+            (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
+            (found, key) => found == Some(key),
+        })
+    }
+
+    /// Whether `value`, which does not say what it is known by, can stand for this element.
+    fn can_be(&self, value: &Value) -> bool {
+        self.primary && self.keys.iter().all(|(name, _)| value.get(name).is_none_or(Value::is_null))
+    }
+
+    /// The index of this element: by its keys; or, for the primary row, an element without those keys,
+    /// preferably one that calls itself primary.
+    fn position(&self, items: &[Value]) -> Option<usize> {
+        let primary = |value: &Value| value.get("primary") == Some(&Value::Bool(true));
+        items
+            .iter()
+            .position(|item| self.is(item))
+            .or_else(|| items.iter().position(|item| self.can_be(item) && primary(item)))
+            .or_else(|| items.iter().position(|item| self.can_be(item)))
+    }
+}
+
+impl Place {
+    /// The attribute's own value.
+    pub fn attribute<'v>(&self, resource: &'v Map<String, Value>) -> Option<&'v Value> {
+        match &self.extension {
+            Some(urn) => resource.get(urn)?.get(&self.attribute),
+            None => resource.get(&self.attribute),
+        }
+    }
+
+    /// The value here; `null` counts as none.
+    pub fn get<'v>(&self, resource: &'v Map<String, Value>) -> Option<&'v Value> {
+        let mut value = self.attribute(resource)?;
+        if let Some(element) = &self.element {
+            let items = value.as_array()?;
+            value = items.get(element.position(items)?)?;
+        }
+        if let Some(sub) = &self.sub {
+            value = value.get(sub)?;
+        }
+        (!value.is_null()).then_some(value)
+    }
+
+    /// The index of this row's element among the values of its attribute.
+    pub fn element_index(&self, items: &[Value]) -> Option<usize> {
+        self.element.as_ref()?.position(items)
+    }
+
+    /// Puts a value here.
+    pub fn set(&self, resource: &mut Map<String, Value>, new: Value) {
+        let container = match &self.extension {
+            Some(urn) => object(entry(resource, urn)),
+            None => Some(resource),
+        };
+        let Some(container) = container else { return };
+        let mut value = entry(container, &self.attribute);
+        if let Some(element) = &self.element {
+            if !value.is_array() {
+                *value = Value::Array(Vec::new());
+            }
+            let Value::Array(items) = value else { return };
+            let index = items.iter().position(|item| element.is(item)).unwrap_or_else(|| {
+                let mut made: Map<String, Value> = element.keys.iter().cloned().collect();
+                if element.primary {
+                    made.insert("primary".to_owned(), Value::Bool(true));
+                }
+                items.push(Value::Object(made));
+                items.len() - 1
+            });
+            let Some(item) = items.get_mut(index) else { return };
+            value = item;
+        }
+        match &self.sub {
+            Some(sub) => {
+                if let Some(map) = object(value) {
+                    map.insert(sub.clone(), new);
+                }
+            }
+            None => *value = new,
+        }
+    }
+}
+
+fn entry<'m>(map: &'m mut Map<String, Value>, key: &str) -> &'m mut Value {
+    map.entry(key).or_insert(Value::Null)
+}
+
+fn object(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
+}

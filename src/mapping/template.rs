@@ -1,0 +1,439 @@
+//! Request templates: `{name}` is replaced by a value, escaped by where it stands.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::codec::text_of;
+use crate::exchange::Request;
+
+/// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a placeholder stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The native id of the resource.
+    Id,
+    /// The value that a filter compares with.
+    Value,
+    /// One member's native id.
+    Member,
+    /// Several members' native ids, as a list.
+    Members,
+    /// The membership's own key.
+    Key,
+    /// The token that a login answered with.
+    Token,
+    /// The native value of the attribute row with this index.
+    Row(usize),
+}
+
+/// The values for placeholders.
+#[derive(Clone, Copy, Default)]
+pub struct Scope<'a> {
+    /// `{id}`
+    pub id: Option<&'a Value>,
+    /// `{value}`
+    pub value: Option<&'a Value>,
+    /// `{member}`
+    pub member: Option<&'a Value>,
+    /// `{members}`, a list
+    pub members: Option<&'a Value>,
+    /// `{key}`
+    pub key: Option<&'a Value>,
+    /// `{token}`
+    pub token: Option<&'a Value>,
+    /// The native values of the attribute rows, by index.
+    pub rows: &'a [Option<Value>],
+}
+
+impl Scope<'_> {
+    fn get(&self, slot: &Slot) -> Option<&Value> {
+        match slot {
+            Slot::Id => self.id,
+            Slot::Value => self.value,
+            Slot::Member => self.member,
+            Slot::Members => self.members,
+            Slot::Key => self.key,
+            Slot::Token => self.token,
+            Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
+        }
+    }
+}
+
+/// Why a template has no text for the values at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// The value is missing, or cannot be a segment of a path: empty, `.` or `..`.
+    PathSegment(String),
+    /// The value has a control character, and stands in a header field.
+    HeaderValue,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Slot(Slot),
+}
+
+/// Text with placeholders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template(Vec<Piece>);
+
+impl Template {
+    /// Reads a template; `slot` says what a name stands for. `{{` and `}}` are braces. A slot that is
+    /// `Err` with text is replaced by that text for good: secrets of the environment.
+    pub fn parse(
+        text: &str,
+        mut slot: impl FnMut(&str) -> Option<Result<Slot, String>>,
+    ) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, brace) = rest.split_at(at);
+            literal.push_str(before);
+            if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
+                literal.push_str(brace.get(..1).unwrap_or_default());
+                rest = after;
+                continue;
+            }
+            let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
+            let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            match slot(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))? {
+                Ok(slot) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Slot(slot));
+                }
+                Err(text) => literal.push_str(&text),
+            }
+            rest = after;
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        Ok(Template(pieces))
+    }
+
+    /// A template without placeholders.
+    pub fn literal(text: impl Into<String>) -> Self {
+        Template(vec![Piece::Text(text.into())])
+    }
+
+    /// The placeholders, in order.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Slot(slot) => Some(slot),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The only placeholder of a template that is nothing else.
+    fn only_slot(&self) -> Option<&Slot> {
+        match self.0.as_slice() {
+            [Piece::Slot(slot)] => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// As a path: values are segments, so nothing in them is a delimiter.
+    fn path(&self, scope: &Scope, out: &mut String) -> Result<(), Unfit> {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot) => {
+                    let text = scope.get(slot).map(text_of).unwrap_or_default();
+                    // A proxy would resolve dot segments, percent-encoded or not, and reach another resource.
+                    if text.is_empty() || text == "." || text == ".." {
+                        return Err(Unfit::PathSegment(text));
+                    }
+                    out.extend(utf8_percent_encode(&text, RESERVED));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As plain text; where a placeholder stands between quotes, quotes in the value are escaped: `\"` between
+    /// double quotes, `''` between single quotes. `None` if it is only a placeholder, and that has no value.
+    fn text(&self, scope: &Scope) -> Option<String> {
+        if let Some(slot) = self.only_slot() {
+            return scope.get(slot).map(text_of);
+        }
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot) => {
+                    let text = scope.get(slot).map(text_of).unwrap_or_default();
+                    match out.chars().filter(|c| matches!(c, '"' | '\'')).last() {
+                        Some('"') if out.ends_with('"') => {
+                            out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\""));
+                        }
+                        Some('\'') if out.ends_with('\'') => out.push_str(&text.replace('\'', "''")),
+                        _ => out.push_str(&text),
+                    }
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// As the value of a header field.
+    fn header(&self, scope: &Scope) -> Result<Option<String>, Unfit> {
+        match self.text(scope) {
+            Some(text) if text.chars().any(char::is_control) => Err(Unfit::HeaderValue),
+            text => Ok(text),
+        }
+    }
+
+    /// As a JSON value: a text that is exactly one placeholder keeps the value's type.
+    fn json(&self, scope: &Scope) -> Value {
+        match self.only_slot() {
+            Some(slot) => scope.get(slot).cloned().unwrap_or(Value::Null),
+            None => self.text(scope).unwrap_or_default().into(),
+        }
+    }
+}
+
+/// Why a template cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateError {
+    /// A brace without its partner.
+    Braces,
+    /// A placeholder of this name has no meaning where the template stands.
+    Unknown(String),
+}
+
+/// JSON with templates in its texts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JsonTemplate {
+    /// A value without placeholders.
+    Constant(Value),
+    /// A text.
+    Text(Template),
+    /// A list.
+    List(Vec<JsonTemplate>),
+    /// An object.
+    Object(Vec<(String, JsonTemplate)>),
+}
+
+impl JsonTemplate {
+    /// Reads a value; `template` reads each text.
+    pub fn parse(value: &Value, template: &mut impl FnMut(&str) -> Template) -> Self {
+        match value {
+            Value::String(text) => JsonTemplate::Text(template(text)),
+            Value::Array(items) => {
+                JsonTemplate::List(items.iter().map(|item| Self::parse(item, template)).collect())
+            }
+            Value::Object(map) => JsonTemplate::Object(
+                map.iter().map(|(key, value)| (key.clone(), Self::parse(value, template))).collect(),
+            ),
+            other => JsonTemplate::Constant(other.clone()),
+        }
+    }
+
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        match self {
+            JsonTemplate::Constant(_) => false,
+            JsonTemplate::Text(template) => template.slots().any(|other| other == slot),
+            JsonTemplate::List(items) => items.iter().any(|item| item.uses(slot)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(slot)),
+        }
+    }
+
+    /// The value.
+    pub fn render(&self, scope: &Scope) -> Value {
+        match self {
+            JsonTemplate::Constant(value) => value.clone(),
+            JsonTemplate::Text(template) => template.json(scope),
+            JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
+            JsonTemplate::Object(fields) => Value::Object(
+                fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    /// The value as the text of a query parameter; `None` leaves the parameter out.
+    fn query(&self, scope: &Scope) -> Option<String> {
+        match self {
+            JsonTemplate::Text(template) => template.text(scope),
+            JsonTemplate::Constant(value) => Some(text_of(value)),
+            json => Some(json.render(scope).to_string()),
+        }
+    }
+}
+
+/// A whole call as a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallTemplate {
+    /// The method, in upper case.
+    pub method: String,
+    /// The path, with the upstream's prefix.
+    pub path: Template,
+    /// The query parameters.
+    pub query: Vec<(String, JsonTemplate)>,
+    /// The header fields; names in lower case.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: Option<JsonTemplate>,
+    /// Whether the body is a form instead of JSON.
+    pub form: bool,
+}
+
+impl CallTemplate {
+    /// A call with nothing but a method and a path.
+    pub fn new(method: &str, path: Template) -> Self {
+        CallTemplate {
+            method: method.to_owned(),
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            form: false,
+        }
+    }
+
+    /// The request, with the body of the template.
+    pub fn render(&self, scope: &Scope) -> Result<Request, Unfit> {
+        let body = self.body.as_ref().map(|body| body.render(scope));
+        self.render_with(scope, &[], body)
+    }
+
+    /// The request with further query parameters and with this body.
+    pub fn render_with(
+        &self,
+        scope: &Scope,
+        query: &[(String, String)],
+        body: Option<Value>,
+    ) -> Result<Request, Unfit> {
+        let mut target = String::new();
+        self.path.path(scope, &mut target)?;
+        for (name, value) in &self.query {
+            if let Some(value) = value.query(scope) {
+                push_parameter(&mut target, name, &value);
+            }
+        }
+        for (name, value) in query {
+            push_parameter(&mut target, name, value);
+        }
+        let mut headers = Vec::with_capacity(self.headers.len() + 2);
+        for (name, value) in &self.headers {
+            if let Some(value) = value.header(scope)? {
+                headers.push((name.clone(), value));
+            }
+        }
+        let body = match body {
+            None => Vec::new(),
+            Some(body) if self.form => {
+                headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+                form(&body).into_bytes()
+            }
+            Some(body) => {
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                body.to_string().into_bytes()
+            }
+        };
+        Ok(Request { method: self.method.clone(), target, headers, body })
+    }
+}
+
+/// The value of one query parameter of a template, as text.
+pub fn query_text(template: &JsonTemplate, scope: &Scope) -> Option<String> {
+    template.query(scope)
+}
+
+fn push_parameter(target: &mut String, name: &str, value: &str) {
+    target.push(if target.contains('?') { '&' } else { '?' });
+    target.extend(utf8_percent_encode(name, RESERVED));
+    target.push('=');
+    target.extend(utf8_percent_encode(value, RESERVED));
+}
+
+fn form(body: &Value) -> String {
+    let mut out = String::new();
+    let mut field = |name: &str, value: &Value| {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.extend(utf8_percent_encode(name, RESERVED));
+        out.push('=');
+        out.extend(utf8_percent_encode(&text_of(value), RESERVED));
+    };
+    for (name, value) in body.as_object().into_iter().flatten() {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| field(name, item)),
+            value => field(name, value),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text, |name| match name {
+            "id" => Some(Ok(Slot::Id)),
+            "value" => Some(Ok(Slot::Value)),
+            "env.KEY" => Some(Err("secret".to_owned())),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    fn rendered(call: &CallTemplate, value: &Value) -> Result<String, Unfit> {
+        let scope = Scope { id: Some(value), value: Some(value), ..Scope::default() };
+        call.render(&scope).map(|request| request.target)
+    }
+
+    #[test]
+    fn escapes_by_where_a_value_stands() {
+        let mut call = CallTemplate::new("GET", template("/users/{id}.json"));
+        assert_eq!(rendered(&call, &json!("a/../b?c#d é")), Ok("/users/a%2F..%2Fb%3Fc%23d%20%C3%A9.json".into()));
+        assert_eq!(rendered(&call, &json!(7)), Ok("/users/7.json".into()));
+        for hostile in [json!(".."), json!("."), json!("")] {
+            assert!(rendered(&call, &hostile).is_err());
+        }
+        call.path = template("/users");
+        for (written, value, expected) in [
+            (json!("{value}"), json!("a&b=c"), "q=a%26b%3Dc"),
+            (json!("name eq \"{value}\""), json!("a\"b\\"), "q=name%20eq%20%22a%5C%22b%5C%5C%22"),
+            (json!("name eq '{value}'"), json!("o'b"), "q=name%20eq%20%27o%27%27b%27"),
+            (json!({"email": {"_eq": "{value}"}}), json!("a\"b"), "q=%7B%22email%22%3A%7B%22_eq%22%3A%22a%5C%22b%22%7D%7D"),
+        ] {
+            call.query = vec![("q".into(), JsonTemplate::parse(&written, &mut |text| template(text)))];
+            assert_eq!(rendered(&call, &value), Ok(format!("/users?{expected}")));
+        }
+    }
+
+    #[test]
+    fn a_lone_placeholder_keeps_its_type() {
+        let body = JsonTemplate::parse(&json!({"n": "{value}", "t": "n={value}", "k": "{env.KEY}"}), &mut |text| template(text));
+        let value = json!(7);
+        let scope = Scope { value: Some(&value), ..Scope::default() };
+        assert_eq!(body.render(&scope), json!({"n": 7, "t": "n=7", "k": "secret"}));
+    }
+
+    #[test]
+    fn a_header_has_no_line_breaks() {
+        let mut call = CallTemplate::new("GET", template("/"));
+        call.headers = vec![("x-user".into(), template("{value}"))];
+        assert_eq!(rendered(&call, &json!("a\r\nx: y")), Err(Unfit::HeaderValue));
+    }
+
+    #[test]
+    fn braces() {
+        assert_eq!(template("{{id}}").0, vec![Piece::Text("{id}".into())]);
+        let parse = |text| Template::parse(text, |_| None).unwrap_err();
+        assert_eq!(parse("{id"), TemplateError::Braces);
+        assert_eq!(parse("a}"), TemplateError::Braces);
+        assert_eq!(parse("{x}"), TemplateError::Unknown("x".into()));
+    }
+}

@@ -1,0 +1,216 @@
+//! SCIM resources to native objects and back, row by row.
+
+use serde_json::{Map, Value};
+
+use super::codec::text_of;
+use super::language::{Access, Part, Send};
+use super::template::Scope;
+use super::{Body, Resource, Row};
+use crate::scim::{Error, Kind};
+
+/// A SCIM resource with canonical names.
+pub type Attributes = Map<String, Value>;
+
+impl Row {
+    fn decode(&self, native: &Value) -> Option<Value> {
+        if let Some(constant) = &self.constant {
+            return Some(constant.clone());
+        }
+        let found = self.native.as_ref()?.get(native)?;
+        let value = match (self.part, found) {
+            (Some(part), Value::String(text)) => {
+                let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+                let text = if part == Part::First { first } else { rest.trim_start() };
+                if text.is_empty() { Value::Null } else { text.into() }
+            }
+            _ => found.clone(),
+        };
+        let value = self.codec.decode(value, self.kind)?;
+        match value {
+            // A list of plain values is a list of elements that have nothing but a value.
+            Value::Array(items) if self.kind == Kind::Complex => {
+                Some(items.into_iter().map(|item| match item {
+                    Value::Object(_) => item,
+                    plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
+                }).collect())
+            }
+            value => Some(value),
+        }
+    }
+
+    /// The native value for a SCIM value of this row.
+    pub fn encode(&self, scim: &Value) -> Result<Value, Error> {
+        self.codec
+            .encode(scim)
+            .map_err(|problem| Error::invalid_value(format!("`{}`: {problem}", self.name)))
+    }
+}
+
+impl Resource {
+    /// The SCIM attributes that a native object has, without `schemas` and `meta`. Only what has a row can
+    /// get out: everything else in the object stays behind.
+    pub fn decode(&self, native: &Value) -> Attributes {
+        let mut attributes = Map::new();
+        for row in self.rows.iter().filter(|row| row.readable()) {
+            if let Some(value) = row.decode(native) {
+                row.place.set(&mut attributes, value);
+            }
+        }
+        attributes
+    }
+
+    /// The row of `id`.
+    pub fn id_row(&self) -> Option<&Row> {
+        self.rows.get(self.id)
+    }
+
+    /// The native id for a SCIM id; `None` if no resource can have that id.
+    pub fn native_id(&self, id: &str) -> Option<Value> {
+        self.id_row()?.codec.encode(&Value::from(id)).ok()
+    }
+
+    /// The SCIM id for a native id.
+    pub fn scim_id(&self, native: &Value) -> Option<String> {
+        match self.id_row()?.codec.decode(native.clone(), Kind::String)? {
+            Value::String(id) if !id.is_empty() => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The rows whose value differs between two states, by index. Rows that clients cannot write are left out.
+    pub fn changed(&self, current: &Attributes, desired: &Attributes) -> Vec<usize> {
+        let differs = |row: &Row| row.place.get(current) != row.place.get(desired);
+        let writable = |row: &Row| row.access != Access::Read;
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| writable(row) && differs(row))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// The native values of all rows, for the placeholders of templates.
+    pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
+        self.rows
+            .iter()
+            .map(|row| row.place.get(attributes).map(|value| row.encode(value)).transpose())
+            .collect()
+    }
+
+    /// The body of a create.
+    pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
+        let mut native = Value::Object(Map::new());
+        for row in self.rows.iter().filter(|row| row.in_body()) {
+            if row.place.get(desired).is_some() {
+                self.write(row, desired, &mut native)?;
+            }
+        }
+        Ok(body.finish(native, scope))
+    }
+
+    /// The body of an update that brings `rows` to what `desired` says, `current` being the native object.
+    pub fn update_body(
+        &self,
+        rows: &[usize],
+        desired: &Attributes,
+        current: &Value,
+        (body, send): (&Body, Send),
+        scope: &Scope,
+    ) -> Result<Value, Error> {
+        let mut native = match send {
+            Send::Changed => Value::Object(Map::new()),
+            Send::Full => current.clone(),
+        };
+        for row in rows.iter().filter_map(|index| self.rows.get(*index)) {
+            if let Some(at) = &row.native {
+                at.seed_list(&mut native, current);
+            }
+            self.write(row, desired, &mut native)?;
+        }
+        Ok(body.finish(native, scope))
+    }
+
+    /// Writes one row's desired value into a native object.
+    fn write(&self, row: &Row, desired: &Attributes, native: &mut Value) -> Result<(), Error> {
+        let Some(at) = &row.native else { return Ok(()) };
+        if row.part.is_some() {
+            let text = |part| self.part(at, part, desired);
+            let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
+            at.set(native, whole.join(" ").into());
+            return Ok(());
+        }
+        match row.place.get(desired) {
+            Some(Value::Array(items)) if row.kind == Kind::Complex => {
+                let plain = items.iter().map(|item| item.get("value").cloned().unwrap_or(Value::Null));
+                at.set(native, row.encode(&plain.collect())?);
+            }
+            Some(value) => at.set(native, row.encode(value)?),
+            None if at.remove_element(native) => {}
+            None => at.set(native, row.clear.clone()),
+        }
+        Ok(())
+    }
+
+    /// The text that the row of this part of a native field wants.
+    fn part(&self, at: &super::pointer::Pointer, part: Part, desired: &Attributes) -> Option<String> {
+        let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
+        owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
+    }
+
+    /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
+    pub fn homeless(&self, desired: &Attributes) -> Vec<String> {
+        let mut found = Vec::new();
+        if desired.contains_key("externalId") && !self.rows.iter().any(|row| row.place.attribute == "externalId") {
+            found.push("externalId".to_owned());
+        }
+        let mut seen: Vec<(&Option<String>, &str)> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.place.element.is_some()) {
+            let key = (&row.place.extension, row.place.attribute.as_str());
+            if seen.contains(&key) {
+                continue;
+            }
+            seen.push(key);
+            let Some(Value::Array(items)) = row.place.attribute(desired) else { continue };
+            let siblings: Vec<&Row> = self
+                .rows
+                .iter()
+                .filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key)
+                .collect();
+            for (index, item) in items.iter().enumerate() {
+                if siblings.iter().any(|row| row.place.element_index(items) == Some(index)) {
+                    continue;
+                }
+                found.push(match item.get("type").and_then(Value::as_str) {
+                    Some(kind) => format!("{}[type eq \"{kind}\"]", key.1),
+                    None => key.1.to_owned(),
+                });
+            }
+        }
+        found
+    }
+}
+
+impl Body {
+    /// The whole body around a native object: fixed fields set, unwanted ones taken away, wrapped.
+    fn finish(&self, mut native: Value, scope: &Scope) -> Value {
+        for at in &self.omit {
+            if let Some(map) = native.as_object_mut() {
+                map.remove(&at.to_string());
+            }
+        }
+        if self.wrap.is_root() {
+            self.set_fields(&mut native, scope);
+            return native;
+        }
+        let mut whole = Value::Object(Map::new());
+        self.wrap.set(&mut whole, native);
+        self.set_fields(&mut whole, scope);
+        whole
+    }
+
+    fn set_fields(&self, whole: &mut Value, scope: &Scope) {
+        for (at, value) in &self.set {
+            at.set(whole, value.render(scope));
+        }
+    }
+}
