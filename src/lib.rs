@@ -4,12 +4,12 @@
 //! back in, one SCIM response comes out. See [`exchange`] for the door that hosts drive.
 #![forbid(unsafe_code)]
 
+mod engine;
 pub mod exchange;
 pub mod handler;
+mod host;
 pub mod mapping;
 pub mod scim;
-mod engine;
-mod host;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;

@@ -1,28 +1,138 @@
-//! One async function for each SCIM operation.
+//! What happens to a SCIM request: one async function for each operation, reading top to bottom.
+
+mod discovery;
+mod list;
+mod members;
+mod native;
+mod read;
+mod route;
+mod write;
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::Engine;
 use crate::exchange::{Moment, Request, Response, Upstream};
+use crate::mapping::Resource;
+use crate::mapping::translate::Attributes;
+use crate::scim::{Error, Projection};
+use native::Native;
+
+/// Everything that a handler works with.
+struct Context<'e> {
+    native: Native<'e>,
+    /// The URL of the SCIM root as this client sees it.
+    base: String,
+}
+
+/// What a handler answers.
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+impl Answer {
+    fn new(status: u16, body: Value) -> Self {
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: Some(body),
+        }
+    }
+
+    fn empty(status: u16) -> Self {
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+}
 
 /// Answers one SCIM request.
 pub(crate) async fn handle(
     engine: Rc<Engine>,
     upstream: Upstream,
     request: Request,
-    _moment: Moment,
+    moment: Moment,
 ) -> Response {
-    let _ = engine;
-    let call = Request {
-        target: format!("/echo{}", request.target),
-        ..request
-    };
-    match upstream.call(call).await {
-        Ok(reply) => reply,
-        Err(error) => Response {
-            status: 502,
-            headers: vec![],
-            body: format!("{{\"detail\":\"{error:?}\"}}").into_bytes(),
-        },
+    let scheme = request.header("x-forwarded-proto");
+    let base = engine.public_url(request.header("host"), scheme);
+    let native = Native::new(&engine, upstream, moment);
+    let context = Context { native, base };
+    match route::dispatch(&context, &engine, &request).await {
+        Ok(answer) => {
+            let body = answer
+                .body
+                .map(|body| body.to_string().into_bytes())
+                .unwrap_or_default();
+            respond(answer.status, answer.headers, body)
+        }
+        Err(error) => error_response(&error),
+    }
+}
+
+/// The response that tells a client of an error.
+pub fn error_response(error: &Error) -> Response {
+    respond(
+        error.status,
+        error.headers.clone(),
+        error.body().to_string().into_bytes(),
+    )
+}
+
+fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>) -> Response {
+    if !body.is_empty() {
+        headers.push((
+            "content-type".to_owned(),
+            "application/scim+json".to_owned(),
+        ));
+    }
+    Response {
+        status,
+        headers,
+        body,
+    }
+}
+
+impl Context<'_> {
+    /// The address of a resource.
+    fn location(&self, resource: &Resource, id: &str) -> String {
+        let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
+        // What RFC 3986 calls unreserved is shown as it is.
+        let id = id
+            .to_string()
+            .replace("%2D", "-")
+            .replace("%2E", ".")
+            .replace("%5F", "_")
+            .replace("%7E", "~");
+        format!("{}{}/{id}", self.base, resource.kind.endpoint)
+    }
+
+    /// A resource as clients see it: with `schemas` and `meta`, and without what is not to be returned.
+    fn present(
+        &self,
+        resource: &Resource,
+        mut attributes: Attributes,
+        projection: &Projection,
+    ) -> Value {
+        let kind = &resource.kind;
+        let id = attributes
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let location = self.location(resource, id);
+        let schemas = kind.schemas_of(&attributes);
+        attributes.insert("schemas".to_owned(), schemas);
+        let meta = attributes
+            .entry("meta")
+            .or_insert_with(|| Value::Object(Attributes::new()));
+        if let Value::Object(meta) = meta {
+            meta.insert("resourceType".to_owned(), Value::from(kind.name.as_str()));
+            meta.insert("location".to_owned(), Value::from(location));
+        }
+        projection.apply(kind, Value::Object(attributes))
     }
 }

@@ -110,6 +110,12 @@ words! {
         Absent = "absent",
     }
 
+    /// What is done when a call after a create fails.
+    Undo {
+        /// The new resource is deleted.
+        Delete = "delete",
+    }
+
     /// The part of a text that a row owns, where several rows share one native field.
     Part {
         /// Everything before the first space.
@@ -378,6 +384,8 @@ tables! {
         id: Option<CreatedId>,
         /// Whether a create first makes sure that nothing is there, for APIs whose create overwrites.
         guard: Option<Guard>,
+        /// What a create does when a call after it fails: `delete` takes the new resource away again.
+        undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
     }
@@ -643,12 +651,22 @@ impl Read for Match {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
             let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+            return Some(Match(MatchTable {
+                place: node.at,
+                status,
+                at,
+                is,
+                contains,
+            }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
-                .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
+                .add(
+                    Code::MissingKey,
+                    node.at,
+                    "nothing is said that a reply could be recognised by",
+                )
                 .suggest("give `status`, or `at` with `is` or `contains`");
         }
         Some(Match(table))
@@ -662,7 +680,9 @@ impl Read for Match {
 impl Read for Codec {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
-            Kind::Table(_) => TemplateCodec::read(node, report).map(|it| Codec::Template(it.template)),
+            Kind::Table(_) => {
+                TemplateCodec::read(node, report).map(|it| Codec::Template(it.template))
+            }
             _ => Spanned::read(node, report).map(Codec::Word),
         }
     }

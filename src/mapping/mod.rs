@@ -53,7 +53,9 @@ pub struct Mapping {
 impl Mapping {
     /// The resource type with this name: `User`.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.kind.name == name)
+        self.resources
+            .iter()
+            .find(|resource| resource.kind.name == name)
     }
 }
 
@@ -204,6 +206,8 @@ pub struct Create {
     pub id: Option<NewId>,
     /// Whether the resource is read first, and 409 answered when it is there.
     pub guard: bool,
+    /// Whether the resource is deleted again when what follows the create call fails.
+    pub undo: bool,
 }
 
 /// Where a created resource's id is.

@@ -82,7 +82,11 @@ impl Node {
         if node.is_none() && builder.report.is_empty() {
             builder
                 .report
-                .add(Code::Syntax, Mark { line: 1, column: 1 }, "the mapping is empty")
+                .add(
+                    Code::Syntax,
+                    Mark { line: 1, column: 1 },
+                    "the mapping is empty",
+                )
                 .suggest("begin with `mapping: v1`");
         }
         node
@@ -153,8 +157,14 @@ impl<'a> Builder<'a, '_> {
                     column: error.marker().col() + 1,
                 };
                 self.report
-                    .add(Code::Syntax, at, format!("the document is not well-formed: {}", error.info()))
-                    .suggest("check the indentation, the quotes and the brackets around this place");
+                    .add(
+                        Code::Syntax,
+                        at,
+                        format!("the document is not well-formed: {}", error.info()),
+                    )
+                    .suggest(
+                        "check the indentation, the quotes and the brackets around this place",
+                    );
                 None
             }
         }
@@ -194,7 +204,11 @@ impl<'a> Builder<'a, '_> {
         self.nodes += 1;
         if depth > DEEPEST || self.nodes > MOST_NODES {
             self.report
-                .add(Code::Syntax, at, "the document is nested too deeply or expands to too many values")
+                .add(
+                    Code::Syntax,
+                    at,
+                    "the document is nested too deeply or expands to too many values",
+                )
                 .suggest("remove aliases that contain one another");
             return None;
         }
@@ -202,7 +216,11 @@ impl<'a> Builder<'a, '_> {
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
                     self.report
-                        .add(Code::Syntax, at, "the alias refers to an anchor that is not complete")
+                        .add(
+                            Code::Syntax,
+                            at,
+                            "the alias refers to an anchor that is not complete",
+                        )
                         .suggest("an alias can only follow the value that it repeats");
                     return None;
                 };
@@ -238,7 +256,11 @@ impl<'a> Builder<'a, '_> {
                 (Event::Scalar(text, ..), span) => (text.into_owned(), Mark::from(span)),
                 (_, span) => {
                     self.report
-                        .add(Code::Syntax, span.into(), "a key must be a plain word or quoted text")
+                        .add(
+                            Code::Syntax,
+                            span.into(),
+                            "a key must be a plain word or quoted text",
+                        )
                         .suggest("write the key as text");
                     return None;
                 }
@@ -248,7 +270,11 @@ impl<'a> Builder<'a, '_> {
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.at.line;
                 self.report
-                    .add(Code::DuplicateKey, at, format!("`{key}` is written twice: first in line {line}"))
+                    .add(
+                        Code::DuplicateKey,
+                        at,
+                        format!("`{key}` is written twice: first in line {line}"),
+                    )
                     .suggest("keep one of the two");
                 continue;
             }

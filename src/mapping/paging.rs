@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::ReplyValue;
 use super::codec::text_of;
 use super::pointer::Pointer;
-use super::ReplyValue;
 use crate::exchange::{Request, Response};
 
 /// How a native list is paged, and where its rows are.
@@ -119,7 +119,16 @@ impl<'a> Walk<'a> {
             }
             _ => (0, from, 0),
         };
-        Walk { paging, at, skip, size, cursor: None, link: None, previous: None, done: false }
+        Walk {
+            paging,
+            at,
+            skip,
+            size,
+            cursor: None,
+            link: None,
+            previous: None,
+            done: false,
+        }
     }
 
     /// Whether there is no further page.
@@ -188,7 +197,10 @@ impl<'a> Walk<'a> {
         if count > 0 && items.first() == self.previous.as_ref() {
             // Some applications answer a page past the end with the last page.
             self.done = true;
-            return Ok(Page { items: Vec::new(), total });
+            return Ok(Page {
+                items: Vec::new(),
+                total,
+            });
         }
         self.previous = items.first().cloned();
         match (&self.paging.style, total) {
@@ -203,7 +215,10 @@ impl<'a> Walk<'a> {
                         self.skip = from.checked_rem(count).unwrap_or(0);
                         self.at = from - self.skip;
                         self.previous = None;
-                        return Ok(Page { items: Vec::new(), total: Some(total) });
+                        return Ok(Page {
+                            items: Vec::new(),
+                            total: Some(total),
+                        });
                     }
                 }
                 self.at += count;
@@ -234,17 +249,35 @@ impl<'a> Walk<'a> {
         }
         let skip = self.skip.min(count);
         self.skip -= skip;
-        Ok(Page { items: items.into_iter().skip(skip).collect(), total })
+        Ok(Page {
+            items: items.into_iter().skip(skip).collect(),
+            total,
+        })
     }
 
     /// The cursor or the address of the page after `reply`.
-    fn next(&self, request: &Request, reply: &Response, body: &Value, authority: &str) -> Result<Option<String>, String> {
+    fn next(
+        &self,
+        request: &Request,
+        reply: &Response,
+        body: &Value,
+        authority: &str,
+    ) -> Result<Option<String>, String> {
         let found = match &self.paging.style {
-            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(at) => {
-                at.get(body).filter(|value| !value.is_null()).map(text_of)
+            Style::Cursor {
+                next: ReplyValue::Body(at),
+                ..
             }
-            Style::Cursor { next: ReplyValue::Header(name), .. } => reply.header(name).map(str::to_owned),
-            Style::Link => reply.headers.iter().filter(|(name, _)| name == "link").find_map(|(_, value)| next_link(value)),
+            | Style::Next(at) => at.get(body).filter(|value| !value.is_null()).map(text_of),
+            Style::Cursor {
+                next: ReplyValue::Header(name),
+                ..
+            } => reply.header(name).map(str::to_owned),
+            Style::Link => reply
+                .headers
+                .iter()
+                .filter(|(name, _)| name == "link")
+                .find_map(|(_, value)| next_link(value)),
             _ => None,
         };
         match found.filter(|next| !next.is_empty()) {
@@ -265,9 +298,16 @@ fn next_link(field: &str) -> Option<String> {
     field.split('<').skip(1).find_map(|link| {
         let (address, parameters) = link.split_once('>')?;
         let is_next = parameters.split([';', ',']).any(|parameter| {
-            parameter.trim().to_ascii_lowercase().strip_prefix("rel=").is_some_and(|relations| {
-                relations.trim_matches('"').split(' ').any(|relation| relation == "next")
-            })
+            parameter
+                .trim()
+                .to_ascii_lowercase()
+                .strip_prefix("rel=")
+                .is_some_and(|relations| {
+                    relations
+                        .trim_matches('"')
+                        .split(' ')
+                        .any(|relation| relation == "next")
+                })
         });
         is_next.then(|| address.to_owned())
     })
@@ -287,7 +327,9 @@ fn resolve(address: &str, target: &str, authority: &str) -> Result<String, Strin
             }
             local.to_owned()
         }
-        None if address.starts_with("//") => return Err("its next page is at another host".to_owned()),
+        None if address.starts_with("//") => {
+            return Err("its next page is at another host".to_owned());
+        }
         None if address.starts_with('?') => format!("{path}{address}"),
         None if address.starts_with('/') => address.to_owned(),
         None => return Err("the address of its next page is relative to nothing".to_owned()),

@@ -23,7 +23,9 @@ impl Pointer {
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(pointer) = text.strip_prefix('/') {
             let unescape = |part: &str| part.replace("~1", "/").replace("~0", "~");
-            return Ok(Pointer(pointer.split('/').map(unescape).map(field).collect()));
+            return Ok(Pointer(
+                pointer.split('/').map(unescape).map(field).collect(),
+            ));
         }
         let mut steps = Vec::new();
         let mut rest = text;
@@ -138,7 +140,11 @@ impl Pointer {
     /// Takes away what stands at this place: for an element chosen by a field, the whole element.
     /// `false` where the pointer selects no element, so that clearing means writing a value instead.
     pub fn remove_element(&self, value: &mut Value) -> bool {
-        let Some(last) = self.0.iter().rposition(|step| matches!(step, Step::Where(..))) else {
+        let Some(last) = self
+            .0
+            .iter()
+            .rposition(|step| matches!(step, Step::Where(..)))
+        else {
             return false;
         };
         let (before, after) = self.0.split_at(last);
@@ -191,7 +197,6 @@ fn has(item: &Value, name: &str, text: &str) -> bool {
     }
 }
 
-
 impl std::fmt::Display for Pointer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, step) in self.0.iter().enumerate() {
@@ -214,7 +219,11 @@ mod tests {
     fn reads_and_writes() {
         let cases = [
             ("a", json!({"a": 1}), json!({"a": 2})),
-            ("a.b", json!({"a": {"b": 1, "c": 3}}), json!({"a": {"b": 2, "c": 3}})),
+            (
+                "a.b",
+                json!({"a": {"b": 1, "c": 3}}),
+                json!({"a": {"b": 2, "c": 3}}),
+            ),
             ("a.1", json!({"a": [0, 1]}), json!({"a": [0, 2]})),
             ("/a.b/c", json!({"a.b": {"c": 1}}), json!({"a.b": {"c": 2}})),
             (

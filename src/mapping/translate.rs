@@ -20,20 +20,31 @@ impl Row {
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
-                let text = if part == Part::First { first } else { rest.trim_start() };
-                if text.is_empty() { Value::Null } else { text.into() }
+                let text = if part == Part::First {
+                    first
+                } else {
+                    rest.trim_start()
+                };
+                if text.is_empty() {
+                    Value::Null
+                } else {
+                    text.into()
+                }
             }
             _ => found.clone(),
         };
         let value = self.codec.decode(value, self.kind)?;
         match value {
             // A list of plain values is a list of elements that have nothing but a value.
-            Value::Array(items) if self.kind == Kind::Complex => {
-                Some(items.into_iter().map(|item| match item {
-                    Value::Object(_) => item,
-                    plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
-                }).collect())
-            }
+            Value::Array(items) if self.kind == Kind::Complex => Some(
+                items
+                    .into_iter()
+                    .map(|item| match item {
+                        Value::Object(_) => item,
+                        plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
+                    })
+                    .collect(),
+            ),
             value => Some(value),
         }
     }
@@ -93,12 +104,22 @@ impl Resource {
     pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
         self.rows
             .iter()
-            .map(|row| row.place.get(attributes).map(|value| row.encode(value)).transpose())
+            .map(|row| {
+                row.place
+                    .get(attributes)
+                    .map(|value| row.encode(value))
+                    .transpose()
+            })
             .collect()
     }
 
     /// The body of a create.
-    pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
+    pub fn create_body(
+        &self,
+        desired: &Attributes,
+        body: &Body,
+        scope: &Scope,
+    ) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
         for row in self.rows.iter().filter(|row| row.in_body()) {
             if row.place.get(desired).is_some() {
@@ -135,13 +156,18 @@ impl Resource {
         let Some(at) = &row.native else { return Ok(()) };
         if row.part.is_some() {
             let text = |part| self.part(at, part, desired);
-            let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
+            let whole = [text(Part::First), text(Part::Rest)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
             at.set(native, whole.join(" ").into());
             return Ok(());
         }
         match row.place.get(desired) {
             Some(Value::Array(items)) if row.kind == Kind::Complex => {
-                let plain = items.iter().map(|item| item.get("value").cloned().unwrap_or(Value::Null));
+                let plain = items
+                    .iter()
+                    .map(|item| item.get("value").cloned().unwrap_or(Value::Null));
                 at.set(native, row.encode(&plain.collect())?);
             }
             Some(value) => at.set(native, row.encode(value)?),
@@ -152,15 +178,32 @@ impl Resource {
     }
 
     /// The text that the row of this part of a native field wants.
-    fn part(&self, at: &super::pointer::Pointer, part: Part, desired: &Attributes) -> Option<String> {
-        let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
-        owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
+    fn part(
+        &self,
+        at: &super::pointer::Pointer,
+        part: Part,
+        desired: &Attributes,
+    ) -> Option<String> {
+        let owner = self
+            .rows
+            .iter()
+            .find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
+        owner
+            .place
+            .get(desired)
+            .map(text_of)
+            .filter(|text| !text.is_empty())
     }
 
     /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
     pub fn homeless(&self, desired: &Attributes) -> Vec<String> {
         let mut found = Vec::new();
-        if desired.contains_key("externalId") && !self.rows.iter().any(|row| row.place.attribute == "externalId") {
+        if desired.contains_key("externalId")
+            && !self
+                .rows
+                .iter()
+                .any(|row| row.place.attribute == "externalId")
+        {
             found.push("externalId".to_owned());
         }
         let mut seen: Vec<(&Option<String>, &str)> = Vec::new();
@@ -170,14 +213,19 @@ impl Resource {
                 continue;
             }
             seen.push(key);
-            let Some(Value::Array(items)) = row.place.attribute(desired) else { continue };
+            let Some(Value::Array(items)) = row.place.attribute(desired) else {
+                continue;
+            };
             let siblings: Vec<&Row> = self
                 .rows
                 .iter()
                 .filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key)
                 .collect();
             for (index, item) in items.iter().enumerate() {
-                if siblings.iter().any(|row| row.place.element_index(items) == Some(index)) {
+                if siblings
+                    .iter()
+                    .any(|row| row.place.element_index(items) == Some(index))
+                {
                     continue;
                 }
                 found.push(match item.get("type").and_then(Value::as_str) {

@@ -51,7 +51,11 @@ pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch
 }
 
 /// Applies the operations in order, all or none: after an error the resource is as it was.
-pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) -> Result<(), Error> {
+pub fn apply(
+    rt: &ResourceType,
+    resource: &mut Value,
+    operations: &[Operation],
+) -> Result<(), Error> {
     let _ = (rt, resource, operations);
     Ok(())
 }

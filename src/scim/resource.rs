@@ -40,7 +40,12 @@ impl Normalised {
     /// The desired resource after a PUT: `current` with these attributes replaced, each as a whole (a
     /// single-valued complex one too), `null` ones removed and the others kept or cleared. What clients cannot
     /// write (`readOnly`, `immutable` with a value) stays as it is in `current`.
-    pub fn replace_in(self, rt: &ResourceType, current: &Value, omitted: Omitted) -> Result<Value, Error> {
+    pub fn replace_in(
+        self,
+        rt: &ResourceType,
+        current: &Value,
+        omitted: Omitted,
+    ) -> Result<Value, Error> {
         let _ = (rt, omitted);
         Ok(current.clone())
     }
@@ -48,10 +53,18 @@ impl Normalised {
 
 /// Brings the body of a POST or PUT into canonical form. Errors: 400 `invalidSyntax` (not an object, and strictly
 /// a wrong `schemas`), 400 `invalidValue` (a required attribute is missing, a value has the wrong type, two are primary).
-pub fn normalise(rt: &ResourceType, body: Value, mode: Mode, leniency: Leniency) -> Result<Normalised, Error> {
+pub fn normalise(
+    rt: &ResourceType,
+    body: Value,
+    mode: Mode,
+    leniency: Leniency,
+) -> Result<Normalised, Error> {
     let _ = (rt, mode, leniency);
     match body {
-        Value::Object(resource) => Ok(Normalised { resource, ..Normalised::default() }),
+        Value::Object(resource) => Ok(Normalised {
+            resource,
+            ..Normalised::default()
+        }),
         _ => Err(Error::invalid_syntax("the body must be a JSON object")),
     }
 }

@@ -332,8 +332,12 @@ impl ResourceType {
         };
         self.extensions.iter().map(|(schema, _)| schema).find(|s| {
             s.id.len() == urn.len() + 1 + path.attribute.len()
-                && s.id.get(..urn.len()).is_some_and(|head| head.eq_ignore_ascii_case(urn))
-                && s.id.get(urn.len() + 1..).is_some_and(|tail| tail.eq_ignore_ascii_case(&path.attribute))
+                && s.id
+                    .get(..urn.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(urn))
+                && s.id
+                    .get(urn.len() + 1..)
+                    .is_some_and(|tail| tail.eq_ignore_ascii_case(&path.attribute))
         })
     }
 

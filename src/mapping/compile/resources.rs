@@ -21,23 +21,39 @@ impl Compiler<'_> {
     ) -> Option<Resource> {
         let mut full = self.full_type(name, resource)?;
         let mut kind = ResourceType {
-            schema: Schema { attributes: Vec::new(), ..full.schema.clone() },
+            schema: Schema {
+                attributes: Vec::new(),
+                ..full.schema.clone()
+            },
             extensions: Vec::new(),
             ..full.clone()
         };
         let mut rows = self.rows(&mut full, &mut kind, &resource.attributes);
         self.needed_rows(name, &rows);
         let actions = self.actions(resource, &mut rows);
-        let id = rows.iter().position(|row| row.place.extension.is_none() && row.place.attribute == "id")?;
+        let id = rows
+            .iter()
+            .position(|row| row.place.extension.is_none() && row.place.attribute == "id")?;
 
-        let missing = Spanned { at: name.at, value: "/".to_owned() };
+        let missing = Spanned {
+            at: name.at,
+            value: "/".to_owned(),
+        };
         let collection = resource.path.as_ref().unwrap_or(&missing);
-        let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
-        let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
+        let single = Spanned {
+            at: collection.at,
+            value: format!("{}/{{id}}", collection.value.trim_end_matches('/')),
+        };
+        let create_item = resource
+            .create
+            .as_ref()
+            .and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
         let of_one = Names::new(&[("id", Slot::Id)], &rows);
         let says_path = |operation: &Option<written::Operation>| {
-            operation.as_ref().is_some_and(|operation| operation.path.is_some())
+            operation
+                .as_ref()
+                .is_some_and(|operation| operation.path.is_some())
         };
         if resource.path.is_none() && !says_path(&resource.read) {
             self.error(
@@ -53,7 +69,13 @@ impl Compiler<'_> {
             let operation = self.operation(Some(written), "POST", collection, item, &names);
             let body = self.body(written, resource.wrap.as_ref(), &names);
             let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
-            Create { operation, body, id, guard: written.guard.is_some() }
+            Create {
+                operation,
+                body,
+                id,
+                guard: written.guard.is_some(),
+                undo: written.undo.is_some(),
+            }
         });
         let update = resource.update.as_ref().map(|written| Update {
             operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
@@ -66,17 +88,37 @@ impl Compiler<'_> {
             operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
             operation
         });
-        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
+        let list = resource
+            .list
+            .as_ref()
+            .map(|list| self.list(list, collection, &kind, &rows));
         let members = resource.members.as_ref().map(|members| {
             let compiled = self.members(members);
-            kind.schema.attributes.push(super::members::attribute(&compiled));
+            kind.schema
+                .attributes
+                .push(super::members::attribute(&compiled));
             compiled
         });
-        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+        Some(Resource {
+            kind,
+            rows,
+            id,
+            read,
+            list,
+            create,
+            update,
+            delete,
+            actions,
+            members,
+        })
     }
 
     /// The resource type with everything that its schemas declare.
-    fn full_type(&mut self, name: &Spanned<String>, resource: &written::Resource) -> Option<ResourceType> {
+    fn full_type(
+        &mut self,
+        name: &Spanned<String>,
+        resource: &written::Resource,
+    ) -> Option<ResourceType> {
         let mut full = match name.value.as_str() {
             "User" => user_type(),
             "Group" => group_type(),
@@ -86,7 +128,12 @@ impl Compiler<'_> {
                         Some(meant) => format!("did you mean `{meant}`?"),
                         None => format!("add `schema: urn:example:{other}`"),
                     };
-                    self.error(Code::MissingKey, name.at, format!("`{other}` is no standard resource type and has no `schema`"), help);
+                    self.error(
+                        Code::MissingKey,
+                        name.at,
+                        format!("`{other}` is no standard resource type and has no `schema`"),
+                        help,
+                    );
                     return None;
                 };
                 ResourceType {
@@ -112,12 +159,23 @@ impl Compiler<'_> {
 
     fn needed_rows(&mut self, name: &Spanned<String>, rows: &[Row]) {
         let needed: &[(&str, &str)] = match name.value.as_str() {
-            "User" => &[("id", "id: { native: id, access: read }"), ("userName", "userName: { native: login, required: true }")],
-            "Group" => &[("id", "id: { native: id, access: read }"), ("displayName", "displayName: { native: name, required: true }")],
+            "User" => &[
+                ("id", "id: { native: id, access: read }"),
+                ("userName", "userName: { native: login, required: true }"),
+            ],
+            "Group" => &[
+                ("id", "id: { native: id, access: read }"),
+                (
+                    "displayName",
+                    "displayName: { native: name, required: true }",
+                ),
+            ],
             _ => &[("id", "id: { native: id, access: read }")],
         };
         for (attribute, row) in needed {
-            let present = rows.iter().any(|row| row.place.extension.is_none() && row.place.attribute == *attribute);
+            let present = rows
+                .iter()
+                .any(|row| row.place.extension.is_none() && row.place.attribute == *attribute);
             if !present && self.well_formed {
                 self.error(
                     Code::MissingAttribute,
@@ -146,7 +204,9 @@ impl Compiler<'_> {
                 }
             }
             let named = resource.attributes.iter().any(|(_, row)| {
-                row.action.as_ref().is_some_and(|action| action.value == name.value)
+                row.action
+                    .as_ref()
+                    .is_some_and(|action| action.value == name.value)
             });
             if when.is_empty() && !named {
                 self.error(
@@ -157,8 +217,13 @@ impl Compiler<'_> {
                 );
             }
             for row in rows.iter_mut() {
-                let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
-                let names_it = written.and_then(|(_, it)| it.action.as_ref()).is_some_and(|it| it.value == name.value);
+                let written = resource
+                    .attributes
+                    .iter()
+                    .find(|(path, _)| path.value == row.name);
+                let names_it = written
+                    .and_then(|(_, it)| it.action.as_ref())
+                    .is_some_and(|it| it.value == name.value);
                 if names_it {
                     row.actions.push(index);
                 }
@@ -172,17 +237,29 @@ impl Compiler<'_> {
             }
             let names = Names::new(&[("id", Slot::Id)], rows);
             let (call, item) = self.call(&action.call, &names);
-            compiled.push(Action { name: name.value.clone(), when, call, item });
+            compiled.push(Action {
+                name: name.value.clone(),
+                when,
+                call,
+                item,
+            });
         }
         for (path, row) in resource.attributes.iter() {
             let Some(action) = &row.action else { continue };
-            let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
+            let known: Vec<&str> = resource
+                .actions
+                .iter()
+                .map(|(name, _)| name.value.as_str())
+                .collect();
             if !known.contains(&action.value.as_str()) {
                 let help = match nearest(&action.value, known) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("add `{}:` below `actions:`", action.value),
                 };
-                let message = format!("`{}` names the action `{}`, which is not declared", path.value, action.value);
+                let message = format!(
+                    "`{}` names the action `{}`, which is not declared",
+                    path.value, action.value
+                );
                 self.error(Code::BadAction, action.at, message, help);
             }
         }
@@ -202,18 +279,33 @@ impl Compiler<'_> {
         let row = rows.iter().position(|row| row.name == lookup.value);
         if row.is_none() {
             let help = "name an attribute row that `list.filters` has an `eq` for";
-            self.error(Code::BadFilter, lookup.at, format!("`{}` has no row", lookup.value), help);
+            self.error(
+                Code::BadFilter,
+                lookup.at,
+                format!("`{}` has no row", lookup.value),
+                help,
+            );
         }
         row.map(NewId::Lookup)
     }
 
-    fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
+    fn list(
+        &mut self,
+        list: &written::List,
+        collection: &Spanned<String>,
+        kind: &ResourceType,
+        rows: &[Row],
+    ) -> List {
         let names = Names::new(&[], &[]);
         let path = list.path.as_ref().unwrap_or(collection);
         let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters = list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
+        let filters = list
+            .filters
+            .iter()
+            .filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows))
+            .collect();
         List {
             call,
             paging,
@@ -232,19 +324,42 @@ impl Compiler<'_> {
     ) -> Option<Narrowing> {
         let help = "write an attribute row and an operator: `userName eq`";
         let parsed = key.value.rsplit_once(' ').and_then(|(path, op)| {
-            Some((AttributePath::parse(path.trim()).ok()?, CompareOp::parse(op)?))
+            Some((
+                AttributePath::parse(path.trim()).ok()?,
+                CompareOp::parse(op)?,
+            ))
         });
         let Some((path, op)) = parsed else {
-            self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
+            self.error(
+                Code::BadFilter,
+                key.at,
+                format!("`{}` is no filter key", key.value),
+                help,
+            );
             return None;
         };
         let of_members = path.attribute == "members";
-        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
-        let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
+        let canonical = if of_members {
+            Some(path)
+        } else {
+            kind.canonical(&path)
+        };
+        let row = canonical
+            .as_ref()
+            .and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
         if row.is_none() && !of_members {
-            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
+            self.error(
+                Code::BadFilter,
+                key.at,
+                format!("`{}` names no attribute row", key.value),
+                help,
+            );
         }
-        let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
+        let given = [
+            narrowing.query.is_some(),
+            narrowing.read.is_some(),
+            narrowing.call.is_some(),
+        ];
         self.exactly_one(&given, narrowing.place, "query, read, call");
         let names = Names::new(&[("value", Slot::Value)], &[]);
         let how = if let Some(query) = &narrowing.query {
@@ -254,23 +369,40 @@ impl Compiler<'_> {
         } else {
             let written = narrowing.call.as_ref()?;
             let (call, item) = self.call(written, &names);
-            let item = crate::mapping::Item { stated: item.is_some(), at: item.unwrap_or_default() };
-            How::Call(crate::mapping::Operation { call, item, absent: Vec::new() })
+            let item = crate::mapping::Item {
+                stated: item.is_some(),
+                at: item.unwrap_or_default(),
+            };
+            How::Call(crate::mapping::Operation {
+                call,
+                item,
+                absent: Vec::new(),
+            })
         };
-        Some(Narrowing { path: canonical?, row, op, how })
+        Some(Narrowing {
+            path: canonical?,
+            row,
+            op,
+            how,
+        })
     }
 }
 
 /// Whether `path`, in canonical form, is what the row maps.
 pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
     let place = &row.place;
-    let keys: Option<Vec<(String, Value)>> = place.element.as_ref().map(|element| element.keys.clone());
+    let keys: Option<Vec<(String, Value)>> =
+        place.element.as_ref().map(|element| element.keys.clone());
     let wanted: Vec<(String, Value)> = path
         .filter
         .iter()
         .flat_map(|filter| filter.conjuncts())
         .filter_map(|term| match term {
-            crate::scim::Filter::Compare { path, op: CompareOp::Eq, value } => Some((path.attribute.clone(), value.clone())),
+            crate::scim::Filter::Compare {
+                path,
+                op: CompareOp::Eq,
+                value,
+            } => Some((path.attribute.clone(), value.clone())),
             _ => None,
         })
         .collect();
@@ -283,8 +415,10 @@ pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
 impl crate::mapping::Body {
     /// The fixed fields as a body of their own.
     fn as_template(&self) -> crate::mapping::template::JsonTemplate {
-        let fields = self.set.iter().map(|(at, value)| (at.to_string(), value.clone()));
+        let fields = self
+            .set
+            .iter()
+            .map(|(at, value)| (at.to_string(), value.clone()));
         crate::mapping::template::JsonTemplate::Object(fields.collect())
     }
 }
-

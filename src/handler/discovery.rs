@@ -1,0 +1,71 @@
+//! `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas`, computed from the mapping.
+
+use super::{Answer, Context};
+use crate::mapping::Mapping;
+use crate::scim::discovery::{self, AuthenticationScheme, Capabilities};
+use crate::scim::{Error, ResourceType};
+
+/// Answers a GET below one of the three endpoints.
+pub(super) fn answer(
+    context: &Context<'_>,
+    segments: &[&str],
+    pairs: &[(String, String)],
+) -> Result<Answer, Error> {
+    // RFC 7644 section 4: a client that believes it can filter here must not take the answer for filtered.
+    if pairs
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("filter"))
+    {
+        return Err(Error::new(403, "discovery endpoints cannot be filtered"));
+    }
+    let mapping = context.native.mapping();
+    let types: Vec<ResourceType> = mapping
+        .resources
+        .iter()
+        .map(|resource| resource.kind.clone())
+        .collect();
+    let base = context.base.as_str();
+    let body = match segments {
+        ["ServiceProviderConfig"] => Some(discovery::service_provider_config(
+            &capabilities(mapping),
+            base,
+        )),
+        ["ResourceTypes"] => Some(discovery::resource_types(&types, base)),
+        ["ResourceTypes", id] => discovery::resource_type(&types, id, base),
+        ["Schemas"] => Some(discovery::schemas(&types, base)),
+        ["Schemas", id] => discovery::schema(&types, id, base),
+        _ => None,
+    };
+    match body {
+        Some(body) => Ok(Answer::new(200, body)),
+        None => Err(Error::new(
+            404,
+            format!("there is nothing at `/{}`", segments.join("/")),
+        )),
+    }
+}
+
+fn capabilities(mapping: &Mapping) -> Capabilities {
+    let writes_password = |resource: &crate::mapping::Resource| {
+        resource
+            .rows
+            .iter()
+            .any(|row| row.place.attribute == "password" && row.place.extension.is_none())
+    };
+    Capabilities {
+        documentation_uri: None,
+        patch: true,
+        bulk_max_operations: None,
+        bulk_max_payload_size: 0,
+        filter_max_results: Some(mapping.limits.page),
+        change_password: mapping.resources.iter().any(writes_password),
+        sort: true,
+        etag: false,
+        cursor: false,
+        authentication_schemes: vec![AuthenticationScheme {
+            kind: "oauthbearertoken".to_owned(),
+            name: "Bearer token".to_owned(),
+            description: "The token that the operator of this endpoint has given out".to_owned(),
+        }],
+    }
+}

@@ -1,0 +1,288 @@
+//! Native calls: the credential, the meaning of replies, and nothing about SCIM operations.
+
+use serde_json::Value;
+
+use crate::Engine;
+use crate::engine::NativeToken;
+use crate::exchange::{Moment, Reply, Request, Response, Upstream};
+use crate::mapping::codec::text_of;
+use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
+use crate::mapping::template::{Scope, Unfit};
+use crate::mapping::{Item, Login, Mapping, Operation, ReplyValue, Resource};
+use crate::scim::Error;
+
+/// The application, as handlers see it.
+pub(super) struct Native<'e> {
+    engine: &'e Engine,
+    upstream: Upstream,
+    moment: Moment,
+}
+
+impl<'e> Native<'e> {
+    pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
+        Native {
+            engine,
+            upstream,
+            moment,
+        }
+    }
+
+    pub(super) fn mapping(&self) -> &'e Mapping {
+        &self.engine.mapping
+    }
+
+    /// The application's own host, which absolute addresses in its replies must have.
+    pub(super) fn authority(&self) -> &'e str {
+        self.engine.authority()
+    }
+
+    /// Makes one call, whatever its status. `what` says in words what it is for.
+    pub(super) async fn send(&self, what: &str, request: Request) -> Result<Response, Error> {
+        match self.send_all(what, vec![request]).await?.pop() {
+            Some(reply) => reply,
+            None => Err(Error::new(500, "a call has no reply")),
+        }
+    }
+
+    /// Makes calls, as many at once as the mapping allows. The replies are in the order of the requests; the
+    /// outer error is a login that failed, and then no call was made.
+    pub(super) async fn send_all(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
+        let mut results = Vec::with_capacity(requests.len());
+        for batch in requests.chunks(self.mapping().limits.concurrency) {
+            for reply in self.send_with_credential(what, batch).await? {
+                results.push(
+                    reply.map_err(|reason| scim_error(&self.mapping().errors, what, &Err(reason))),
+                );
+            }
+        }
+        Ok(results)
+    }
+
+    /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
+    async fn send_with_credential(
+        &self,
+        what: &str,
+        requests: &[Request],
+    ) -> Result<Vec<Reply>, Error> {
+        let Some(login) = &self.mapping().login else {
+            let prepared = requests.iter().map(|request| self.prepare(request, None));
+            return Ok(self.upstream.call_all(prepared).await);
+        };
+        let token = self.token(what, login, None).await?;
+        let with = |token: &str| (login.header.clone(), header_text(login, token));
+        let prepared = requests
+            .iter()
+            .map(|request| self.prepare(request, Some(with(&token))));
+        let mut replies = self.upstream.call_all(prepared).await;
+        let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
+        if replies.iter().any(refused) {
+            let token = self.token(what, login, Some(&token)).await?;
+            let again: Vec<_> = requests
+                .iter()
+                .zip(&replies)
+                .filter(|(_, reply)| refused(reply))
+                .map(|(request, _)| self.prepare(request, Some(with(&token))))
+                .collect();
+            let mut second = self.upstream.call_all(again).await.into_iter();
+            for reply in replies.iter_mut().filter(|reply| refused(reply)) {
+                if let Some(new) = second.next() {
+                    *reply = new;
+                }
+            }
+        }
+        Ok(replies)
+    }
+
+    fn prepare(&self, request: &Request, credential: Option<(String, String)>) -> Request {
+        let mut request = request.clone();
+        let fixed = self.mapping().headers.iter().cloned();
+        for (name, value) in fixed.chain(credential) {
+            if request.header(&name).is_none() {
+                request.headers.push((name, value));
+            }
+        }
+        if request.header("accept").is_none() {
+            request
+                .headers
+                .push(("accept".to_owned(), "application/json".to_owned()));
+        }
+        request
+    }
+
+    /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
+    /// the one that was `refused`.
+    async fn token(
+        &self,
+        what: &str,
+        login: &Login,
+        refused: Option<&str>,
+    ) -> Result<String, Error> {
+        let kept = self.engine.token.borrow().clone();
+        if let Some(kept) = kept {
+            let fresh = login
+                .lifetime
+                .is_none_or(|lifetime| self.moment.now < kept.obtained.saturating_add(lifetime));
+            if fresh && refused != Some(kept.value.as_str()) {
+                return Ok(kept.value);
+            }
+        }
+        let request = login
+            .call
+            .render(&Scope::default())
+            .map_err(|_| unfit_path())?;
+        let reply = self.upstream.call(self.prepare(&request, None)).await;
+        let denied = || {
+            Error::new(
+                502,
+                format!(
+                    "the application did not accept the login of this gateway, which is needed to {what}"
+                ),
+            )
+        };
+        let reply = match reply {
+            Ok(reply) if (200..300).contains(&reply.status) => reply,
+            Ok(Response {
+                status: 400..=403, ..
+            }) => return Err(denied()),
+            other => return Err(scim_error(&[], "log the gateway in", &other)),
+        };
+        let token = match &login.token {
+            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
+            ReplyValue::Body(at) => at.get(&json_body(&reply)).map(text_of),
+        };
+        let Some(value) =
+            token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control))
+        else {
+            return Err(not_understood(
+                "log the gateway in",
+                "it has no token where the mapping says",
+            ));
+        };
+        let kept = NativeToken {
+            value: value.clone(),
+            obtained: self.moment.now,
+        };
+        *self.engine.token.borrow_mut() = Some(kept);
+        Ok(value)
+    }
+
+    /// Whether a reply is a success. One that is recognised by an error rule is none, whatever its status.
+    pub(super) fn check(&self, what: &str, reply: Response) -> Result<Response, Error> {
+        let rules = &self.mapping().errors;
+        let ok = (200..300).contains(&reply.status);
+        let may_be_error = |status: Option<u16>| status.is_none_or(|status| status < 300);
+        if ok && !rules.iter().any(|rule| may_be_error(rule.when.status)) {
+            return Ok(reply);
+        }
+        if ok {
+            let body = json_body(&reply);
+            if !rules
+                .iter()
+                .any(|rule| may_be_error(rule.when.status) && rule.when.matches(&reply, &body))
+            {
+                return Ok(reply);
+            }
+        }
+        Err(scim_error(rules, what, &Ok(reply)))
+    }
+
+    /// Makes a call that answers with an object: `None` where the application says that it is not there.
+    pub(super) async fn object(
+        &self,
+        what: &str,
+        resource: &Resource,
+        operation: &Operation,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Value>, Error> {
+        let Ok(request) = operation.call.render(scope) else {
+            return Ok(None);
+        };
+        let reply = self.send(what, request).await?;
+        if is_absent(&reply, &operation.absent) {
+            return Ok(None);
+        }
+        let reply = self.check(what, reply)?;
+        match item(resource, &operation.item, &reply) {
+            Some(object) => Ok(Some(object)),
+            None => Err(not_understood(
+                what,
+                "it has no object where the mapping says",
+            )),
+        }
+    }
+
+    /// The native object with this id.
+    pub(super) async fn read(
+        &self,
+        resource: &Resource,
+        id: &Value,
+    ) -> Result<Option<Value>, Error> {
+        let what = format!("read the {}", noun(resource));
+        let scope = Scope {
+            id: Some(id),
+            ..Scope::default()
+        };
+        self.object(&what, resource, &resource.read, &scope).await
+    }
+}
+
+/// The resource type's name in the middle of a sentence.
+pub(super) fn noun(resource: &Resource) -> String {
+    resource.kind.name.to_lowercase()
+}
+
+/// Whether a reply says that the resource is not there.
+pub(super) fn is_absent(reply: &Response, absent: &[Recognised]) -> bool {
+    matches!(reply.status, 404 | 410) || {
+        !absent.is_empty() && {
+            let body = json_body(reply);
+            absent.iter().any(|when| when.matches(reply, &body))
+        }
+    }
+}
+
+/// The object in a reply.
+pub(super) fn item(resource: &Resource, item: &Item, reply: &Response) -> Option<Value> {
+    let mut body: Value = serde_json::from_slice(&reply.body).ok()?;
+    if let Some(found) = item.at.take(&mut body) {
+        return found.is_object().then_some(found);
+    }
+    let bare = !item.stated && resource.scim_id_of(&body).is_some();
+    bare.then_some(body)
+}
+
+impl Resource {
+    /// The SCIM id of a native object.
+    pub(super) fn scim_id_of(&self, native: &Value) -> Option<String> {
+        self.scim_id(self.id_row()?.native.as_ref()?.get(native)?)
+    }
+}
+
+fn header_text(login: &Login, token: &str) -> String {
+    let token = Value::from(token);
+    login.value.plain(&Scope {
+        token: Some(&token),
+        ..Scope::default()
+    })
+}
+
+/// The error for a call whose template has no value for its path: the mapping does not fit the resource.
+pub(super) fn unfit_path() -> Error {
+    Error::invalid_value(
+        "a value that the application's path needs is missing or cannot stand in a path",
+    )
+}
+
+/// The error for a value that cannot be sent where the mapping puts it.
+pub(super) fn unfit(reason: &Unfit) -> Error {
+    match reason {
+        Unfit::PathSegment(_) => unfit_path(),
+        Unfit::HeaderValue => {
+            Error::invalid_value("a value has a line break or another control character")
+        }
+    }
+}

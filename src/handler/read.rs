@@ -1,0 +1,77 @@
+//! Reading one resource.
+
+use serde_json::Value;
+
+use super::{Answer, Context};
+use crate::mapping::Resource;
+use crate::mapping::translate::Attributes;
+use crate::scim::{Error, Projection};
+
+/// A resource as the application has it.
+pub(super) struct Current {
+    /// The native id.
+    pub(super) id: Value,
+    /// The native object.
+    pub(super) native: Value,
+    /// Its SCIM attributes, without members.
+    pub(super) attributes: Attributes,
+}
+
+/// GET of one resource (RFC 7644 section 3.4.1).
+pub(super) async fn get(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &str,
+    projection: &Projection,
+) -> Result<Answer, Error> {
+    let current = current(context, resource, id).await?;
+    let attributes = with_members(context, resource, &current, projection).await?;
+    Ok(Answer::new(
+        200,
+        context.present(resource, attributes, projection),
+    ))
+}
+
+/// The resource with this SCIM id, or 404.
+pub(super) async fn current(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &str,
+) -> Result<Current, Error> {
+    let not_found = || Error::not_found(&resource.kind.name, id);
+    let native_id = resource.native_id(id).ok_or_else(not_found)?;
+    let native = context
+        .native
+        .read(resource, &native_id)
+        .await?
+        .ok_or_else(not_found)?;
+    let mut attributes = resource.decode(&native);
+    // An application that folds letter case in its paths answers with another id than was asked for.
+    match attributes.get("id").and_then(Value::as_str) {
+        Some(found) if found != id => return Err(not_found()),
+        Some(_) => {}
+        None => {
+            attributes.insert("id".to_owned(), id.into());
+        }
+    }
+    Ok(Current {
+        id: native_id,
+        native,
+        attributes,
+    })
+}
+
+/// The attributes of `current`, with its members where they are wanted.
+pub(super) async fn with_members(
+    context: &Context<'_>,
+    resource: &Resource,
+    current: &Current,
+    projection: &Projection,
+) -> Result<Attributes, Error> {
+    let mut attributes = current.attributes.clone();
+    if super::members::are_wanted(resource, projection) {
+        let members = super::members::of(context, resource, &current.id, &current.native).await?;
+        attributes.insert("members".to_owned(), members);
+    }
+    Ok(attributes)
+}

@@ -1,0 +1,169 @@
+//! Which operation a request is.
+
+use serde_json::Value;
+
+use super::{Answer, Context, discovery, list, read, write};
+use crate::Engine;
+use crate::exchange::Request;
+use crate::mapping::Resource;
+use crate::scim::query::{self, ListQuery};
+use crate::scim::{Error, Projection, json};
+
+/// How deep a request body may nest.
+const DEPTH: usize = 32;
+
+/// Authenticates a request, and hands it to its operation.
+pub(super) async fn dispatch(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+) -> Result<Answer, Error> {
+    authenticate(engine, request)?;
+    let Some(target) = engine.scim_path(&request.target) else {
+        return Err(Error::new(404, "this is not below the SCIM root"));
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let segments = segments(path)?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let pairs = query::pairs(query)?;
+    let method = request.method.as_str();
+    match segments.as_slice() {
+        ["ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] => match method {
+            "GET" => discovery::answer(context, &segments, &pairs),
+            _ => Err(not_allowed(method, &["GET"])),
+        },
+        [endpoint] => {
+            let resource = resource(context, endpoint)?;
+            match method {
+                "GET" => {
+                    let leniency = context.native.mapping().leniency;
+                    list::list(context, resource, &ListQuery::from_pairs(&pairs, leniency)?).await
+                }
+                "POST" if resource.create.is_some() => {
+                    write::create(
+                        context,
+                        resource,
+                        body(engine, request)?,
+                        &projection(&pairs)?,
+                    )
+                    .await
+                }
+                _ if resource.create.is_some() => Err(not_allowed(method, &["GET", "POST"])),
+                _ => Err(not_allowed(method, &["GET"])),
+            }
+        }
+        [endpoint, id] => {
+            let resource = resource(context, endpoint)?;
+            let projection = projection(&pairs)?;
+            let changeable = resource.update.is_some()
+                || !resource.actions.is_empty()
+                || resource.members.is_some();
+            match method {
+                "GET" => read::get(context, resource, id, &projection).await,
+                "PUT" if changeable => {
+                    write::replace(context, resource, id, body(engine, request)?, &projection).await
+                }
+                "PATCH" if changeable => {
+                    write::patch(context, resource, id, body(engine, request)?, &projection).await
+                }
+                "DELETE" if resource.delete.is_some() => write::delete(context, resource, id).await,
+                _ => {
+                    let mut allowed = vec!["GET"];
+                    if changeable {
+                        allowed.extend(["PUT", "PATCH"]);
+                    }
+                    if resource.delete.is_some() {
+                        allowed.push("DELETE");
+                    }
+                    Err(not_allowed(method, &allowed))
+                }
+            }
+        }
+        _ => Err(nothing_here(path)),
+    }
+}
+
+fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
+    let problem = match request.header("authorization") {
+        Some(credential) if engine.accepts(credential) => return Ok(()),
+        Some(_) => "the bearer token is not one that this server accepts",
+        None => "the request has no bearer token",
+    };
+    Err(Error::new(401, problem).with_header("www-authenticate", "Bearer realm=\"scim\""))
+}
+
+fn resource<'e>(context: &Context<'e>, endpoint: &str) -> Result<&'e Resource, Error> {
+    let mut resources = context.native.mapping().resources.iter();
+    let found = resources.find(|resource| {
+        resource
+            .kind
+            .endpoint
+            .trim_start_matches('/')
+            .eq_ignore_ascii_case(endpoint)
+    });
+    found.ok_or_else(|| nothing_here(endpoint))
+}
+
+fn nothing_here(path: &str) -> Error {
+    Error::new(404, format!("there is no resource type at `{path}`"))
+}
+
+fn not_allowed(method: &str, allowed: &[&str]) -> Error {
+    Error::new(405, format!("{method} is not possible here"))
+        .with_header("allow", allowed.join(", "))
+}
+
+/// The decoded segments of a path; a trailing slash means nothing.
+fn segments(path: &str) -> Result<Vec<String>, Error> {
+    path.trim_matches('/')
+        .split('/')
+        .map(|segment| {
+            let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
+            decoded
+                .map(|text| text.into_owned())
+                .map_err(|_| Error::new(404, "the path is not UTF-8"))
+        })
+        .collect()
+}
+
+fn projection(pairs: &[(String, String)]) -> Result<Projection, Error> {
+    let get = |name: &str| {
+        pairs
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    };
+    Projection::new(get("attributes"), get("excludedAttributes"))
+}
+
+/// The JSON body of a request.
+fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
+    if request.body.len() > engine.body_limit() {
+        return Err(Error::new(
+            413,
+            format!("the body is larger than {} bytes", engine.body_limit()),
+        ));
+    }
+    let media_type = request
+        .header("content-type")
+        .unwrap_or("application/scim+json");
+    let media_type = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if !matches!(
+        media_type.as_str(),
+        "application/scim+json" | "application/json" | ""
+    ) {
+        return Err(Error::new(
+            415,
+            format!("`{media_type}` is not accepted: send `application/scim+json`"),
+        ));
+    }
+    if request.body.is_empty() {
+        return Err(Error::invalid_syntax("the body is empty"));
+    }
+    json::parse(&request.body, DEPTH)
+}
