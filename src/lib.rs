@@ -4,11 +4,11 @@
 //! back in, one SCIM response comes out. See [`exchange`] for the door that hosts drive.
 #![forbid(unsafe_code)]
 
+mod engine;
 pub mod exchange;
 pub mod handler;
-pub mod scim;
-mod engine;
 mod host;
+pub mod scim;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
