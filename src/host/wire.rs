@@ -109,6 +109,31 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_a_connection_and_of_the_proxy_are_not_taken_over() {
+        for name in [
+            "connection",
+            "content-length",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            assert!(is_hop_by_hop(name), "{name}");
+        }
+        for name in ["date", "server", "x-envoy-upstream-service-time"] {
+            assert!(is_set_by_proxy(name), "{name}");
+        }
+        for name in [
+            "content-type",
+            "etag",
+            "location",
+            "retry-after",
+            "x-request-id",
+        ] {
+            assert!(!is_hop_by_hop(name) && !is_set_by_proxy(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_would_split_a_request_is_not_sent() {
         let call = |target: &str, value: &str| Request {
             method: "GET".into(),
