@@ -130,19 +130,26 @@ impl Envoy {
             TempDir::with_prefix("scim-edge-envoy-").context("cannot make a directory")?;
         let path = directory.path();
         fs::write(path.join("envoy.yaml"), &config.0).context("cannot write envoy.yaml")?;
-        let stderr = File::create(path.join("stderr")).context("cannot write Envoy's log")?;
+        let log = File::create(path.join("log")).context("cannot write Envoy's log")?;
         let process = Command::new("sh")
             .args(["-c", LEASH, "sh"])
             .arg(bin.join("envoy"))
-            .args(["--config-path", "envoy.yaml", "--log-path", "log"])
+            .args(["--config-path", "envoy.yaml"])
             .args(["--admin-address-path", "admin"])
+            .args([
+                "--log-level",
+                "warning",
+                "--component-log-level",
+                "wasm:info",
+            ])
             // One worker, so that a test's requests meet the same instance of the plugin.
             .args(["--use-dynamic-base-id", "--concurrency", "1"])
             .current_dir(path)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(stderr)
+            // Not `--log-path`, which holds lines back for seconds.
+            .stderr(log)
             .spawn()
             .context("cannot run `sh`")?;
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -176,8 +183,7 @@ impl Envoy {
 
     /// What Envoy, and the plugin in it, have logged so far.
     pub fn log(&self) -> String {
-        let read = |name| fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
-        read("log") + &read("stderr")
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// The process, which a test may ask for its memory or CPU time: `/proc/<id>`.
