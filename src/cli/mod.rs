@@ -1,1 +1,4 @@
 //! The native command line.
+
+pub mod artifact;
+pub mod wasi;
