@@ -3,3 +3,4 @@
 pub mod artifact;
 pub mod envoy;
 pub mod pypi;
+pub mod wasi;

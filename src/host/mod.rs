@@ -5,3 +5,5 @@
 mod envoy;
 #[cfg(any(test, all(target_os = "wasi", target_env = "p1")))]
 mod wire;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod wasi;
