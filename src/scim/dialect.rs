@@ -21,6 +21,14 @@ impl Applied {
     }
 }
 
+impl Applied {
+    fn note(&mut self, quirk: &Quirk) {
+        if !self.0.contains(&quirk.name) {
+            self.0.push(quirk.name);
+        }
+    }
+}
+
 /// A known deviation and what is done about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Quirk {
@@ -33,4 +41,28 @@ pub struct Quirk {
 }
 
 /// Every deviation that [`Leniency::Lenient`] understands.
-pub static QUIRKS: &[Quirk] = &[];
+pub static QUIRKS: &[&Quirk] = &[&BARE_LITERAL];
+
+/// A filter's value without quotes.
+pub static BARE_LITERAL: Quirk = Quirk { name: "bare-literal", trigger: "x", source: "y" };
+
+/// Reads a filter.
+pub fn filter(text: &str, leniency: Leniency, applied: &mut Applied) -> Result<super::Filter, super::Error> {
+    let parser = super::filter::parse::Parser::new(text, leniency, super::Error::invalid_filter)?;
+    let (filter, quirks) = parser.whole_filter()?;
+    applied.0.extend(quirks.0);
+    Ok(filter)
+}
+
+pub(super) fn bare_literal(token: &str, applied: &mut Applied) -> Option<serde_json::Value> {
+    let value = match token.to_ascii_lowercase().as_str() {
+        "true" => true.into(),
+        "false" => false.into(),
+        "null" => serde_json::Value::Null,
+        "and" | "or" | "not" => return None,
+        _ if token.contains(['\'', '\\']) => return None,
+        _ => token.into(),
+    };
+    applied.note(&BARE_LITERAL);
+    Some(value)
+}

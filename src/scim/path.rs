@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::dialect::Leniency;
 use super::error::Error;
 use super::filter::{Filter, parse::Parser};
 
@@ -33,7 +34,8 @@ impl AttributePath {
 
     /// Reads a path. Errors are `invalidPath` and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Parser::new(text, Error::invalid_path)?.whole_path()
+        let parser = Parser::new(text, Leniency::Strict, Error::invalid_path)?;
+        parser.whole_path().map(|(path, _)| path)
     }
 }
 

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::core::common_attributes;
+use super::filter::terms::canonical_inner;
 use super::path::AttributePath;
 
 /// The data type of an attribute (RFC 7643 section 2.3).
@@ -344,7 +345,10 @@ impl ResourceType {
         Some(AttributePath {
             schema: resolved.extension.map(str::to_owned),
             attribute: resolved.attribute.name.clone(),
-            filter: path.filter.clone(),
+            filter: path
+                .filter
+                .as_ref()
+                .map(|filter| Box::new(canonical_inner(filter, resolved.attribute))),
             sub_attribute: resolved.sub.map(|s| s.name.clone()),
         })
     }
