@@ -199,7 +199,9 @@ pub(super) fn extension_key<'a>(
 }
 
 fn without_colons(urn: &str) -> impl Iterator<Item = u8> + '_ {
-    urn.bytes().filter(|b| *b != b':').map(|b| b.to_ascii_lowercase())
+    urn.bytes()
+        .filter(|b| *b != b':')
+        .map(|b| b.to_ascii_lowercase())
 }
 
 /// The text with the URN of an extension in place of a broken one at its start.
@@ -209,7 +211,10 @@ fn mend_urn(rt: &ResourceType, text: &str) -> Option<String> {
     }
     rt.extensions.iter().find_map(|(schema, _)| {
         let id = schema.id.as_str();
-        if text.get(..id.len()).is_some_and(|head| head.eq_ignore_ascii_case(id)) {
+        if text
+            .get(..id.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(id))
+        {
             return None;
         }
         let mut wanted = without_colons(id).peekable();
@@ -238,7 +243,9 @@ pub(super) fn bare_literal(token: &str, applied: &mut Applied) -> Option<Value> 
         Value::Bool(false)
     } else if token.eq_ignore_ascii_case("null") {
         Value::Null
-    } else if ["and", "or", "not"].iter().any(|word| token.eq_ignore_ascii_case(word))
+    } else if ["and", "or", "not"]
+        .iter()
+        .any(|word| token.eq_ignore_ascii_case(word))
         || token.contains(['\'', '\\'])
     {
         return None;
@@ -354,7 +361,10 @@ pub(super) fn sub_attribute<'a>(
 pub(super) fn one_primary(elements: &mut [Value], applied: &mut Applied) {
     let mut seen = false;
     for element in elements {
-        let Some(primary) = element.get_mut("primary").filter(|p| **p == Value::Bool(true)) else {
+        let Some(primary) = element
+            .get_mut("primary")
+            .filter(|p| **p == Value::Bool(true))
+        else {
             continue;
         };
         if seen {

@@ -95,7 +95,10 @@ pub fn resource_types(types: &[ResourceType], base: &str) -> Value {
 
 /// `/ResourceTypes/{id}`.
 pub fn resource_type(types: &[ResourceType], id: &str, base: &str) -> Option<Value> {
-    types.iter().find(|rt| rt.id == id).map(|rt| rt.to_json(base))
+    types
+        .iter()
+        .find(|rt| rt.id == id)
+        .map(|rt| rt.to_json(base))
 }
 
 /// `/Schemas`: each schema once, in the order of the resource types.
@@ -120,7 +123,7 @@ pub fn schema(types: &[ResourceType], id: &str, base: &str) -> Option<Value> {
 }
 
 fn each_schema(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
-    types
-        .iter()
-        .flat_map(|rt| std::iter::once(&rt.schema).chain(rt.extensions.iter().map(|(schema, _)| schema)))
+    types.iter().flat_map(|rt| {
+        std::iter::once(&rt.schema).chain(rt.extensions.iter().map(|(schema, _)| schema))
+    })
 }

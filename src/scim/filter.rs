@@ -197,3 +197,6 @@ fn join(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

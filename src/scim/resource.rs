@@ -122,7 +122,9 @@ impl<'a> Writer<'a> {
             if key.eq_ignore_ascii_case(&self.rt.schema.id) {
                 if let Value::Object(members) = value {
                     self.reader.applied.note(&dialect::CORE_URN_KEY);
-                    return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
+                    return members
+                        .into_iter()
+                        .try_for_each(|(key, value)| self.member(&key, value));
                 }
             } else if let Ok(path) =
                 dialect::path(self.rt, key, Leniency::Lenient, &mut self.reader.applied)
@@ -141,11 +143,13 @@ impl<'a> Writer<'a> {
             self.ignore(key);
             return Ok(());
         };
-        self.reader.applied.note(if path.schema.is_none() && path.sub_attribute.is_none() {
-            &dialect::BARE_EXTENSION_ATTRIBUTE
-        } else {
-            &dialect::DOTTED_KEY
-        });
+        self.reader
+            .applied
+            .note(if path.schema.is_none() && path.sub_attribute.is_none() {
+                &dialect::BARE_EXTENSION_ATTRIBUTE
+            } else {
+                &dialect::DOTTED_KEY
+            });
         let Some(sub) = resolved.sub else {
             return self.attribute(resolved.extension, resolved.attribute, value);
         };
@@ -163,7 +167,9 @@ impl<'a> Writer<'a> {
             Some(Value::Object(object)) => {
                 object.insert(sub.name.clone(), value);
             }
-            Some(whole) => *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect()),
+            Some(whole) => {
+                *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect())
+            }
             None => {}
         }
         Ok(())
@@ -184,7 +190,10 @@ impl<'a> Writer<'a> {
                 .attributes
                 .iter()
                 .try_for_each(|attribute| self.attribute(Some(&schema.id), attribute, Value::Null)),
-            _ => Err(Error::invalid_value(format!("`{}` must be an object", schema.id))),
+            _ => Err(Error::invalid_value(format!(
+                "`{}` must be an object",
+                schema.id
+            ))),
         }
     }
 
@@ -221,7 +230,11 @@ impl<'a> Writer<'a> {
             None => Some(&mut self.resource),
             Some(urn) => extension_of(&mut self.resource, urn),
         };
-        Some(container?.entry(attribute.name.as_str()).or_insert(Value::Null))
+        Some(
+            container?
+                .entry(attribute.name.as_str())
+                .or_insert(Value::Null),
+        )
     }
 
     /// What RFC 7643 makes readOnly is no news where the resource type lacks it.
@@ -234,7 +247,9 @@ impl<'a> Writer<'a> {
 
     fn check_required(&self) -> Result<(), Error> {
         let has = |container: Option<&Map<String, Value>>, attribute: &Attribute| {
-            container.and_then(|c| c.get(&attribute.name)).is_some_and(is_present)
+            container
+                .and_then(|c| c.get(&attribute.name))
+                .is_some_and(is_present)
         };
         let required = |schema: &'a Schema| {
             schema
@@ -244,7 +259,10 @@ impl<'a> Writer<'a> {
         };
         for attribute in required(&self.rt.schema) {
             if !has(Some(&self.resource), attribute) {
-                return Err(Error::invalid_value(format!("`{}` is required", attribute.name)));
+                return Err(Error::invalid_value(format!(
+                    "`{}` is required",
+                    attribute.name
+                )));
             }
         }
         for (schema, needed) in &self.rt.extensions {

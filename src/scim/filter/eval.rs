@@ -12,9 +12,9 @@ use crate::scim::schema::{Attribute, Kind, ResourceType};
 /// See [`Filter::validate`].
 pub(super) fn validate(filter: &Filter, rt: &ResourceType) -> Result<(), Error> {
     match filter {
-        Filter::And(operands) | Filter::Or(operands) => {
-            operands.iter().try_for_each(|operand| validate(operand, rt))
-        }
+        Filter::And(operands) | Filter::Or(operands) => operands
+            .iter()
+            .try_for_each(|operand| validate(operand, rt)),
         Filter::Not(operand) => validate(operand, rt),
         Filter::Present(path) => validate_path(path, rt),
         Filter::ValuePath { path, filter } => {
@@ -70,7 +70,10 @@ fn validate_comparison(
         },
         _ => leaf,
     };
-    let ordering = matches!(op, CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le);
+    let ordering = matches!(
+        op,
+        CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le
+    );
     let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
     let allowed = match leaf.kind {
         Kind::Boolean => equality,
@@ -114,12 +117,22 @@ pub(super) fn matches(filter: &Filter, rt: &ResourceType, resource: &Value) -> b
 
 /// Whether one element of `attribute` satisfies the filter between brackets. Of a multi-valued attribute
 /// that is not complex, the element is its own `value`.
-pub(in crate::scim) fn element_matches(filter: &Filter, attribute: &Attribute, element: &Value) -> bool {
+pub(in crate::scim) fn element_matches(
+    filter: &Filter,
+    attribute: &Attribute,
+    element: &Value,
+) -> bool {
     match filter {
-        Filter::And(operands) => operands.iter().all(|o| element_matches(o, attribute, element)),
-        Filter::Or(operands) => operands.iter().any(|o| element_matches(o, attribute, element)),
+        Filter::And(operands) => operands
+            .iter()
+            .all(|o| element_matches(o, attribute, element)),
+        Filter::Or(operands) => operands
+            .iter()
+            .any(|o| element_matches(o, attribute, element)),
         Filter::Not(operand) => !element_matches(operand, attribute, element),
-        Filter::Present(path) => inner_value(path, attribute, element).is_some_and(|(_, v)| is_present(v)),
+        Filter::Present(path) => {
+            inner_value(path, attribute, element).is_some_and(|(_, v)| is_present(v))
+        }
         Filter::Compare { path, op, value } => match inner_value(path, attribute, element) {
             Some((leaf, actual)) if is_present(actual) => compares(leaf, actual, *op, value),
             _ => absent(*op, value),
@@ -131,7 +144,10 @@ pub(in crate::scim) fn element_matches(filter: &Filter, attribute: &Attribute, e
 fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
     match attribute.kind {
         Kind::Complex => attribute.sub(&path.attribute),
-        _ => path.attribute.eq_ignore_ascii_case("value").then_some(attribute),
+        _ => path
+            .attribute
+            .eq_ignore_ascii_case("value")
+            .then_some(attribute),
     }
 }
 

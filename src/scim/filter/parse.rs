@@ -280,7 +280,11 @@ impl<'a> Parser<'a> {
     }
 
     fn fail_at(&self, at: usize, problem: &str) -> Error {
-        let character = self.text.get(..at).map_or(0, |before| before.chars().count()) + 1;
+        let character = self
+            .text
+            .get(..at)
+            .map_or(0, |before| before.chars().count())
+            + 1;
         (self.error)(format!("{problem} at character {character}"))
     }
 }
@@ -403,16 +407,27 @@ mod tests {
         let Filter::Compare { path, .. } = parse(r#"emails[type eq "work"].value eq "x""#) else {
             panic!();
         };
-        assert_eq!(path, AttributePath::parse(r#"emails[type eq "work"].value"#).unwrap());
+        assert_eq!(
+            path,
+            AttributePath::parse(r#"emails[type eq "work"].value"#).unwrap()
+        );
     }
 
     #[test]
     fn unquoted_literals_are_understood_leniently_only() {
-        assert_eq!(lenient("externalId eq jyoung"), parse(r#"externalId eq "jyoung""#));
+        assert_eq!(
+            lenient("externalId eq jyoung"),
+            parse(r#"externalId eq "jyoung""#)
+        );
         assert_eq!(lenient("active eq True"), parse("active eq true"));
-        assert_eq!(lenient("a eq x@y.z and b pr"), parse(r#"a eq "x@y.z" and b pr"#));
+        assert_eq!(
+            lenient("a eq x@y.z and b pr"),
+            parse(r#"a eq "x@y.z" and b pr"#)
+        );
         assert!(Filter::parse("externalId eq jyoung").is_err());
-        assert!(dialect::filter("a eq two words", Leniency::Lenient, &mut Applied::default()).is_err());
+        assert!(
+            dialect::filter("a eq two words", Leniency::Lenient, &mut Applied::default()).is_err()
+        );
         assert!(dialect::filter("a eq and", Leniency::Lenient, &mut Applied::default()).is_err());
     }
 
@@ -472,7 +487,21 @@ mod tests {
             assert_eq!(path.sub_attribute.as_deref(), sub);
             assert_eq!(path.to_string(), text);
         }
-        for text in ["", " ", "a b", "a[", "a[]", "a[b pr].", "1a", ":a", "a..b", "a.", ".a", "a[b pr]c", "a[b pr][c pr]"] {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "a[",
+            "a[]",
+            "a[b pr].",
+            "1a",
+            ":a",
+            "a..b",
+            "a.",
+            ".a",
+            "a[b pr]c",
+            "a[b pr][c pr]",
+        ] {
             let error = AttributePath::parse(text).expect_err(text);
             assert_eq!(error.scim_type, Some(crate::scim::ScimType::InvalidPath));
         }
@@ -503,12 +532,14 @@ mod tests {
                 filter: None,
                 sub_attribute,
             });
-        (path, prop::option::of((prop::sample::select(&CompareOp::ALL[..]), literal()))).prop_map(
-            |(path, comparison)| match comparison {
+        (
+            path,
+            prop::option::of((prop::sample::select(&CompareOp::ALL[..]), literal())),
+        )
+            .prop_map(|(path, comparison)| match comparison {
                 Some((op, value)) => Filter::Compare { path, op, value },
                 None => Filter::Present(path),
-            },
-        )
+            })
     }
 
     fn nested(leaf: BoxedStrategy<Filter>) -> BoxedStrategy<Filter> {

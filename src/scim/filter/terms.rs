@@ -27,10 +27,20 @@ pub(super) fn terms<'a>(filter: &'a Filter, rt: &ResourceType) -> Vec<Term<'a>> 
     terms
 }
 
-fn unfold<'a>(rt: &ResourceType, path: &AttributePath, filter: &'a Filter, terms: &mut Vec<Term<'a>>) {
+fn unfold<'a>(
+    rt: &ResourceType,
+    path: &AttributePath,
+    filter: &'a Filter,
+    terms: &mut Vec<Term<'a>>,
+) {
     let conjuncts = filter.conjuncts();
     for (index, conjunct) in conjuncts.iter().enumerate() {
-        let Filter::Compare { path: inner, op, value } = conjunct else {
+        let Filter::Compare {
+            path: inner,
+            op,
+            value,
+        } = conjunct
+        else {
             continue;
         };
         let others = conjuncts.iter().enumerate().filter(|(i, _)| *i != index);
@@ -71,7 +81,12 @@ pub(in crate::scim) fn canonical_inner(filter: &Filter, attribute: &Attribute) -
         Some(sub) => AttributePath::of(&sub.name),
         None => path.clone(),
     };
-    let each = |operands: &[Filter]| operands.iter().map(|o| canonical_inner(o, attribute)).collect();
+    let each = |operands: &[Filter]| {
+        operands
+            .iter()
+            .map(|o| canonical_inner(o, attribute))
+            .collect()
+    };
     match filter {
         Filter::And(operands) => Filter::And(each(operands)),
         Filter::Or(operands) => Filter::Or(each(operands)),

@@ -6,6 +6,10 @@ fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 
+pub(in crate::scim) fn fold(text: &str) -> String {
+    folded(text).collect()
+}
+
 pub(in crate::scim) fn equal(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (!(a.is_ascii() && b.is_ascii()) && folded(a).eq(folded(b)))
 }

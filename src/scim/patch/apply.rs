@@ -14,7 +14,11 @@ use crate::scim::value::is_primary;
 
 /// Applies the operations in order, all or none: after an error the resource is as it was. Errors: 400 `noTarget`,
 /// `mutability`, `invalidPath`.
-pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) -> Result<(), Error> {
+pub fn apply(
+    rt: &ResourceType,
+    resource: &mut Value,
+    operations: &[Operation],
+) -> Result<(), Error> {
     let mut patched = resource.as_object().cloned().unwrap_or_default();
     for operation in operations {
         apply_one(rt, &mut patched, operation)?;
@@ -23,7 +27,11 @@ pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) 
     Ok(())
 }
 
-fn apply_one(rt: &ResourceType, resource: &mut Map<String, Value>, operation: &Operation) -> Result<(), Error> {
+fn apply_one(
+    rt: &ResourceType,
+    resource: &mut Map<String, Value>,
+    operation: &Operation,
+) -> Result<(), Error> {
     let unknown = || Error::invalid_path(format!("`{}` is not an attribute", operation.path));
     let resolved = rt.resolve(&operation.path).ok_or_else(unknown)?;
     let target = Target {
@@ -102,7 +110,10 @@ impl Target<'_> {
         }
         if selected == 0 {
             self.nothing_selected(Some(elements))?;
-            primary = elements.len().checked_sub(1).filter(|&last| elements.get(last).is_some_and(is_primary));
+            primary = elements
+                .len()
+                .checked_sub(1)
+                .filter(|&last| elements.get(last).is_some_and(is_primary));
         } else {
             elements.retain(|element| !is_empty(element));
         }
@@ -122,7 +133,9 @@ impl Target<'_> {
         };
         match (self.operation.op, &self.operation.value) {
             (Op::Add, _) => self.add_all(elements, given),
-            (Op::Replace, _) if immutable && elements.as_slice() != given => return Err(self.immutable()),
+            (Op::Replace, _) if immutable && elements.as_slice() != given => {
+                return Err(self.immutable());
+            }
             (Op::Replace, _) => {
                 elements.clear();
                 self.add_all(elements, given);
@@ -141,7 +154,12 @@ impl Target<'_> {
     fn add_all(&self, elements: &mut Vec<Value>, given: &[Value]) {
         let mut known = match given.len() {
             0 | 1 => None,
-            _ => Some(elements.iter().map(|e| identity(self.attribute, e)).collect::<HashSet<_>>()),
+            _ => Some(
+                elements
+                    .iter()
+                    .map(|e| identity(self.attribute, e))
+                    .collect::<HashSet<_>>(),
+            ),
         };
         for new in given {
             let key = identity(self.attribute, new);
@@ -149,7 +167,9 @@ impl Target<'_> {
             let existing = if surely_absent {
                 None
             } else {
-                elements.iter().position(|old| same(self.attribute, old, new))
+                elements
+                    .iter()
+                    .position(|old| same(self.attribute, old, new))
             };
             let index = existing.unwrap_or(elements.len());
             match existing.and_then(|index| elements.get_mut(index)) {
@@ -183,7 +203,9 @@ impl Target<'_> {
                 }
                 if element && op == Op::Replace {
                     let mut whole = new.clone();
-                    if let (Some(whole), Some(filter)) = (whole.as_object_mut(), &self.operation.path.filter) {
+                    if let (Some(whole), Some(filter)) =
+                        (whole.as_object_mut(), &self.operation.path.filter)
+                    {
                         for (name, key) in filter_keys(filter) {
                             whole.entry(name).or_insert_with(|| key.clone());
                         }
@@ -196,7 +218,8 @@ impl Target<'_> {
             (Some(sub), op, new) => {
                 let present = value.get(&sub.name).is_some_and(is_present);
                 let new = new.as_ref().filter(|_| op != Op::Remove);
-                if sub.mutability == Mutability::Immutable && present && value.get(&sub.name) != new {
+                if sub.mutability == Mutability::Immutable && present && value.get(&sub.name) != new
+                {
                     return Err(self.immutable());
                 }
                 self.change_sub(value, sub, new);
@@ -222,7 +245,9 @@ impl Target<'_> {
             None => {
                 object.remove(&sub.name);
                 // What is left of an e-mail without its address is no e-mail.
-                let labels = |name: &String| matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
+                let labels = |name: &String| {
+                    matches!(name.as_str(), "type" | "primary" | "display" | "$ref")
+                };
                 if self.attribute.multi_valued && object.keys().all(labels) {
                     object.clear();
                 }
@@ -236,7 +261,8 @@ impl Target<'_> {
             return Ok(());
         }
         let none = || Error::no_target(format!("`{}` selects nothing", operation.path));
-        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value) else {
+        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value)
+        else {
             return Err(none());
         };
         let mut element = Map::new();
@@ -266,14 +292,17 @@ impl Target<'_> {
 
 /// What the filter says that an element must equal: `type eq "work" and primary eq true`.
 fn filter_keys(filter: &Filter) -> impl Iterator<Item = (&str, &Value)> {
-    filter.conjuncts().into_iter().filter_map(|term| match term {
-        Filter::Compare {
-            path,
-            op: CompareOp::Eq,
-            value,
-        } => Some((path.attribute.as_str(), value)),
-        _ => None,
-    })
+    filter
+        .conjuncts()
+        .into_iter()
+        .filter_map(|term| match term {
+            Filter::Compare {
+                path,
+                op: CompareOp::Eq,
+                value,
+            } => Some((path.attribute.as_str(), value)),
+            _ => None,
+        })
 }
 
 fn only_primary(elements: &mut [Value], primary: Option<usize>) {
@@ -301,10 +330,18 @@ fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
         };
         return;
     };
-    if !attribute.multi_valued && new.get("value").is_some_and(|value| old.get("value") != Some(value)) {
+    if !attribute.multi_valued
+        && new
+            .get("value")
+            .is_some_and(|value| old.get("value") != Some(value))
+    {
         // Another manager: what describes the one before must go.
         old.remove("$ref");
-        for sub in attribute.sub_attributes.iter().filter(|s| s.mutability == Mutability::ReadOnly) {
+        for sub in attribute
+            .sub_attributes
+            .iter()
+            .filter(|s| s.mutability == Mutability::ReadOnly)
+        {
             old.remove(&sub.name);
         }
     }
@@ -329,7 +366,9 @@ fn is_empty(value: &Value) -> bool {
 /// Whether two elements are the same value: by `value` and, where both have one, `type`; without `value` by everything.
 fn same(attribute: &Attribute, a: &Value, b: &Value) -> bool {
     let equal = |name: &str, a: &Value, b: &Value| match (a, b) {
-        (Value::String(a), Value::String(b)) if !attribute.sub(name).is_some_and(|s| s.case_exact) => {
+        (Value::String(a), Value::String(b))
+            if !attribute.sub(name).is_some_and(|s| s.case_exact) =>
+        {
             text::equal(a, b)
         }
         (a, b) => a == b,
@@ -372,12 +411,19 @@ impl<'a> Identities<'a> {
         let by_value = element.get("value").is_some() || !element.is_object();
         if by_value {
             return self.keys.contains(&identity(attribute, element))
-                && self.given.iter().any(|given| same(attribute, element, given));
+                && self
+                    .given
+                    .iter()
+                    .any(|given| same(attribute, element, given));
         }
         // Without `value`, an element goes if it has everything that the given one says.
-        self.given.iter().any(|given| match (given.as_object(), element.as_object()) {
-            (Some(given), Some(element)) => given.iter().all(|(k, v)| element.get(k) == Some(v)),
-            _ => false,
-        })
+        self.given
+            .iter()
+            .any(|given| match (given.as_object(), element.as_object()) {
+                (Some(given), Some(element)) => {
+                    given.iter().all(|(k, v)| element.get(k) == Some(v))
+                }
+                _ => false,
+            })
     }
 }

@@ -64,7 +64,10 @@ impl<'a> Parser<'a> {
         if !self.reader.lenient() {
             return None;
         }
-        let key = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+        let key = object
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))?
+            .clone();
         self.reader.applied.note(&dialect::KEY_CASE);
         object.remove(&key)
     }
@@ -82,7 +85,9 @@ impl<'a> Parser<'a> {
             self.reader.applied.note(&dialect::MISSING_SCHEMAS);
             Ok(())
         } else {
-            Err(Error::invalid_syntax(format!("`schemas` must list `{SCHEMA}`")))
+            Err(Error::invalid_syntax(format!(
+                "`schemas` must list `{SCHEMA}`"
+            )))
         }
     }
 
@@ -115,7 +120,9 @@ impl<'a> Parser<'a> {
             Some(Value::Object(members)) => members
                 .into_iter()
                 .try_for_each(|(key, value)| self.member(op, &key, value)),
-            _ => Err(Error::invalid_value("an operation without a `path` needs an object as its `value`")),
+            _ => Err(Error::invalid_value(
+                "an operation without a `path` needs an object as its `value`",
+            )),
         }
     }
 
@@ -181,7 +188,13 @@ impl<'a> Parser<'a> {
         self.echo_or_push(op, path, key, value)
     }
 
-    fn echo_or_push(&mut self, op: Op, path: AttributePath, spelling: &str, value: Value) -> Result<(), Error> {
+    fn echo_or_push(
+        &mut self,
+        op: Op,
+        path: AttributePath,
+        spelling: &str,
+        value: Value,
+    ) -> Result<(), Error> {
         let resolved = self.rt.resolve(&path);
         if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
@@ -191,12 +204,20 @@ impl<'a> Parser<'a> {
     }
 
     fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
-        if let Some(schema) =
-            dialect::extension_key(self.rt, spelling.trim(), self.reader.leniency, &mut self.reader.applied)
-        {
+        if let Some(schema) = dialect::extension_key(
+            self.rt,
+            spelling.trim(),
+            self.reader.leniency,
+            &mut self.reader.applied,
+        ) {
             return self.extension(op, schema, value);
         }
-        let path = dialect::path(self.rt, spelling, self.reader.leniency, &mut self.reader.applied)?;
+        let path = dialect::path(
+            self.rt,
+            spelling,
+            self.reader.leniency,
+            &mut self.reader.applied,
+        )?;
         if path.attribute.eq_ignore_ascii_case("schemas") && path.filter.is_none() {
             // `schemas` follows from the attributes that the resource has.
             return Ok(());
@@ -236,11 +257,20 @@ impl<'a> Parser<'a> {
                 }
                 Ok(())
             }
-            _ => Err(Error::invalid_value(format!("`{}` must be an object", schema.id))),
+            _ => Err(Error::invalid_value(format!(
+                "`{}` must be an object",
+                schema.id
+            ))),
         }
     }
 
-    fn push(&mut self, op: Op, path: AttributePath, spelling: &str, value: Option<Value>) -> Result<(), Error> {
+    fn push(
+        &mut self,
+        op: Op,
+        path: AttributePath,
+        spelling: &str,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
         let rt = self.rt;
         let (Some(resolved), Some(canonical)) = (rt.resolve(&path), rt.canonical(&path)) else {
             self.reader.ignored.push(spelling.to_owned());
@@ -264,7 +294,9 @@ impl<'a> Parser<'a> {
             },
             Op::Add | Op::Replace => {
                 let Some(value) = value else {
-                    return Err(Error::invalid_value(format!("the operation on `{spelling}` lacks a `value`")));
+                    return Err(Error::invalid_value(format!(
+                        "the operation on `{spelling}` lacks a `value`"
+                    )));
                 };
                 let read = match resolved.sub {
                     Some(sub) => self.reader.sub(attribute, sub, value)?,
@@ -283,7 +315,9 @@ impl<'a> Parser<'a> {
             }
         };
         if op == Op::Remove && value.is_none() && leaf.required && canonical.filter.is_none() {
-            return Err(Error::mutability(format!("`{spelling}` is required: it cannot be removed")));
+            return Err(Error::mutability(format!(
+                "`{spelling}` is required: it cannot be removed"
+            )));
         }
         self.operations.push(Operation {
             op,
@@ -294,7 +328,12 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn removed(&mut self, attribute: &Attribute, listed: bool, value: Option<Value>) -> Result<Removed, Error> {
+    fn removed(
+        &mut self,
+        attribute: &Attribute,
+        listed: bool,
+        value: Option<Value>,
+    ) -> Result<Removed, Error> {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return Ok(Removed::All);
         };
@@ -321,5 +360,7 @@ enum Removed {
 
 fn is_read_only(resolved: &Resolved<'_>) -> bool {
     resolved.attribute.mutability == Mutability::ReadOnly
-        || resolved.sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
+        || resolved
+            .sub
+            .is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
 }

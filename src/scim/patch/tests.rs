@@ -20,8 +20,17 @@ fn bjensen() -> Value {
     })
 }
 
-fn patched(rt: &ResourceType, mut resource: Value, leniency: Leniency, operations: Value) -> Result<(Value, Patch), crate::scim::Error> {
-    let patch = parse(rt, json!({"schemas": [SCHEMA], "Operations": operations}), leniency)?;
+fn patched(
+    rt: &ResourceType,
+    mut resource: Value,
+    leniency: Leniency,
+    operations: Value,
+) -> Result<(Value, Patch), crate::scim::Error> {
+    let patch = parse(
+        rt,
+        json!({"schemas": [SCHEMA], "Operations": operations}),
+        leniency,
+    )?;
     apply(rt, &mut resource, &patch.operations)?;
     Ok((resource, patch))
 }
@@ -68,11 +77,23 @@ fn entra_legacy_dialect() {
         {"op": "Replace", "path": "active", "value": "False"},
     ]));
     assert_eq!(user["displayName"], "Pvlo");
-    assert_eq!(user["emails"][0], json!({"type": "work", "value": "t@example.com", "primary": true}));
-    assert_eq!(user["name"], json!({"givenName": "Gtfd", "familyName": "Jensen"}));
+    assert_eq!(
+        user["emails"][0],
+        json!({"type": "work", "value": "t@example.com", "primary": true})
+    );
+    assert_eq!(
+        user["name"],
+        json!({"givenName": "Gtfd", "familyName": "Jensen"})
+    );
     assert_eq!(user["externalId"], "Eqpj");
-    assert_eq!(user["addresses"], json!([{"type": "work", "formatted": "18/2111", "locality": "Here"}]));
-    assert_eq!(user["phoneNumbers"], json!([{"type": "mobile", "value": "+1 555"}]));
+    assert_eq!(
+        user["addresses"],
+        json!([{"type": "work", "formatted": "18/2111", "locality": "Here"}])
+    );
+    assert_eq!(
+        user["phoneNumbers"],
+        json!([{"type": "mobile", "value": "+1 555"}])
+    );
     assert_eq!(user["roles"], json!([{"primary": true, "value": "Admin"}]));
     assert_eq!(
         user[ENT],
@@ -93,24 +114,52 @@ fn entra_flag_dialect() {
         }},
         {"op": "replace", "path": "active", "value": false},
     ]));
-    assert_eq!(user["name"], json!({"givenName": "Kkom", "familyName": "Unua"}));
+    assert_eq!(
+        user["name"],
+        json!({"givenName": "Kkom", "familyName": "Unua"})
+    );
     assert_eq!(user["emails"][1]["value"], "new@example.org");
     assert_eq!(user["id"], "2819");
-    assert_eq!(user[ENT], json!({"department": "Sea", "employeeNumber": "Aklq", "manager": {"value": "9"}}));
+    assert_eq!(
+        user[ENT],
+        json!({"department": "Sea", "employeeNumber": "Aklq", "manager": {"value": "9"}})
+    );
 }
 
 #[test]
 fn manager_in_every_form() {
     let manager = |user: &Value| user[ENT].get("manager").cloned();
     for (operation, expected) in [
-        (json!({"op": "Add", "path": "manager", "value": [{"$ref": "http://x/Users/7", "value": "7"}]}), json!({"$ref": "http://x/Users/7", "value": "7"})),
-        (json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "7"}}), json!({"value": "7"})),
-        (json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "26118"}}), json!({"value": "26118", "$ref": "../Users/26118", "displayName": "John"})),
-        (json!({"op": "replace", "path": format!("{ENT}:manager.value"), "value": "7"}), json!({"value": "7"})),
-        (json!({"op": "replace", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:manager", "value": "7"}), json!({"value": "7"})),
-        (json!({"op": "replace", "value": {ENT: {"manager": {"managerId": "7"}}}}), json!({"value": "7"})),
+        (
+            json!({"op": "Add", "path": "manager", "value": [{"$ref": "http://x/Users/7", "value": "7"}]}),
+            json!({"$ref": "http://x/Users/7", "value": "7"}),
+        ),
+        (
+            json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "7"}}),
+            json!({"value": "7"}),
+        ),
+        (
+            json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "26118"}}),
+            json!({"value": "26118", "$ref": "../Users/26118", "displayName": "John"}),
+        ),
+        (
+            json!({"op": "replace", "path": format!("{ENT}:manager.value"), "value": "7"}),
+            json!({"value": "7"}),
+        ),
+        (
+            json!({"op": "replace", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:manager", "value": "7"}),
+            json!({"value": "7"}),
+        ),
+        (
+            json!({"op": "replace", "value": {ENT: {"manager": {"managerId": "7"}}}}),
+            json!({"value": "7"}),
+        ),
     ] {
-        assert_eq!(manager(&user(json!([operation.clone()]))), Some(expected), "{operation}");
+        assert_eq!(
+            manager(&user(json!([operation.clone()]))),
+            Some(expected),
+            "{operation}"
+        );
     }
     for operation in [
         json!({"op": "Replace", "path": format!("{ENT}:manager"), "value": ""}),
@@ -121,26 +170,39 @@ fn manager_in_every_form() {
         json!({"op": "Remove", "path": format!("{ENT}:manager"), "value": "26118"}),
         json!({"op": "Remove", "path": "manager"}),
     ] {
-        assert_eq!(manager(&user(json!([operation.clone()]))), None, "{operation}");
+        assert_eq!(
+            manager(&user(json!([operation.clone()]))),
+            None,
+            "{operation}"
+        );
     }
 }
 
 #[test]
 fn rfc7644_3_5_2_1_add() {
     assert_eq!(
-        user(json!([{"op": "add", "value": {"emails": [{"value": "c@example.com", "type": "other"}], "nickName": "Babs"}}])),
+        user(
+            json!([{"op": "add", "value": {"emails": [{"value": "c@example.com", "type": "other"}], "nickName": "Babs"}}])
+        ),
         changed(|u| {
             u["nickName"] = json!("Babs");
-            u["emails"].as_array_mut().unwrap().push(json!({"value": "c@example.com", "type": "other"}));
+            u["emails"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"value": "c@example.com", "type": "other"}));
         })
     );
     assert_eq!(
-        user(json!([{"op": "add", "path": "emails", "value": [{"value": "babs@example.org", "type": "home"}]}])),
+        user(
+            json!([{"op": "add", "path": "emails", "value": [{"value": "babs@example.org", "type": "home"}]}])
+        ),
         bjensen(),
         "a value that is there is not added again"
     );
     assert_eq!(
-        user(json!([{"op": "add", "path": "emails", "value": {"value": "c@example.com", "primary": "True"}}]))["emails"],
+        user(
+            json!([{"op": "add", "path": "emails", "value": {"value": "c@example.com", "primary": "True"}}])
+        )["emails"],
         json!([
             {"type": "work", "value": "bjensen@example.com", "primary": false},
             {"type": "home", "value": "babs@example.org"},
@@ -148,7 +210,9 @@ fn rfc7644_3_5_2_1_add() {
         ])
     );
     assert_eq!(
-        user(json!([{"op": "add", "path": "emails", "value": []}, {"op": "add", "path": "name", "value": {"middleName": "J"}}])),
+        user(
+            json!([{"op": "add", "path": "emails", "value": []}, {"op": "add", "path": "name", "value": {"middleName": "J"}}])
+        ),
         changed(|u| u["name"]["middleName"] = json!("J"))
     );
 }
@@ -157,24 +221,47 @@ fn rfc7644_3_5_2_1_add() {
 fn rfc7644_3_5_2_2_remove() {
     assert_eq!(
         user(json!([{"op": "remove", "path": "emails[type eq \"home\"]"}])),
-        changed(|u| { u["emails"].as_array_mut().unwrap().pop(); })
+        changed(|u| {
+            u["emails"].as_array_mut().unwrap().pop();
+        })
     );
     for (operations, gone) in [
         (json!([{"op": "remove", "path": "emails"}]), "emails"),
-        (json!([{"op": "remove", "path": "emails[value pr]"}]), "emails"),
-        (json!([{"op": "remove", "path": "title", "value": "anything"}]), "title"),
+        (
+            json!([{"op": "remove", "path": "emails[value pr]"}]),
+            "emails",
+        ),
+        (
+            json!([{"op": "remove", "path": "title", "value": "anything"}]),
+            "title",
+        ),
         (json!([{"op": "remove", "path": ENT}]), ENT),
-        (json!([{"op": "remove", "path": "name.givenName"}, {"op": "remove", "path": "name.familyName"}]), "name"),
+        (
+            json!([{"op": "remove", "path": "name.givenName"}, {"op": "remove", "path": "name.familyName"}]),
+            "name",
+        ),
     ] {
-        assert_eq!(user(operations), changed(|u| { u.as_object_mut().unwrap().remove(gone); }), "{gone}");
+        assert_eq!(
+            user(operations),
+            changed(|u| {
+                u.as_object_mut().unwrap().remove(gone);
+            }),
+            "{gone}"
+        );
     }
     assert_eq!(
-        user(json!([{"op": "Remove", "path": "emails[type eq \"home\"].value", "value": "babs@example.org"}])),
-        changed(|u| { u["emails"].as_array_mut().unwrap().pop(); })
+        user(
+            json!([{"op": "Remove", "path": "emails[type eq \"home\"].value", "value": "babs@example.org"}])
+        ),
+        changed(|u| {
+            u["emails"].as_array_mut().unwrap().pop();
+        })
     );
     assert_eq!(
         user(json!([{"op": "remove", "path": "emails", "value": [{"value": "BABS@example.org"}]}])),
-        changed(|u| { u["emails"].as_array_mut().unwrap().pop(); })
+        changed(|u| {
+            u["emails"].as_array_mut().unwrap().pop();
+        })
     );
     for unchanged in [
         json!([{"op": "remove", "path": "emails[type eq \"other\"]"}]),
@@ -189,13 +276,40 @@ fn rfc7644_3_5_2_2_remove() {
     }
     use Leniency::{Lenient, Strict};
     for leniency in [Lenient, Strict] {
-        assert_eq!(refused(leniency, json!([{"op": "remove"}])), Some(ScimType::NoTarget));
-        assert_eq!(refused(leniency, json!([{"op": "remove", "path": "userName"}])), Some(ScimType::Mutability));
-        assert_eq!(refused(leniency, json!([{"op": "remove", "path": "groups"}])), Some(ScimType::Mutability));
-        assert_eq!(refused(leniency, json!([{"op": "replace", "path": "id", "value": "x"}])), Some(ScimType::Mutability));
-        assert_eq!(refused(leniency, json!([{"op": "replace", "path": "userName", "value": null}])), Some(ScimType::InvalidValue));
+        assert_eq!(
+            refused(leniency, json!([{"op": "remove"}])),
+            Some(ScimType::NoTarget)
+        );
+        assert_eq!(
+            refused(leniency, json!([{"op": "remove", "path": "userName"}])),
+            Some(ScimType::Mutability)
+        );
+        assert_eq!(
+            refused(leniency, json!([{"op": "remove", "path": "groups"}])),
+            Some(ScimType::Mutability)
+        );
+        assert_eq!(
+            refused(
+                leniency,
+                json!([{"op": "replace", "path": "id", "value": "x"}])
+            ),
+            Some(ScimType::Mutability)
+        );
+        assert_eq!(
+            refused(
+                leniency,
+                json!([{"op": "replace", "path": "userName", "value": null}])
+            ),
+            Some(ScimType::InvalidValue)
+        );
     }
-    assert_eq!(refused(Strict, json!([{"op": "remove", "path": "emails[type eq \"other\"]"}])), Some(ScimType::NoTarget));
+    assert_eq!(
+        refused(
+            Strict,
+            json!([{"op": "remove", "path": "emails[type eq \"other\"]"}])
+        ),
+        Some(ScimType::NoTarget)
+    );
 }
 
 #[test]
@@ -210,7 +324,9 @@ fn rfc7644_3_5_2_3_replace() {
         changed(|u| u["name"] = json!({"familyName": "Jensen"}))
     );
     assert_eq!(
-        user(json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "x@example.com"}}]))["emails"][0],
+        user(
+            json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "x@example.com"}}])
+        )["emails"][0],
         json!({"type": "work", "value": "x@example.com"})
     );
     assert_eq!(
@@ -218,25 +334,46 @@ fn rfc7644_3_5_2_3_replace() {
         json!([{"value": "x@example.com"}])
     );
     assert_eq!(
-        user(json!([{"op": "replace", "path": "emails[type eq \"home\"].primary", "value": true}]))["emails"],
+        user(json!([{"op": "replace", "path": "emails[type eq \"home\"].primary", "value": true}]))
+            ["emails"],
         json!([
             {"type": "work", "value": "bjensen@example.com", "primary": false},
             {"type": "home", "value": "babs@example.org", "primary": true},
         ])
     );
-    assert_eq!(user(json!([{"op": "replace", "path": "emails", "value": []}])).get("emails"), None);
+    assert_eq!(
+        user(json!([{"op": "replace", "path": "emails", "value": []}])).get("emails"),
+        None
+    );
     for cleared in [json!(""), json!(null), json!([""]), json!([])] {
-        assert_eq!(user(json!([{"op": "replace", "path": "title", "value": cleared}])).get("title"), None);
+        assert_eq!(
+            user(json!([{"op": "replace", "path": "title", "value": cleared}])).get("title"),
+            None
+        );
     }
-    for wrapped in [json!("x"), json!(["x"]), json!([{"value": "x"}]), json!({"value": "x"})] {
-        assert_eq!(user(json!([{"op": "replace", "path": "title", "value": wrapped}]))["title"], "x");
+    for wrapped in [
+        json!("x"),
+        json!(["x"]),
+        json!([{"value": "x"}]),
+        json!({"value": "x"}),
+    ] {
+        assert_eq!(
+            user(json!([{"op": "replace", "path": "title", "value": wrapped}]))["title"],
+            "x"
+        );
     }
     assert_eq!(
-        refused(Leniency::Strict, json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x"}])),
+        refused(
+            Leniency::Strict,
+            json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x"}])
+        ),
         Some(ScimType::NoTarget)
     );
     assert_eq!(
-        refused(Leniency::Lenient, json!([{"op": "replace", "path": "emails[type co \"other\"].value", "value": "x"}])),
+        refused(
+            Leniency::Lenient,
+            json!([{"op": "replace", "path": "emails[type co \"other\"].value", "value": "x"}])
+        ),
         Some(ScimType::NoTarget)
     );
 }
@@ -250,18 +387,54 @@ fn malformed_requests_are_refused() {
         (json!({}), ScimType::InvalidSyntax),
         (json!({"Operations": "x"}), ScimType::InvalidSyntax),
         (json!({"Operations": [7]}), ScimType::InvalidSyntax),
-        (json!({"Operations": [{"path": "title"}]}), ScimType::InvalidSyntax),
-        (json!({"Operations": [{"op": "move", "path": "title"}]}), ScimType::InvalidSyntax),
-        (json!({"Operations": [{"op": "add", "path": 1, "value": 1}]}), ScimType::InvalidPath),
-        (json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}), ScimType::InvalidPath),
-        (json!({"Operations": [{"op": "add", "path": "title"}]}), ScimType::InvalidValue),
-        (json!({"Operations": [{"op": "add", "value": "x"}]}), ScimType::InvalidValue),
-        (json!({"Operations": [{"op": "replace", "path": "active", "value": "maybe"}]}), ScimType::InvalidValue),
-        (json!({"Operations": [{"op": "replace", "path": "title", "value": {"a": 1}}]}), ScimType::InvalidValue),
-        (json!({"Operations": [{"op": "replace", "path": "title", "value": ["a", "b"]}]}), ScimType::InvalidValue),
-        (json!({"Operations": [{"op": "replace", "path": "name", "value": "x"}]}), ScimType::InvalidValue),
+        (
+            json!({"Operations": [{"path": "title"}]}),
+            ScimType::InvalidSyntax,
+        ),
+        (
+            json!({"Operations": [{"op": "move", "path": "title"}]}),
+            ScimType::InvalidSyntax,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": 1, "value": 1}]}),
+            ScimType::InvalidPath,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}),
+            ScimType::InvalidPath,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": "title"}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "value": "x"}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "active", "value": "maybe"}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "title", "value": {"a": 1}}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "title", "value": ["a", "b"]}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "name", "value": "x"}]}),
+            ScimType::InvalidValue,
+        ),
     ] {
-        assert_eq!(parse(&rt, body.clone(), Lenient).expect_err(&body.to_string()).scim_type, Some(kind), "{body}");
+        assert_eq!(
+            parse(&rt, body.clone(), Lenient)
+                .expect_err(&body.to_string())
+                .scim_type,
+            Some(kind),
+            "{body}"
+        );
     }
     for operations in [
         json!([]),
@@ -283,17 +456,31 @@ fn unknown_attributes_are_reported() {
         {"op": "add", "path": "urn:custom:2.0:User:floor", "value": 3},
         {"op": "replace", "value": {"hat": 1, "urn:custom:2.0:User": {"x": 1}, "title": "t", "name": {"nick": "x"}}},
     ]}), Leniency::Lenient).unwrap();
-    assert_eq!(patch.ignored, ["shoeSize", "urn:custom:2.0:User:floor", "hat", "name.nick", "urn:custom:2.0:User"]);
+    assert_eq!(
+        patch.ignored,
+        [
+            "shoeSize",
+            "urn:custom:2.0:User:floor",
+            "hat",
+            "name.nick",
+            "urn:custom:2.0:User"
+        ]
+    );
     assert_eq!(patch.operations.len(), 1, "what is unknown clears nothing");
 }
 
 #[test]
 fn a_failure_changes_nothing() {
     let rt = core::user_type();
-    let patch = parse(&rt, json!({"Operations": [
-        {"op": "replace", "path": "title", "value": "x"},
-        {"op": "replace", "path": "emails[type sw \"zz\"].value", "value": "x"},
-    ]}), Leniency::Lenient).unwrap();
+    let patch = parse(
+        &rt,
+        json!({"Operations": [
+            {"op": "replace", "path": "title", "value": "x"},
+            {"op": "replace", "path": "emails[type sw \"zz\"].value", "value": "x"},
+        ]}),
+        Leniency::Lenient,
+    )
+    .unwrap();
     let mut user = bjensen();
     assert!(apply(&rt, &mut user, &patch.operations).is_err());
     assert_eq!(user, bjensen());
@@ -322,39 +509,62 @@ fn group_member_edits() {
         {"op": "add", "path": "members", "value": []},
         {"op": "remove", "path": "members", "value": []},
     ]));
-    assert_eq!(found, [
-        MemberEdit::Remove(ids(&["a"])),
-        MemberEdit::Remove(ids(&["a", "b"])),
-        MemberEdit::Add(ids(&["c", "d"])),
-        MemberEdit::Remove(ids(&["e"])),
-        MemberEdit::Replace(ids(&["f"])),
-        MemberEdit::Replace(vec![]),
-        MemberEdit::Replace(vec![]),
-        MemberEdit::RemoveWhere(Filter::parse("type eq \"User\"").unwrap()),
-        MemberEdit::Add(ids(&["g"])),
-        MemberEdit::Add(ids(&["h"])),
-    ]);
+    assert_eq!(
+        found,
+        [
+            MemberEdit::Remove(ids(&["a"])),
+            MemberEdit::Remove(ids(&["a", "b"])),
+            MemberEdit::Add(ids(&["c", "d"])),
+            MemberEdit::Remove(ids(&["e"])),
+            MemberEdit::Replace(ids(&["f"])),
+            MemberEdit::Replace(vec![]),
+            MemberEdit::Replace(vec![]),
+            MemberEdit::RemoveWhere(Filter::parse("type eq \"User\"").unwrap()),
+            MemberEdit::Add(ids(&["g"])),
+            MemberEdit::Add(ids(&["h"])),
+        ]
+    );
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].path, AttributePath::of("displayName"));
 
-    let patch = parse(&rt, json!({"Operations": [{"op": "add", "path": "members", "value": [{"display": "x"}]}]}), Leniency::Lenient);
+    let patch = parse(
+        &rt,
+        json!({"Operations": [{"op": "add", "path": "members", "value": [{"display": "x"}]}]}),
+        Leniency::Lenient,
+    );
     assert!(patch.is_err() || member_edits(&patch.unwrap().operations).is_err());
 }
 
 #[test]
 fn members_are_added_once_and_removed_by_value() {
     let rt = core::group_type();
-    let group = json!({"displayName": "g", "members": [{"value": "a", "type": "User", "display": "A"}]});
+    let group =
+        json!({"displayName": "g", "members": [{"value": "a", "type": "User", "display": "A"}]});
     let (group, _) = patched(&rt, group, Leniency::Lenient, json!([
         {"op": "add", "path": "members", "value": [{"value": "a"}, {"value": "b"}, {"value": "b"}]},
     ])).unwrap();
-    assert_eq!(group["members"], json!([{"value": "a", "type": "User", "display": "A"}, {"value": "b"}]));
-    let (group, _) = patched(&rt, group, Leniency::Lenient, json!([
-        {"op": "remove", "path": "members", "value": [{"value": "a"}, {"value": "zz"}]},
-    ])).unwrap();
+    assert_eq!(
+        group["members"],
+        json!([{"value": "a", "type": "User", "display": "A"}, {"value": "b"}])
+    );
+    let (group, _) = patched(
+        &rt,
+        group,
+        Leniency::Lenient,
+        json!([
+            {"op": "remove", "path": "members", "value": [{"value": "a"}, {"value": "zz"}]},
+        ]),
+    )
+    .unwrap();
     assert_eq!(group["members"], json!([{"value": "b"}]));
-    let error = patched(&rt, group, Leniency::Lenient, json!([
-        {"op": "replace", "path": "members[value eq \"b\"].value", "value": "c"},
-    ])).unwrap_err();
+    let error = patched(
+        &rt,
+        group,
+        Leniency::Lenient,
+        json!([
+            {"op": "replace", "path": "members[value eq \"b\"].value", "value": "c"},
+        ]),
+    )
+    .unwrap_err();
     assert_eq!(error.scim_type, Some(ScimType::Mutability));
 }

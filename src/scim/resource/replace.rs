@@ -37,7 +37,12 @@ impl Normalised {
                 continue;
             };
             for attribute in &schema.attributes {
-                replace(container, attribute, members.remove(&attribute.name), omitted)?;
+                replace(
+                    container,
+                    attribute,
+                    members.remove(&attribute.name),
+                    omitted,
+                )?;
             }
             if container.is_empty() {
                 desired.remove(&schema.id);
