@@ -274,20 +274,21 @@ pub(super) fn list(attribute: &Attribute, value: Value, applied: &mut Applied) -
 
 /// A value brought toward the attribute's type: one value.
 pub(super) fn single(attribute: &Attribute, mut value: Value, applied: &mut Applied) -> Value {
-    if let Value::Array(elements) = &mut value {
-        if elements.len() <= 1 {
-            applied.note(&ARRAY_FOR_SINGLE);
-            value = elements.pop().unwrap_or_default();
-        }
+    if let Value::Array(elements) = &mut value
+        && elements.len() <= 1
+    {
+        applied.note(&ARRAY_FOR_SINGLE);
+        value = elements.pop().unwrap_or_default();
     }
     if attribute.kind == Kind::Complex {
         return complex(attribute, value, applied);
     }
-    if let Value::Object(object) = &mut value {
-        if object.len() == 1 && object.contains_key("value") {
-            applied.note(&OBJECT_FOR_SCALAR);
-            value = object.remove("value").unwrap_or_default();
-        }
+    if let Value::Object(object) = &mut value
+        && object.len() == 1
+        && object.contains_key("value")
+    {
+        applied.note(&OBJECT_FOR_SCALAR);
+        value = object.remove("value").unwrap_or_default();
     }
     match (attribute.kind, value) {
         (_, Value::String(text)) if text.is_empty() => {
@@ -374,3 +375,6 @@ pub(super) fn one_primary(elements: &mut [Value], applied: &mut Applied) {
         seen = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,9 @@ impl Fnv {
             }
             Value::Array(elements) => {
                 self.byte(5);
-                elements.iter().for_each(|element| self.value(element));
+                for element in elements {
+                    self.value(element);
+                }
                 self.byte(6);
             }
             Value::Object(members) => {

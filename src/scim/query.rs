@@ -38,7 +38,9 @@ fn decode(text: &str) -> Result<String, Error> {
     }
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
-    decoded.map(|d| d.into_owned()).map_err(|_| invalid())
+    decoded
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| invalid())
 }
 
 /// What a list or search asks for.

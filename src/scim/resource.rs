@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
                 object.insert(sub.name.clone(), value);
             }
             Some(whole) => {
-                *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect())
+                *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect());
             }
             None => {}
         }
@@ -237,10 +237,8 @@ impl<'a> Writer<'a> {
         )
     }
 
-    /// What RFC 7643 makes readOnly is no news where the resource type lacks it.
     fn ignore(&mut self, key: &str) {
-        let read_only = self.rt.schema.id == core::USER && key.eq_ignore_ascii_case("groups");
-        if !read_only {
+        if !is_read_only_elsewhere(self.rt, key) {
             self.reader.ignored.push(key.to_owned());
         }
     }
@@ -279,6 +277,11 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether the resource type lacks what RFC 7643 makes readOnly: that a client sends it back is no news.
+pub(super) fn is_read_only_elsewhere(rt: &ResourceType, key: &str) -> bool {
+    rt.schema.id == core::USER && key.eq_ignore_ascii_case("groups") && rt.attribute(key).is_none()
 }
 
 /// The object under an extension's URN, made where there is none.

@@ -190,10 +190,10 @@ fn any_value(
     let resolved = rt.resolve(path)?;
     let mut found = None;
     for element in elements(resolved.value(resource)?) {
-        if let Some(filter) = &path.filter {
-            if !element_matches(filter, resolved.attribute, element) {
-                continue;
-            }
+        if let Some(filter) = &path.filter
+            && !element_matches(filter, resolved.attribute, element)
+        {
+            continue;
         }
         let leaf = resolved.leaf();
         let selected = match (resolved.sub, resolved.attribute.default_sub(), element) {
@@ -266,12 +266,11 @@ fn number_order(a: &Number, b: &Number) -> Option<Ordering> {
 }
 
 fn strings(leaf: &Attribute, a: &str, op: CompareOp, b: &str) -> bool {
-    if leaf.kind == Kind::DateTime {
-        if let (Some(a), Some(b)) = (instant(a), instant(b)) {
-            if !matches!(op, CompareOp::Co | CompareOp::Sw | CompareOp::Ew) {
-                return ordered(op, a.cmp(&b));
-            }
-        }
+    if leaf.kind == Kind::DateTime
+        && let (Some(a), Some(b)) = (instant(a), instant(b))
+        && !matches!(op, CompareOp::Co | CompareOp::Sw | CompareOp::Ew)
+    {
+        return ordered(op, a.cmp(&b));
     }
     match (op, leaf.case_exact) {
         (CompareOp::Co, true) => a.contains(b),

@@ -114,15 +114,16 @@ impl<'a> Parser<'a> {
         let word = self.peek_word();
         let present = word.eq_ignore_ascii_case("pr");
         let op = CompareOp::parse(word);
-        if path.sub_attribute.is_none() && (present || op.is_none()) {
-            if let Some(filter) = path.filter.take() {
-                if present {
-                    self.at += word.len();
-                } else {
-                    self.at = after_path;
-                }
-                return Ok(Filter::ValuePath { path, filter });
+        if path.sub_attribute.is_none()
+            && (present || op.is_none())
+            && let Some(filter) = path.filter.take()
+        {
+            if present {
+                self.at += word.len();
+            } else {
+                self.at = after_path;
             }
+            return Ok(Filter::ValuePath { path, filter });
         }
         if present {
             self.at += word.len();
@@ -167,10 +168,10 @@ impl<'a> Parser<'a> {
         if let Ok(number @ Value::Number(_)) = serde_json::from_str(token) {
             return Ok(number);
         }
-        if self.leniency == Leniency::Lenient {
-            if let Some(value) = dialect::bare_literal(token, &mut self.applied) {
-                return Ok(value);
-            }
+        if self.leniency == Leniency::Lenient
+            && let Some(value) = dialect::bare_literal(token, &mut self.applied)
+        {
+            return Ok(value);
         }
         Err(self.fail_at(start, &format!("the value `{token}` lacks quotes")))
     }

@@ -150,7 +150,7 @@ fn rfc7644_3_4_2_2_incompatible_operators() {
     for text in [
         "active gt true",
         r#"active co "t""#,
-        r#"emails[primary ge true]"#,
+        "emails[primary ge true]",
         r#"emails[primary lt true].value eq "x""#,
         r#"key gt "aa""#,
         r#"name eq "x""#,

@@ -1,6 +1,6 @@
 //! Operations applied to a resource (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::scim::error::Error;
 use crate::scim::filter::eval::{element_matches, is_present};
 use crate::scim::filter::{CompareOp, Filter, text};
 use crate::scim::resource::extension_of;
-use crate::scim::schema::{Attribute, Kind, Mutability, ResourceType};
+use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::is_primary;
 
 /// Applies the operations in order, all or none: after an error the resource is as it was. Errors: 400 `noTarget`,
@@ -81,10 +81,10 @@ impl Target<'_> {
     }
 
     fn single(&self, value: &mut Value) -> Result<(), Error> {
-        if let Some(filter) = &self.operation.path.filter {
-            if value.is_null() || !element_matches(filter, self.attribute, value) {
-                return self.nothing_selected(None);
-            }
+        if let Some(filter) = &self.operation.path.filter
+            && (value.is_null() || !element_matches(filter, self.attribute, value))
+        {
+            return self.nothing_selected(None);
         }
         self.change(value)
     }
@@ -94,20 +94,26 @@ impl Target<'_> {
             return self.whole_list(elements);
         }
         let mut selected = 0;
-        let mut primary = None;
+        let (mut kept_primary, mut new_primary) = (None, None);
         for (index, element) in elements.iter_mut().enumerate() {
-            if let Some(filter) = &self.operation.path.filter {
-                if !element_matches(filter, self.attribute, element) {
-                    continue;
-                }
+            if let Some(filter) = &self.operation.path.filter
+                && !element_matches(filter, self.attribute, element)
+            {
+                continue;
             }
             selected += 1;
             let was_primary = is_primary(element);
             self.change(element)?;
-            if is_primary(element) && (!was_primary || primary.is_none()) {
-                primary = Some(index);
+            if is_primary(element) {
+                let first = if was_primary {
+                    &mut kept_primary
+                } else {
+                    &mut new_primary
+                };
+                first.get_or_insert(index);
             }
         }
+        let mut primary = kept_primary.or(new_primary);
         if selected == 0 {
             self.nothing_selected(Some(elements))?;
             primary = elements
@@ -143,7 +149,7 @@ impl Target<'_> {
             (Op::Remove, _) if immutable => return Err(self.immutable()),
             (Op::Remove, None) => elements.clear(),
             (Op::Remove, Some(_)) => {
-                let gone: Identities<'_> = Identities::of(self.attribute, given);
+                let gone = Listed::of(given);
                 elements.retain(|element| !gone.contains(self.attribute, element));
             }
         }
@@ -152,32 +158,22 @@ impl Target<'_> {
 
     /// Adds what is not there yet; a value that is there takes over what the given one says besides.
     fn add_all(&self, elements: &mut Vec<Value>, given: &[Value]) {
-        let mut known = match given.len() {
-            0 | 1 => None,
-            _ => Some(
-                elements
-                    .iter()
-                    .map(|e| identity(self.attribute, e))
-                    .collect::<HashSet<_>>(),
-            ),
-        };
+        let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, element) in elements.iter().enumerate() {
+            known.entry(identity(element)).or_default().push(index);
+        }
         for new in given {
-            let key = identity(self.attribute, new);
-            let surely_absent = known.as_ref().is_some_and(|known| !known.contains(&key));
-            let existing = if surely_absent {
-                None
-            } else {
-                elements
-                    .iter()
-                    .position(|old| same(self.attribute, old, new))
-            };
+            let alike = known.entry(identity(new)).or_default();
+            let existing = alike.iter().copied().find(|&index| {
+                let old = elements.get(index);
+                old.is_some_and(|old| same(self.attribute, old, new))
+            });
             let index = existing.unwrap_or(elements.len());
-            match existing.and_then(|index| elements.get_mut(index)) {
-                Some(old) => merge(self.attribute, old, new),
-                None => elements.push(new.clone()),
-            }
-            if let Some(known) = &mut known {
-                known.insert(key);
+            if let Some(old) = existing.and_then(|index| elements.get_mut(index)) {
+                merge(self.attribute, old, new)
+            } else {
+                alike.push(index);
+                elements.push(new.clone());
             }
             if is_primary(new) {
                 only_primary(elements, Some(index));
@@ -196,9 +192,8 @@ impl Target<'_> {
             }
             (None, op, Some(new)) => {
                 let element = self.operation.path.filter.is_some() && self.attribute.multi_valued;
-                let frozen = self.attribute.mutability == Mutability::Immutable
-                    || (self.attribute.kind != Kind::Complex && value == new);
-                if frozen && is_present(value) && value != new {
+                let immutable = self.attribute.mutability == Mutability::Immutable;
+                if immutable && is_present(value) && value != new {
                     return Err(self.immutable());
                 }
                 if element && op == Op::Replace {
@@ -236,21 +231,17 @@ impl Target<'_> {
         let Some(object) = value.as_object_mut() else {
             return;
         };
-        match new {
-            Some(new) => {
-                let mut one = Map::new();
-                one.insert(sub.name.clone(), new.clone());
-                merge(self.attribute, value, &Value::Object(one));
-            }
-            None => {
-                object.remove(&sub.name);
-                // What is left of an e-mail without its address is no e-mail.
-                let labels = |name: &String| {
-                    matches!(name.as_str(), "type" | "primary" | "display" | "$ref")
-                };
-                if self.attribute.multi_valued && object.keys().all(labels) {
-                    object.clear();
-                }
+        if let Some(new) = new {
+            let mut one = Map::new();
+            one.insert(sub.name.clone(), new.clone());
+            merge(self.attribute, value, &Value::Object(one));
+        } else {
+            object.remove(&sub.name);
+            // What is left of an e-mail without its address is no e-mail.
+            let labels =
+                |name: &String| matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
+            if self.attribute.multi_valued && object.keys().all(labels) {
+                object.clear();
             }
         }
     }
@@ -310,10 +301,11 @@ fn only_primary(elements: &mut [Value], primary: Option<usize>) {
         return;
     };
     for (index, element) in elements.iter_mut().enumerate() {
-        if index != primary && is_primary(element) {
-            if let Some(flag) = element.get_mut("primary") {
-                *flag = Value::Bool(false);
-            }
+        if index != primary
+            && is_primary(element)
+            && let Some(flag) = element.get_mut("primary")
+        {
+            *flag = Value::Bool(false);
         }
     }
 }
@@ -385,8 +377,8 @@ fn same(attribute: &Attribute, a: &Value, b: &Value) -> bool {
     }
 }
 
-/// What elements that are the same have in common, for look-up in a set.
-fn identity(_attribute: &Attribute, element: &Value) -> String {
+/// What elements that are the same have in common, for look-up.
+fn identity(element: &Value) -> String {
     match element.get("value").unwrap_or(element) {
         Value::String(text) => text.to_lowercase(),
         other => other.to_string(),
@@ -394,27 +386,28 @@ fn identity(_attribute: &Attribute, element: &Value) -> String {
 }
 
 /// The values that a removal lists.
-struct Identities<'a> {
-    keys: HashSet<String>,
+struct Listed<'a> {
+    by_identity: HashMap<String, Vec<&'a Value>>,
     given: &'a [Value],
 }
 
-impl<'a> Identities<'a> {
-    fn of(attribute: &Attribute, given: &'a [Value]) -> Self {
-        Identities {
-            keys: given.iter().map(|e| identity(attribute, e)).collect(),
-            given,
+impl<'a> Listed<'a> {
+    fn of(given: &'a [Value]) -> Self {
+        let mut by_identity: HashMap<String, Vec<&Value>> = HashMap::new();
+        for element in given {
+            by_identity
+                .entry(identity(element))
+                .or_default()
+                .push(element);
         }
+        Listed { by_identity, given }
     }
 
     fn contains(&self, attribute: &Attribute, element: &Value) -> bool {
-        let by_value = element.get("value").is_some() || !element.is_object();
-        if by_value {
-            return self.keys.contains(&identity(attribute, element))
-                && self
-                    .given
-                    .iter()
-                    .any(|given| same(attribute, element, given));
+        if element.get("value").is_some() || !element.is_object() {
+            let alike = self.by_identity.get(&identity(element));
+            return alike
+                .is_some_and(|alike| alike.iter().any(|given| same(attribute, element, given)));
         }
         // Without `value`, an element goes if it has everything that the given one says.
         self.given

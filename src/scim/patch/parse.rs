@@ -6,6 +6,7 @@ use super::{Op, Operation, Patch, SCHEMA};
 use crate::scim::dialect::{self, Leniency};
 use crate::scim::error::Error;
 use crate::scim::path::AttributePath;
+use crate::scim::resource::is_read_only_elsewhere;
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
 use crate::scim::value::Reader;
 
@@ -168,6 +169,9 @@ impl<'a> Parser<'a> {
         {
             return self.extension(op, schema, Some(value));
         }
+        if !self.reader.lenient() || is_read_only_elsewhere(self.rt, key) {
+            return self.unknown(key);
+        }
         if key.eq_ignore_ascii_case(&self.rt.schema.id) {
             if let Value::Object(members) = value {
                 self.reader.applied.note(&dialect::CORE_URN_KEY);
@@ -179,13 +183,19 @@ impl<'a> Parser<'a> {
         }
         let path = dialect::path(self.rt, key, self.reader.leniency, &mut self.reader.applied);
         let Ok(path) = path else {
-            self.reader.ignored.push(key.to_owned());
-            return Ok(());
+            return self.unknown(key);
         };
         if path.sub_attribute.is_some() || path.filter.is_some() || path.schema.is_some() {
             self.reader.applied.note(&dialect::DOTTED_KEY);
         }
         self.echo_or_push(op, path, key, value)
+    }
+
+    fn unknown(&mut self, spelling: &str) -> Result<(), Error> {
+        if !is_read_only_elsewhere(self.rt, spelling) {
+            self.reader.ignored.push(spelling.to_owned());
+        }
+        Ok(())
     }
 
     fn echo_or_push(
@@ -200,7 +210,7 @@ impl<'a> Parser<'a> {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
             return Ok(());
         }
-        self.push(op, path, spelling, Some(value))
+        self.push(op, &path, spelling, Some(value))
     }
 
     fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
@@ -222,7 +232,7 @@ impl<'a> Parser<'a> {
             // `schemas` follows from the attributes that the resource has.
             return Ok(());
         }
-        self.push(op, path, spelling, value)
+        self.push(op, &path, spelling, value)
     }
 
     /// An operation on a whole schema extension is one on each of its attributes.
@@ -235,7 +245,7 @@ impl<'a> Parser<'a> {
             (Op::Remove, _) | (Op::Replace, Some(Value::Null)) => {
                 for attribute in &schema.attributes {
                     if attribute.mutability != Mutability::ReadOnly {
-                        self.push(Op::Remove, inside(&attribute.name), &attribute.name, None)?;
+                        self.push(Op::Remove, &inside(&attribute.name), &attribute.name, None)?;
                     }
                 }
                 Ok(())
@@ -267,16 +277,20 @@ impl<'a> Parser<'a> {
     fn push(
         &mut self,
         op: Op,
-        path: AttributePath,
+        path: &AttributePath,
         spelling: &str,
         value: Option<Value>,
     ) -> Result<(), Error> {
         let rt = self.rt;
-        let (Some(resolved), Some(canonical)) = (rt.resolve(&path), rt.canonical(&path)) else {
+        let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
             self.reader.ignored.push(spelling.to_owned());
             return Ok(());
         };
         if resolved.extension.is_some() && path.schema.is_none() {
+            if !self.reader.lenient() {
+                self.reader.ignored.push(spelling.to_owned());
+                return Ok(());
+            }
             self.reader.applied.note(&dialect::BARE_EXTENSION_ATTRIBUTE);
         }
         if is_read_only(&resolved) {

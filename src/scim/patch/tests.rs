@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scim::dialect::Leniency;
+use crate::scim::dialect::Leniency::{self, Lenient, Strict};
 use crate::scim::{ResourceType, ScimType, core};
 
 const ENT: &str = core::ENTERPRISE_USER;
@@ -274,7 +274,6 @@ fn rfc7644_3_5_2_2_remove() {
     ] {
         assert_eq!(user(unchanged), bjensen());
     }
-    use Leniency::{Lenient, Strict};
     for leniency in [Lenient, Strict] {
         assert_eq!(
             refused(leniency, json!([{"op": "remove"}])),
@@ -380,7 +379,6 @@ fn rfc7644_3_5_2_3_replace() {
 
 #[test]
 fn malformed_requests_are_refused() {
-    use Leniency::{Lenient, Strict};
     let rt = core::user_type();
     for (body, kind) in [
         (json!([]), ScimType::InvalidSyntax),
@@ -567,4 +565,138 @@ fn members_are_added_once_and_removed_by_value() {
     )
     .unwrap_err();
     assert_eq!(error.scim_type, Some(ScimType::Mutability));
+}
+
+mod properties {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    fn json_value() -> BoxedStrategy<Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-3i64..3).prop_map(Value::from),
+            prop::sample::select(vec!["", "x", "work", "True", "a@example.com", "2819"])
+                .prop_map(Value::from),
+        ];
+        let key = prop::sample::select(vec![
+            "value",
+            "type",
+            "primary",
+            "display",
+            "givenName",
+            "familyName",
+            "manager",
+            "department",
+            "userName",
+            "emails",
+            "name",
+            "name.givenName",
+            "active",
+            "id",
+            "groups",
+            "nope",
+            "emails[type eq \"work\"].value",
+            core::ENTERPRISE_USER,
+        ]);
+        leaf.prop_recursive(3, 16, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..4).prop_map(|members| {
+                    Value::Object(
+                        members
+                            .into_iter()
+                            .map(|(k, v)| (k.to_owned(), v))
+                            .collect::<Map<_, _>>(),
+                    )
+                }),
+            ]
+        })
+        .boxed()
+    }
+
+    fn operation() -> impl Strategy<Value = Value> {
+        let path = prop::sample::select(vec![
+            "",
+            "userName",
+            "title",
+            "active",
+            "name",
+            "name.givenName",
+            "emails",
+            "emails.value",
+            "emails.primary",
+            "emails[type eq \"work\"]",
+            "emails[type eq \"work\"].value",
+            "emails[type eq \"other\"].primary",
+            "addresses[type eq \"work\"].locality",
+            "manager",
+            "department",
+            "groups",
+            "meta",
+            "nope",
+            "x509Certificates",
+            "emails[not (type pr)]",
+            core::ENTERPRISE_USER,
+        ]);
+        (
+            prop::sample::select(vec!["add", "Replace", "remove"]),
+            path,
+            json_value(),
+        )
+            .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
+    }
+
+    fn primaries(user: &Value) -> usize {
+        let emails = user["emails"].as_array();
+        emails.map_or(0, |all| all.iter().filter(|e| e["primary"] == true).count())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn whatever_is_patched_stays_a_sound_resource(operations in prop::collection::vec(operation(), 1..5)) {
+            let rt = core::user_type();
+            let body = json!({"schemas": [SCHEMA], "Operations": operations});
+            for leniency in [Lenient, Strict] {
+                let Ok(patch) = parse(&rt, body.clone(), leniency) else { continue };
+                let mut user = bjensen();
+                let result = apply(&rt, &mut user, &patch.operations);
+                if result.is_err() {
+                    prop_assert_eq!(&user, &bjensen());
+                }
+                prop_assert!(primaries(&user) <= 1, "{}", user);
+                prop_assert_eq!(&user["id"], "2819");
+                prop_assert!(user["userName"].is_string());
+                prop_assert!(user["emails"].is_null() || user["emails"].as_array().is_some_and(|e| !e.is_empty()));
+                for member in user.as_object().unwrap().values() {
+                    prop_assert!(!member.is_null() && *member != json!({}), "{}", user);
+                }
+                let again = patch.operations.iter().all(|o| o.path.filter.is_none());
+                if result.is_ok() && again && patch.operations.len() == 1 {
+                    let once = user.clone();
+                    prop_assert!(apply(&rt, &mut user, &patch.operations).is_ok());
+                    prop_assert_eq!(once, user);
+                }
+            }
+        }
+
+        #[test]
+        fn any_body_is_answered(body in json_value()) {
+            for rt in [core::user_type(), core::group_type()] {
+                let _ = parse(&rt, body.clone(), Lenient);
+                for mode in [crate::scim::resource::Mode::Create, crate::scim::resource::Mode::Replace] {
+                    if let Ok(read) = crate::scim::resource::normalise(&rt, body.clone(), mode, Lenient) {
+                        // What was understood once needs no more understanding.
+                        let mut written = Value::Object(read.resource.clone());
+                        written["schemas"] = rt.schemas_of(&read.resource);
+                        let again = crate::scim::resource::normalise(&rt, written, mode, Strict);
+                        prop_assert_eq!(again.map(|a| a.resource).map_err(|e| e.to_string()), Ok(read.resource));
+                    }
+                }
+            }
+        }
+    }
 }
