@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use Kind::{Binary, Boolean, DateTime, Reference, String as Text};
+
 use super::schema::{Attribute, Kind, Mutability, ResourceType, Returned, Schema, Uniqueness};
 
 /// The core User schema (RFC 7643 section 4.1).
@@ -40,10 +42,12 @@ const fn row(
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // A constant function cannot drop what it is given.
 const fn canonical(row: Row, canonical: &'static [&'static str]) -> Row {
     Row { canonical, ..row }
 }
 
+#[allow(clippy::needless_pass_by_value)]
 const fn reference(row: Row, references: &'static [&'static str]) -> Row {
     Row { references, ..row }
 }
@@ -98,8 +102,7 @@ impl Row {
     }
 }
 
-use Kind::{Binary, Boolean, DateTime, Reference, String as Text};
-
+#[rustfmt::skip]
 const COMMON: &[Row] = &[
     row(
         "id",
@@ -164,6 +167,7 @@ const COMMON: &[Row] = &[
     ),
 ];
 
+#[rustfmt::skip]
 const USER_ROWS: &[Row] = &[
     row(
         "userName",
@@ -411,6 +415,7 @@ const USER_ROWS: &[Row] = &[
     ),
 ];
 
+#[rustfmt::skip]
 const GROUP_ROWS: &[Row] = &[
     row(
         "displayName",
@@ -442,6 +447,7 @@ const GROUP_ROWS: &[Row] = &[
     ),
 ];
 
+#[rustfmt::skip]
 const ENTERPRISE_ROWS: &[Row] = &[
     row(
         "employeeNumber",

@@ -20,6 +20,7 @@ pub struct AuthenticationScheme {
 
 /// What a deployment can do.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools)] // One for each feature that RFC 7643 section 5 announces.
 pub struct Capabilities {
     /// Where people read about it.
     pub documentation_uri: Option<String>,
@@ -126,4 +127,67 @@ fn each_schema(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
     types.iter().flat_map(|rt| {
         std::iter::once(&rt.schema).chain(rt.extensions.iter().map(|(schema, _)| schema))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::core::{ENTERPRISE_USER, GROUP, USER, group_type, user_type};
+
+    #[test]
+    fn rfc7643_5_service_provider_config() {
+        let capabilities = Capabilities {
+            patch: true,
+            filter_max_results: Some(200),
+            authentication_schemes: vec![AuthenticationScheme {
+                kind: "oauthbearertoken".to_owned(),
+                name: "Bearer token".to_owned(),
+                description: "A token in the header field Authorization".to_owned(),
+            }],
+            ..Capabilities::default()
+        };
+        let body = service_provider_config(&capabilities, "https://example.com/scim/v2");
+        assert_eq!(body["patch"], json!({"supported": true}));
+        assert_eq!(
+            body["bulk"],
+            json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0})
+        );
+        assert_eq!(
+            body["filter"],
+            json!({"supported": true, "maxResults": 200})
+        );
+        assert_eq!(body["authenticationSchemes"][0]["type"], "oauthbearertoken");
+        assert_eq!(
+            body["meta"]["location"],
+            "https://example.com/scim/v2/ServiceProviderConfig"
+        );
+        assert_eq!(body.get("documentationUri"), None);
+        for name in ["changePassword", "sort", "etag"] {
+            assert_eq!(body[name], json!({"supported": false}));
+        }
+    }
+
+    #[test]
+    fn rfc7644_4_schemas_and_resource_types() {
+        let mut admin = user_type();
+        admin.id = "Admin".to_owned();
+        let types = [user_type(), admin, group_type()];
+        let all = schemas(&types, "");
+        let ids: Vec<&Value> = all["Resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| &s["id"])
+            .collect();
+        assert_eq!(ids, [USER, ENTERPRISE_USER, GROUP]);
+        assert_eq!(all["totalResults"], 3);
+        assert_eq!(
+            schema(&types, &GROUP.to_uppercase(), "").unwrap()["name"],
+            "Group"
+        );
+        assert_eq!(schema(&types, "urn:x", ""), None);
+        assert_eq!(resource_types(&types, "")["totalResults"], 3);
+        assert_eq!(resource_type(&types, "Group", "").unwrap()["schema"], GROUP);
+        assert_eq!(resource_type(&types, "Nope", ""), None);
+    }
 }

@@ -2,11 +2,14 @@
 
 pub(super) mod eval;
 pub(super) mod parse;
+pub(super) mod terms;
+pub(super) mod text;
 
 use std::fmt;
 
 use serde_json::Value;
 
+use super::dialect::Leniency;
 use super::error::Error;
 use super::path::AttributePath;
 use super::schema::ResourceType;
@@ -119,9 +122,11 @@ pub struct Term<'a> {
 }
 
 impl Filter {
-    /// Reads a filter. Errors are `invalidFilter` and say at which character.
+    /// Reads a filter by the letter; [`super::dialect::filter`] reads what clients send. Errors are
+    /// `invalidFilter` and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        parse::Parser::new(text, Error::invalid_filter)?.whole_filter()
+        let parser = parse::Parser::new(text, Leniency::Strict, Error::invalid_filter)?;
+        parser.whole_filter().map(|(filter, _)| filter)
     }
 
     /// Refuses what cannot be compared: ordering or substrings of booleans, ordering of binary values.
@@ -155,7 +160,7 @@ impl Filter {
     /// finds the one it can answer natively by comparing paths. `emails[type eq "work" and value eq "x"]`
     /// yields `emails[type eq "work"].value eq "x"`. Every conjunct it leaves out still has to be evaluated.
     pub fn terms(&self, rt: &ResourceType) -> Vec<Term<'_>> {
-        eval::terms(self, rt)
+        terms::terms(self, rt)
     }
 }
 
@@ -192,3 +197,6 @@ fn join(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub mod query;
 pub mod resource;
 pub mod schema;
 pub mod sort;
+mod value;
 
 pub use dialect::Leniency;
 pub use error::{Error, ScimType};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::dialect::Leniency;
 use super::error::Error;
 use super::filter::{Filter, parse::Parser};
 
@@ -33,7 +34,19 @@ impl AttributePath {
 
     /// Reads a path. Errors are `invalidPath` and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Parser::new(text, Error::invalid_path)?.whole_path()
+        let parser = Parser::new(text, Leniency::Strict, Error::invalid_path)?;
+        parser.whole_path().map(|(path, _)| path)
+    }
+
+    /// Whether the path is nothing but the URN `id`, which was split at its last colon.
+    pub(super) fn is_schema(&self, id: &str) -> bool {
+        let (Some(urn), None, None) = (&self.schema, &self.filter, &self.sub_attribute) else {
+            return false;
+        };
+        let Some((head, tail)) = id.rsplit_once(':') else {
+            return false;
+        };
+        head.eq_ignore_ascii_case(urn) && tail.eq_ignore_ascii_case(&self.attribute)
     }
 }
 

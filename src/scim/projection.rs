@@ -1,10 +1,10 @@
 //! Which attributes a response carries (RFC 7644 section 3.9, RFC 7643 section 7 `returned`).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::path::AttributePath;
-use super::schema::ResourceType;
+use super::schema::{Attribute, ResourceType, Returned};
 
 /// The parameters `attributes` and `excludedAttributes`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,24 +15,331 @@ pub struct Projection {
     pub excluded: Vec<AttributePath>,
 }
 
+/// What becomes of one attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Dropped,
+    /// Kept, but for the sub-attributes whose own fate is to be dropped.
+    Kept,
+}
+
 impl Projection {
-    /// From comma-separated lists. Names that are no attribute path select nothing.
+    /// From comma-separated lists; empty ones are as good as none. Errors: 400 `invalidPath`.
     pub fn new(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, Error> {
-        let _ = (attributes, excluded);
-        Ok(Self::default())
+        let paths = |list: Option<&str>| {
+            list.unwrap_or_default()
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(AttributePath::parse)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Projection {
+            attributes: paths(attributes)?,
+            excluded: paths(excluded)?,
+        })
     }
 
     /// Whether any part of `attribute` (a path without a value filter: `members`, `urn:…:User:manager`, a bare
-    /// extension attribute) will be returned, so that a caller need not fetch what nobody asked for.
+    /// extension attribute) will be returned, so that a caller need not fetch what nobody asked for. `false` for
+    /// what the resource type does not have.
     pub fn wants(&self, rt: &ResourceType, attribute: &str) -> bool {
-        let _ = (rt, attribute);
-        true
+        let Ok(path) = AttributePath::parse(attribute) else {
+            return false;
+        };
+        let Some(resolved) = rt.resolve(&path) else {
+            return false;
+        };
+        let scope = Scope {
+            projection: self,
+            rt,
+            extension: resolved.extension,
+        };
+        scope.fate(resolved.attribute) == Fate::Kept
+            && resolved
+                .sub
+                .is_none_or(|sub| scope.sub_fate(resolved.attribute, sub) == Fate::Kept)
     }
 
     /// The resource (with canonical names) without what is not to be returned.
     #[must_use]
     pub fn apply(&self, rt: &ResourceType, resource: Value) -> Value {
-        let _ = rt;
-        resource
+        let Value::Object(mut members) = resource else {
+            return resource;
+        };
+        let core = Scope {
+            projection: self,
+            rt,
+            extension: None,
+        };
+        members.retain(|name, value| {
+            if let Some(attribute) = rt.attribute(name) {
+                return core.keep(attribute, value);
+            }
+            let Some(schema) = rt.extension(name) else {
+                return self.attributes.is_empty();
+            };
+            let scope = Scope {
+                extension: Some(&schema.id),
+                ..core
+            };
+            let Value::Object(members) = value else {
+                return false;
+            };
+            members.retain(|name, value| match schema.attribute(name) {
+                Some(attribute) => scope.keep(attribute, value),
+                None => self.attributes.is_empty(),
+            });
+            !members.is_empty()
+        });
+        Value::Object(members)
+    }
+}
+
+/// The attributes of one schema under a projection.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    projection: &'a Projection,
+    rt: &'a ResourceType,
+    extension: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    fn keep(&self, attribute: &Attribute, value: &mut Value) -> bool {
+        if self.fate(attribute) == Fate::Dropped {
+            return false;
+        }
+        if attribute.sub_attributes.is_empty() || self.keeps_every_sub(attribute) {
+            return true;
+        }
+        let prune = |members: &mut Map<String, Value>| {
+            members.retain(|name, _| {
+                let sub = attribute.sub(name);
+                sub.is_none_or(|sub| self.sub_fate(attribute, sub) == Fate::Kept)
+            });
+            !members.is_empty()
+        };
+        match value {
+            Value::Object(members) => prune(members),
+            Value::Array(elements) => {
+                elements.retain_mut(|element| element.as_object_mut().is_none_or(prune));
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn keeps_every_sub(&self, attribute: &Attribute) -> bool {
+        let subs = &attribute.sub_attributes;
+        subs.iter()
+            .all(|sub| self.sub_fate(attribute, sub) == Fate::Kept)
+    }
+
+    fn fate(&self, attribute: &Attribute) -> Fate {
+        let Projection {
+            attributes,
+            excluded,
+        } = self.projection;
+        let kept = match attribute.returned {
+            Returned::Always => true,
+            Returned::Never => false,
+            _ if !attributes.is_empty() => {
+                attributes.iter().any(|path| self.names(path, attribute))
+            }
+            Returned::Request => false,
+            Returned::Default => !excluded
+                .iter()
+                .any(|path| path.sub_attribute.is_none() && self.names(path, attribute)),
+        };
+        if kept { Fate::Kept } else { Fate::Dropped }
+    }
+
+    fn sub_fate(&self, attribute: &Attribute, sub: &Attribute) -> Fate {
+        let Projection {
+            attributes,
+            excluded,
+        } = self.projection;
+        let names_sub = |path: &AttributePath| {
+            let named = path.sub_attribute.as_deref();
+            named.is_some_and(|name| sub.name.eq_ignore_ascii_case(name))
+                && self.names(path, attribute)
+        };
+        let names_whole =
+            |path: &AttributePath| path.sub_attribute.is_none() && self.names(path, attribute);
+        let kept = match sub.returned {
+            Returned::Always => true,
+            Returned::Never => false,
+            Returned::Request => attributes.iter().any(names_sub),
+            Returned::Default if attributes.is_empty() => !excluded.iter().any(names_sub),
+            Returned::Default => {
+                attributes.iter().any(|path| names_whole(path) || names_sub(path))
+                    // An attribute that is always returned is so with all its parts.
+                    || !attributes.iter().any(|path| self.names(path, attribute))
+            }
+        };
+        if kept { Fate::Kept } else { Fate::Dropped }
+    }
+
+    /// Whether the path names the attribute, a part of it, or the whole schema that it belongs to.
+    fn names(&self, path: &AttributePath, attribute: &Attribute) -> bool {
+        let same = attribute.name.eq_ignore_ascii_case(&path.attribute);
+        let schema = self.extension.unwrap_or(&self.rt.schema.id);
+        match &path.schema {
+            None => {
+                same && (self.extension.is_none() || self.rt.attribute(&path.attribute).is_none())
+            }
+            Some(urn) if urn.eq_ignore_ascii_case(schema) => same,
+            Some(_) => path.is_schema(schema),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::core::{ENTERPRISE_USER as ENT, group_type, user_type};
+    use serde_json::json;
+
+    fn user() -> Value {
+        json!({
+            "schemas": ["x"], "id": "1", "userName": "u", "password": "p", "externalId": "e",
+            "name": {"givenName": "G", "familyName": "F"},
+            "emails": [{"value": "a@x", "type": "work"}, {"type": "home"}],
+            "meta": {"resourceType": "User", "location": "l"},
+            ENT: {"department": "d", "manager": {"value": "7", "displayName": "M"}},
+        })
+    }
+
+    fn attributes(list: &str) -> Value {
+        Projection::new(Some(list), None)
+            .unwrap()
+            .apply(&user_type(), user())
+    }
+
+    fn excluded(list: &str) -> Value {
+        Projection::new(None, Some(list))
+            .unwrap()
+            .apply(&user_type(), user())
+    }
+
+    fn only(more: Value) -> Value {
+        let mut all = json!({"schemas": ["x"], "id": "1"});
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        all
+    }
+
+    fn without(change: impl FnOnce(&mut Value)) -> Value {
+        let mut user = user();
+        user.as_object_mut().unwrap().remove("password");
+        change(&mut user);
+        user
+    }
+
+    #[test]
+    fn rfc7644_3_9_attributes() {
+        assert_eq!(attributes(""), without(|_| ()));
+        for (list, expected) in [
+            ("id", json!({})),
+            ("USERNAME", json!({"userName": "u"})),
+            (
+                "userName, name.givenName",
+                json!({"userName": "u", "name": {"givenName": "G"}}),
+            ),
+            (
+                "name,name.givenName",
+                json!({"name": {"givenName": "G", "familyName": "F"}}),
+            ),
+            ("emails.value", json!({"emails": [{"value": "a@x"}]})),
+            ("password", json!({})),
+            ("shoeSize", json!({})),
+            (
+                "urn:ietf:params:scim:schemas:core:2.0:User:userName",
+                json!({"userName": "u"}),
+            ),
+            ("department", json!({ENT: {"department": "d"}})),
+            (
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager.displayName",
+                json!({ENT: {"manager": {"displayName": "M"}}}),
+            ),
+            (
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+                json!({ENT: {"department": "d", "manager": {"value": "7", "displayName": "M"}}}),
+            ),
+            ("meta.location", json!({"meta": {"location": "l"}})),
+        ] {
+            assert_eq!(attributes(list), only(expected), "{list}");
+        }
+        assert_eq!(Projection::new(Some("a b"), None).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn rfc7644_3_9_excluded_attributes() {
+        assert_eq!(excluded("id,schemas"), without(|_| ()));
+        assert_eq!(
+            excluded("Emails,name.givenName,department"),
+            without(|u| {
+                u.as_object_mut().unwrap().remove("emails");
+                u["name"].as_object_mut().unwrap().remove("givenName");
+                u[ENT].as_object_mut().unwrap().remove("department");
+            })
+        );
+        assert_eq!(
+            excluded(ENT),
+            without(|u| {
+                u.as_object_mut().unwrap().remove(ENT);
+            })
+        );
+    }
+
+    #[test]
+    fn rfc7643_7_returned() {
+        let mut rt = user_type();
+        rt.schema.attribute_mut("nickName").unwrap().returned = Returned::Request;
+        rt.schema.attribute_mut("title").unwrap().returned = Returned::Always;
+        let user = json!({"nickName": "n", "title": "t", "locale": "l"});
+        let apply = |a: &str| {
+            Projection::new(Some(a), None)
+                .unwrap()
+                .apply(&rt, user.clone())
+        };
+        assert_eq!(apply(""), json!({"title": "t", "locale": "l"}));
+        assert_eq!(apply("nickname"), json!({"nickName": "n", "title": "t"}));
+        let not = Projection::new(None, Some("title,locale"))
+            .unwrap()
+            .apply(&rt, user.clone());
+        assert_eq!(not, json!({"title": "t"}));
+    }
+
+    #[test]
+    fn members_need_not_be_fetched() {
+        let rt = group_type();
+        let wants =
+            |a: Option<&str>, e: Option<&str>| Projection::new(a, e).unwrap().wants(&rt, "members");
+        assert!(
+            wants(None, None) && wants(Some("members"), None) && wants(Some("members.value"), None)
+        );
+        assert!(!wants(None, Some("MEMBERS")) && !wants(Some("id,displayName"), None));
+        assert!(wants(None, Some("members.display")));
+        assert!(!wants(
+            None,
+            Some("urn:ietf:params:scim:schemas:core:2.0:Group:members")
+        ));
+        let users = user_type();
+        assert!(
+            Projection::new(Some("manager"), None)
+                .unwrap()
+                .wants(&users, "manager")
+        );
+        assert!(
+            Projection::new(Some(ENT), None)
+                .unwrap()
+                .wants(&users, &format!("{ENT}:manager.value"))
+        );
+        assert!(
+            !Projection::default().wants(&users, "password")
+                && !Projection::default().wants(&rt, "emails")
+        );
     }
 }

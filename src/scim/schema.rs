@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::core::common_attributes;
+use super::filter::terms::canonical_inner;
 use super::path::AttributePath;
 
 /// The data type of an attribute (RFC 7643 section 2.3).
@@ -327,18 +328,8 @@ impl ResourceType {
 
     /// The schema extension that a path such as `urn:…:enterprise:2.0:User` names as a whole.
     pub fn whole_extension(&self, path: &AttributePath) -> Option<&Schema> {
-        let (Some(urn), None, None) = (&path.schema, &path.filter, &path.sub_attribute) else {
-            return None;
-        };
-        self.extensions.iter().map(|(schema, _)| schema).find(|s| {
-            s.id.len() == urn.len() + 1 + path.attribute.len()
-                && s.id
-                    .get(..urn.len())
-                    .is_some_and(|head| head.eq_ignore_ascii_case(urn))
-                && s.id
-                    .get(urn.len() + 1..)
-                    .is_some_and(|tail| tail.eq_ignore_ascii_case(&path.attribute))
-        })
+        let mut schemas = self.extensions.iter().map(|(schema, _)| schema);
+        schemas.find(|schema| path.is_schema(&schema.id))
     }
 
     /// The path with canonical names: letter case as declared, no URN for core attributes, always one for
@@ -348,7 +339,10 @@ impl ResourceType {
         Some(AttributePath {
             schema: resolved.extension.map(str::to_owned),
             attribute: resolved.attribute.name.clone(),
-            filter: path.filter.clone(),
+            filter: path
+                .filter
+                .as_ref()
+                .map(|filter| Box::new(canonical_inner(filter, resolved.attribute))),
             sub_attribute: resolved.sub.map(|s| s.name.clone()),
         })
     }
@@ -379,5 +373,129 @@ impl ResourceType {
             .chain(extensions.filter(|id| resource.contains_key(*id)))
             .map(|id| Value::from(id.as_str()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::core::{ENTERPRISE_USER as ENT, group_type, user_type};
+
+    #[test]
+    fn attributes_are_found_in_any_letter_case() {
+        let rt = user_type();
+        for (text, canonical) in [
+            ("USERNAME", "userName"),
+            ("Name.GIVENname", "name.givenName"),
+            ("urn:IETF:params:scim:schemas:core:2.0:USER:id", "id"),
+            ("meta.LastModified", "meta.lastModified"),
+            ("externalid", "externalId"),
+            ("manager.VALUE", &format!("{ENT}:manager.value")),
+            (
+                &format!("{}:Manager", ENT.to_lowercase()),
+                &format!("{ENT}:manager"),
+            ),
+            (
+                "emails[TYPE eq \"work\" and PRIMARY eq \"true\"].Value",
+                "emails[type eq \"work\" and primary eq true].value",
+            ),
+        ] {
+            let path = AttributePath::parse(text).unwrap();
+            let found = rt.canonical(&path).map(|path| path.to_string());
+            assert_eq!(found.as_deref(), Some(canonical), "{text}");
+        }
+        for text in [
+            "members",
+            "name.nope",
+            "urn:x:User:userName",
+            &format!("{ENT}:userName"),
+            "emails.nope",
+        ] {
+            assert!(
+                rt.resolve(&AttributePath::parse(text).unwrap()).is_none(),
+                "{text}"
+            );
+        }
+        let whole = AttributePath::parse(&ENT.to_uppercase()).unwrap();
+        assert_eq!(rt.whole_extension(&whole).map(|s| s.id.as_str()), Some(ENT));
+        assert!(
+            rt.whole_extension(&AttributePath::parse("userName").unwrap())
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn rfc7643_8_7_1_definitions() {
+        let user = user_type().schema.to_json("https://example.com/v2");
+        let attribute = |name: &str| {
+            let all = user["attributes"].as_array().unwrap();
+            all.iter().find(|a| a["name"] == name).unwrap().clone()
+        };
+        let mut user_name = attribute("userName");
+        user_name.as_object_mut().unwrap().remove("description");
+        assert_eq!(
+            user_name,
+            json!({"name": "userName", "type": "string", "multiValued": false, "required": true,
+            "caseExact": false, "mutability": "readWrite", "returned": "default", "uniqueness": "server"})
+        );
+        let password = attribute("password");
+        assert_eq!(
+            (&password["mutability"], &password["returned"]),
+            (&json!("writeOnly"), &json!("never"))
+        );
+        let emails = attribute("emails");
+        assert_eq!(
+            emails["subAttributes"][2]["canonicalValues"],
+            json!(["work", "home", "other"])
+        );
+        assert_eq!(attribute("groups")["mutability"], "readOnly");
+        assert_eq!(
+            attribute("groups")["subAttributes"][1]["referenceTypes"],
+            json!(["User", "Group"])
+        );
+        assert_eq!(user["attributes"].as_array().unwrap().len(), 21);
+        assert_eq!(
+            user["meta"]["location"],
+            "https://example.com/v2/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"
+        );
+        let group = group_type();
+        assert_eq!(
+            group
+                .schema
+                .attribute("members")
+                .unwrap()
+                .sub("value")
+                .unwrap()
+                .mutability,
+            Mutability::Immutable
+        );
+    }
+
+    #[test]
+    fn rfc7643_6_resource_type() {
+        let json = user_type().to_json("/scim/v2");
+        assert_eq!(
+            json["schemaExtensions"],
+            json!([{"schema": ENT, "required": false}])
+        );
+        assert_eq!(
+            (&json["endpoint"], &json["id"]),
+            (&json!("/Users"), &json!("User"))
+        );
+    }
+
+    #[test]
+    fn schemas_follow_from_the_attributes() {
+        let rt = user_type();
+        let core = json!({"userName": "x"});
+        assert_eq!(
+            rt.schemas_of(core.as_object().unwrap()),
+            json!([rt.schema.id])
+        );
+        let both = json!({"userName": "x", ENT: {"department": "d"}});
+        assert_eq!(
+            rt.schemas_of(both.as_object().unwrap()),
+            json!([rt.schema.id, ENT])
+        );
     }
 }

@@ -1,0 +1,422 @@
+//! Operations applied to a resource (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{Op, Operation};
+use crate::scim::error::Error;
+use crate::scim::filter::eval::{element_matches, is_present};
+use crate::scim::filter::{CompareOp, Filter, text};
+use crate::scim::resource::extension_of;
+use crate::scim::schema::{Attribute, Mutability, ResourceType};
+use crate::scim::value::is_primary;
+
+/// Applies the operations in order, all or none: after an error the resource is as it was. Errors: 400 `noTarget`,
+/// `mutability`, `invalidPath`.
+pub fn apply(
+    rt: &ResourceType,
+    resource: &mut Value,
+    operations: &[Operation],
+) -> Result<(), Error> {
+    let mut patched = resource.as_object().cloned().unwrap_or_default();
+    for operation in operations {
+        apply_one(rt, &mut patched, operation)?;
+    }
+    *resource = Value::Object(patched);
+    Ok(())
+}
+
+fn apply_one(
+    rt: &ResourceType,
+    resource: &mut Map<String, Value>,
+    operation: &Operation,
+) -> Result<(), Error> {
+    let unknown = || Error::invalid_path(format!("`{}` is not an attribute", operation.path));
+    let resolved = rt.resolve(&operation.path).ok_or_else(unknown)?;
+    let target = Target {
+        operation,
+        attribute: resolved.attribute,
+        sub: resolved.sub,
+    };
+    match resolved.extension {
+        None => target.apply(resource),
+        Some(urn) => {
+            if let Some(container) = extension_of(resource, urn) {
+                target.apply(container)?;
+                if container.is_empty() {
+                    resource.remove(urn);
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+struct Target<'a> {
+    operation: &'a Operation,
+    attribute: &'a Attribute,
+    sub: Option<&'a Attribute>,
+}
+
+impl Target<'_> {
+    fn apply(&self, container: &mut Map<String, Value>) -> Result<(), Error> {
+        let name = &self.attribute.name;
+        let mut value = container.remove(name).unwrap_or_default();
+        if self.attribute.multi_valued {
+            let mut elements = match value {
+                Value::Array(elements) => elements,
+                Value::Null => Vec::new(),
+                single => vec![single],
+            };
+            self.list(&mut elements)?;
+            value = Value::Array(elements);
+        } else {
+            self.single(&mut value)?;
+        }
+        if !is_empty(&value) {
+            container.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    fn single(&self, value: &mut Value) -> Result<(), Error> {
+        if let Some(filter) = &self.operation.path.filter
+            && (value.is_null() || !element_matches(filter, self.attribute, value))
+        {
+            return self.nothing_selected(None);
+        }
+        self.change(value)
+    }
+
+    fn list(&self, elements: &mut Vec<Value>) -> Result<(), Error> {
+        if self.operation.path.filter.is_none() && self.sub.is_none() {
+            return self.whole_list(elements);
+        }
+        let mut selected = 0;
+        let (mut kept_primary, mut new_primary) = (None, None);
+        for (index, element) in elements.iter_mut().enumerate() {
+            if let Some(filter) = &self.operation.path.filter
+                && !element_matches(filter, self.attribute, element)
+            {
+                continue;
+            }
+            selected += 1;
+            let was_primary = is_primary(element);
+            self.change(element)?;
+            if is_primary(element) {
+                let first = if was_primary {
+                    &mut kept_primary
+                } else {
+                    &mut new_primary
+                };
+                first.get_or_insert(index);
+            }
+        }
+        let mut primary = kept_primary.or(new_primary);
+        if selected == 0 {
+            self.nothing_selected(Some(elements))?;
+            primary = elements
+                .len()
+                .checked_sub(1)
+                .filter(|&last| elements.get(last).is_some_and(is_primary));
+        } else {
+            elements.retain(|element| !is_empty(element));
+        }
+        // With elements gone the index no longer holds, but nothing became primary either.
+        if self.operation.op != Op::Remove {
+            only_primary(elements, primary);
+        }
+        Ok(())
+    }
+
+    fn whole_list(&self, elements: &mut Vec<Value>) -> Result<(), Error> {
+        let immutable = self.attribute.mutability == Mutability::Immutable && !elements.is_empty();
+        let given = match &self.operation.value {
+            Some(Value::Array(given)) => given.as_slice(),
+            Some(single) => std::slice::from_ref(single),
+            None => &[],
+        };
+        match (self.operation.op, &self.operation.value) {
+            (Op::Add, _) => self.add_all(elements, given),
+            (Op::Replace, _) if immutable && elements.as_slice() != given => {
+                return Err(self.immutable());
+            }
+            (Op::Replace, _) => {
+                elements.clear();
+                self.add_all(elements, given);
+            }
+            (Op::Remove, _) if immutable => return Err(self.immutable()),
+            (Op::Remove, None) => elements.clear(),
+            (Op::Remove, Some(_)) => {
+                let gone = Listed::of(given);
+                elements.retain(|element| !gone.contains(self.attribute, element));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what is not there yet; a value that is there takes over what the given one says besides.
+    fn add_all(&self, elements: &mut Vec<Value>, given: &[Value]) {
+        let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, element) in elements.iter().enumerate() {
+            known.entry(identity(element)).or_default().push(index);
+        }
+        for new in given {
+            let alike = known.entry(identity(new)).or_default();
+            let existing = alike.iter().copied().find(|&index| {
+                let old = elements.get(index);
+                old.is_some_and(|old| same(self.attribute, old, new))
+            });
+            let index = existing.unwrap_or(elements.len());
+            if let Some(old) = existing.and_then(|index| elements.get_mut(index)) {
+                merge(self.attribute, old, new)
+            } else {
+                alike.push(index);
+                elements.push(new.clone());
+            }
+            if is_primary(new) {
+                only_primary(elements, Some(index));
+            }
+        }
+    }
+
+    /// Changes one value: the attribute's own, or an element of it.
+    fn change(&self, value: &mut Value) -> Result<(), Error> {
+        match (self.sub, self.operation.op, &self.operation.value) {
+            (None, Op::Remove, _) => {
+                if self.attribute.mutability == Mutability::Immutable && is_present(value) {
+                    return Err(self.immutable());
+                }
+                *value = Value::Null;
+            }
+            (None, op, Some(new)) => {
+                let element = self.operation.path.filter.is_some() && self.attribute.multi_valued;
+                let immutable = self.attribute.mutability == Mutability::Immutable;
+                if immutable && is_present(value) && value != new {
+                    return Err(self.immutable());
+                }
+                if element && op == Op::Replace {
+                    let mut whole = new.clone();
+                    if let (Some(whole), Some(filter)) =
+                        (whole.as_object_mut(), &self.operation.path.filter)
+                    {
+                        for (name, key) in filter_keys(filter) {
+                            whole.entry(name).or_insert_with(|| key.clone());
+                        }
+                    }
+                    *value = whole;
+                } else {
+                    merge(self.attribute, value, new);
+                }
+            }
+            (Some(sub), op, new) => {
+                let present = value.get(&sub.name).is_some_and(is_present);
+                let new = new.as_ref().filter(|_| op != Op::Remove);
+                if sub.mutability == Mutability::Immutable && present && value.get(&sub.name) != new
+                {
+                    return Err(self.immutable());
+                }
+                self.change_sub(value, sub, new);
+            }
+            (None, _, None) => {}
+        }
+        Ok(())
+    }
+
+    fn change_sub(&self, value: &mut Value, sub: &Attribute, new: Option<&Value>) {
+        if !value.is_object() {
+            *value = Value::Object(Map::new());
+        }
+        let Some(object) = value.as_object_mut() else {
+            return;
+        };
+        if let Some(new) = new {
+            let mut one = Map::new();
+            one.insert(sub.name.clone(), new.clone());
+            merge(self.attribute, value, &Value::Object(one));
+        } else {
+            object.remove(&sub.name);
+            // What is left of an e-mail without its address is no e-mail.
+            let labels =
+                |name: &String| matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
+            if self.attribute.multi_valued && object.keys().all(labels) {
+                object.clear();
+            }
+        }
+    }
+
+    fn nothing_selected(&self, elements: Option<&mut Vec<Value>>) -> Result<(), Error> {
+        let operation = self.operation;
+        if operation.create && operation.op == Op::Remove {
+            return Ok(());
+        }
+        let none = || Error::no_target(format!("`{}` selects nothing", operation.path));
+        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value)
+        else {
+            return Err(none());
+        };
+        let mut element = Map::new();
+        if let Some(filter) = &operation.path.filter {
+            for (name, key) in filter_keys(filter) {
+                element.insert(name.to_owned(), key.clone());
+            }
+            if !element_matches(filter, self.attribute, &Value::Object(element.clone())) {
+                return Err(none());
+            }
+        }
+        match (self.sub, new) {
+            (Some(sub), new) => {
+                element.insert(sub.name.clone(), new.clone());
+            }
+            (None, Value::Object(new)) => element.extend(new.clone()),
+            (None, _) => return Err(none()),
+        }
+        elements.push(Value::Object(element));
+        Ok(())
+    }
+
+    fn immutable(&self) -> Error {
+        Error::mutability(format!("`{}` cannot be changed", self.operation.path))
+    }
+}
+
+/// What the filter says that an element must equal: `type eq "work" and primary eq true`.
+fn filter_keys(filter: &Filter) -> impl Iterator<Item = (&str, &Value)> {
+    filter
+        .conjuncts()
+        .into_iter()
+        .filter_map(|term| match term {
+            Filter::Compare {
+                path,
+                op: CompareOp::Eq,
+                value,
+            } => Some((path.attribute.as_str(), value)),
+            _ => None,
+        })
+}
+
+fn only_primary(elements: &mut [Value], primary: Option<usize>) {
+    let Some(primary) = primary else {
+        return;
+    };
+    for (index, element) in elements.iter_mut().enumerate() {
+        if index != primary
+            && is_primary(element)
+            && let Some(flag) = element.get_mut("primary")
+        {
+            *flag = Value::Bool(false);
+        }
+    }
+}
+
+/// Sets what `new` says and leaves the rest; null members of `new` are removed.
+fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
+    let (Value::Object(old), Value::Object(new)) = (&mut *old, new) else {
+        *old = match new {
+            Value::Object(new) => {
+                let given = new.iter().filter(|(_, value)| !value.is_null());
+                Value::Object(given.map(|(k, v)| (k.clone(), v.clone())).collect())
+            }
+            other => other.clone(),
+        };
+        return;
+    };
+    if !attribute.multi_valued
+        && new
+            .get("value")
+            .is_some_and(|value| old.get("value") != Some(value))
+    {
+        // Another manager: what describes the one before must go.
+        old.remove("$ref");
+        for sub in attribute
+            .sub_attributes
+            .iter()
+            .filter(|s| s.mutability == Mutability::ReadOnly)
+        {
+            old.remove(&sub.name);
+        }
+    }
+    for (name, value) in new {
+        if value.is_null() {
+            old.remove(name);
+        } else {
+            old.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether two elements are the same value: by `value` and, where both have one, `type`; without `value` by everything.
+fn same(attribute: &Attribute, a: &Value, b: &Value) -> bool {
+    let equal = |name: &str, a: &Value, b: &Value| match (a, b) {
+        (Value::String(a), Value::String(b))
+            if !attribute.sub(name).is_some_and(|s| s.case_exact) =>
+        {
+            text::equal(a, b)
+        }
+        (a, b) => a == b,
+    };
+    match (a.get("value"), b.get("value")) {
+        (Some(a_value), Some(b_value)) => {
+            equal("value", a_value, b_value)
+                && match (a.get("type"), b.get("type")) {
+                    (Some(a), Some(b)) => equal("type", a, b),
+                    _ => true,
+                }
+        }
+        _ => a == b,
+    }
+}
+
+/// What elements that are the same have in common, for look-up.
+fn identity(element: &Value) -> String {
+    match element.get("value").unwrap_or(element) {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    }
+}
+
+/// The values that a removal lists.
+struct Listed<'a> {
+    by_identity: HashMap<String, Vec<&'a Value>>,
+    given: &'a [Value],
+}
+
+impl<'a> Listed<'a> {
+    fn of(given: &'a [Value]) -> Self {
+        let mut by_identity: HashMap<String, Vec<&Value>> = HashMap::new();
+        for element in given {
+            by_identity
+                .entry(identity(element))
+                .or_default()
+                .push(element);
+        }
+        Listed { by_identity, given }
+    }
+
+    fn contains(&self, attribute: &Attribute, element: &Value) -> bool {
+        if element.get("value").is_some() || !element.is_object() {
+            let alike = self.by_identity.get(&identity(element));
+            return alike
+                .is_some_and(|alike| alike.iter().any(|given| same(attribute, element, given)));
+        }
+        // Without `value`, an element goes if it has everything that the given one says.
+        self.given
+            .iter()
+            .any(|given| match (given.as_object(), element.as_object()) {
+                (Some(given), Some(element)) => {
+                    given.iter().all(|(k, v)| element.get(k) == Some(v))
+                }
+                _ => false,
+            })
+    }
+}

@@ -1,0 +1,380 @@
+//! PATCH requests brought into canonical form: one operation for one attribute path.
+
+use serde_json::{Map, Value};
+
+use super::{Op, Operation, Patch, SCHEMA};
+use crate::scim::dialect::{self, Leniency};
+use crate::scim::error::Error;
+use crate::scim::path::AttributePath;
+use crate::scim::resource::is_read_only_elsewhere;
+use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
+use crate::scim::value::Reader;
+
+/// Reads the body of a PATCH. Errors: 400 `invalidSyntax`, `invalidPath`, `invalidValue`, `noTarget`
+/// (a removal without a path), `mutability`.
+pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch, Error> {
+    let Value::Object(mut body) = body else {
+        return Err(Error::invalid_syntax("the body must be a JSON object"));
+    };
+    let mut parser = Parser {
+        rt,
+        reader: Reader {
+            keep_null: true,
+            ..Reader::new(leniency)
+        },
+        operations: Vec::new(),
+    };
+    parser.check_schemas(&body)?;
+    let operations = match parser.take(&mut body, "Operations") {
+        Some(Value::Array(operations)) => operations,
+        Some(single @ Value::Object(_)) if parser.reader.lenient() => {
+            parser.reader.applied.note(&dialect::SINGLE_OPERATION);
+            vec![single]
+        }
+        Some(_) => return Err(Error::invalid_syntax("`Operations` must be an array")),
+        None => return Err(Error::invalid_syntax("`Operations` is missing")),
+    };
+    if operations.is_empty() {
+        if !parser.reader.lenient() {
+            return Err(Error::invalid_syntax("`Operations` is empty"));
+        }
+        parser.reader.applied.note(&dialect::EMPTY_OPERATIONS);
+    }
+    for operation in operations {
+        parser.operation(operation)?;
+    }
+    Ok(Patch {
+        operations: parser.operations,
+        ignored: parser.reader.ignored,
+        applied: parser.reader.applied,
+    })
+}
+
+struct Parser<'a> {
+    rt: &'a ResourceType,
+    reader: Reader,
+    operations: Vec<Operation>,
+}
+
+impl<'a> Parser<'a> {
+    /// The member called `name`, leniently in any letter case.
+    fn take(&mut self, object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+        if let Some(value) = object.remove(name) {
+            return Some(value);
+        }
+        if !self.reader.lenient() {
+            return None;
+        }
+        let key = object
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))?
+            .clone();
+        self.reader.applied.note(&dialect::KEY_CASE);
+        object.remove(&key)
+    }
+
+    fn check_schemas(&mut self, body: &Map<String, Value>) -> Result<(), Error> {
+        let schemas = body.get("schemas").and_then(Value::as_array);
+        let listed = schemas.is_some_and(|urns| {
+            urns.iter()
+                .filter_map(Value::as_str)
+                .any(|urn| urn.eq_ignore_ascii_case(SCHEMA))
+        });
+        if listed {
+            Ok(())
+        } else if self.reader.lenient() {
+            self.reader.applied.note(&dialect::MISSING_SCHEMAS);
+            Ok(())
+        } else {
+            Err(Error::invalid_syntax(format!(
+                "`schemas` must list `{SCHEMA}`"
+            )))
+        }
+    }
+
+    fn operation(&mut self, operation: Value) -> Result<(), Error> {
+        let Value::Object(mut operation) = operation else {
+            return Err(Error::invalid_syntax("an operation must be an object"));
+        };
+        let op = self.op(&mut operation)?;
+        let path = match self.take(&mut operation, "path") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(path)) if path.trim().is_empty() => None,
+            Some(Value::String(path)) => Some(path),
+            Some(_) => return Err(Error::invalid_path("`path` must be a string")),
+        };
+        let value = self.take(&mut operation, "value");
+        if let Some(path) = path {
+            return self.at_path(op, &path, value);
+        }
+        if op == Op::Remove {
+            return Err(Error::no_target("`remove` needs a `path`"));
+        }
+        let value = match value {
+            Some(Value::Array(mut elements)) if self.reader.lenient() && elements.len() == 1 => {
+                self.reader.applied.note(&dialect::ARRAY_FOR_SINGLE);
+                elements.pop()
+            }
+            other => other,
+        };
+        match value {
+            Some(Value::Object(members)) => members
+                .into_iter()
+                .try_for_each(|(key, value)| self.member(op, &key, value)),
+            _ => Err(Error::invalid_value(
+                "an operation without a `path` needs an object as its `value`",
+            )),
+        }
+    }
+
+    fn op(&mut self, operation: &mut Map<String, Value>) -> Result<Op, Error> {
+        let word = match self.take(operation, "op") {
+            Some(Value::String(word)) => word,
+            Some(_) => return Err(Error::invalid_syntax("`op` must be a string")),
+            None => return Err(Error::invalid_syntax("an operation lacks its `op`")),
+        };
+        let exact = match word.as_str() {
+            "add" => return Ok(Op::Add),
+            "replace" => return Ok(Op::Replace),
+            "remove" => return Ok(Op::Remove),
+            other => other.trim().to_ascii_lowercase(),
+        };
+        let op = match exact.as_str() {
+            "add" => Some(Op::Add),
+            "replace" => Some(Op::Replace),
+            "remove" => Some(Op::Remove),
+            _ => None,
+        };
+        match op.filter(|_| self.reader.lenient()) {
+            Some(op) => {
+                self.reader.applied.note(&dialect::OPERATION_CASE);
+                Ok(op)
+            }
+            None => Err(Error::invalid_syntax(format!(
+                "unknown operation `{word}`: `add`, `remove` and `replace` exist"
+            ))),
+        }
+    }
+
+    /// One member of the value of an operation without a path.
+    fn member(&mut self, op: Op, key: &str, value: Value) -> Result<(), Error> {
+        if key.eq_ignore_ascii_case("schemas") {
+            return Ok(());
+        }
+        if let Some(attribute) = self.rt.attribute(key) {
+            return self.echo_or_push(op, AttributePath::of(&attribute.name), key, value);
+        }
+        if let Some(schema) =
+            dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied)
+        {
+            return self.extension(op, schema, Some(value));
+        }
+        if !self.reader.lenient() || is_read_only_elsewhere(self.rt, key) {
+            return self.unknown(key);
+        }
+        if key.eq_ignore_ascii_case(&self.rt.schema.id) {
+            if let Value::Object(members) = value {
+                self.reader.applied.note(&dialect::CORE_URN_KEY);
+                return members
+                    .into_iter()
+                    .try_for_each(|(key, value)| self.member(op, &key, value));
+            }
+            return Err(Error::invalid_value(format!("`{key}` must be an object")));
+        }
+        let path = dialect::path(self.rt, key, self.reader.leniency, &mut self.reader.applied);
+        let Ok(path) = path else {
+            return self.unknown(key);
+        };
+        if path.sub_attribute.is_some() || path.filter.is_some() || path.schema.is_some() {
+            self.reader.applied.note(&dialect::DOTTED_KEY);
+        }
+        self.echo_or_push(op, path, key, value)
+    }
+
+    fn unknown(&mut self, spelling: &str) -> Result<(), Error> {
+        if !is_read_only_elsewhere(self.rt, spelling) {
+            self.reader.ignored.push(spelling.to_owned());
+        }
+        Ok(())
+    }
+
+    fn echo_or_push(
+        &mut self,
+        op: Op,
+        path: AttributePath,
+        spelling: &str,
+        value: Value,
+    ) -> Result<(), Error> {
+        let resolved = self.rt.resolve(&path);
+        if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
+            self.reader.applied.note(&dialect::READ_ONLY_ECHO);
+            return Ok(());
+        }
+        self.push(op, &path, spelling, Some(value))
+    }
+
+    fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
+        if let Some(schema) = dialect::extension_key(
+            self.rt,
+            spelling.trim(),
+            self.reader.leniency,
+            &mut self.reader.applied,
+        ) {
+            return self.extension(op, schema, value);
+        }
+        let path = dialect::path(
+            self.rt,
+            spelling,
+            self.reader.leniency,
+            &mut self.reader.applied,
+        )?;
+        if path.attribute.eq_ignore_ascii_case("schemas") && path.filter.is_none() {
+            // `schemas` follows from the attributes that the resource has.
+            return Ok(());
+        }
+        self.push(op, &path, spelling, value)
+    }
+
+    /// An operation on a whole schema extension is one on each of its attributes.
+    fn extension(&mut self, op: Op, schema: &'a Schema, value: Option<Value>) -> Result<(), Error> {
+        let inside = |attribute: &str| AttributePath {
+            schema: Some(schema.id.clone()),
+            ..AttributePath::of(attribute)
+        };
+        match (op, value) {
+            (Op::Remove, _) | (Op::Replace, Some(Value::Null)) => {
+                for attribute in &schema.attributes {
+                    if attribute.mutability != Mutability::ReadOnly {
+                        self.push(Op::Remove, &inside(&attribute.name), &attribute.name, None)?;
+                    }
+                }
+                Ok(())
+            }
+            (_, Some(Value::Object(members))) => {
+                for (key, value) in members {
+                    let spelling = format!("{}:{key}", schema.id);
+                    match schema.attribute(&key) {
+                        Some(attribute) => {
+                            self.echo_or_push(op, inside(&attribute.name), &spelling, value)?;
+                        }
+                        None => match AttributePath::parse(&spelling) {
+                            Ok(path) if self.reader.lenient() => {
+                                self.echo_or_push(op, path, &spelling, value)?;
+                            }
+                            _ => self.reader.ignored.push(spelling),
+                        },
+                    }
+                }
+                Ok(())
+            }
+            _ => Err(Error::invalid_value(format!(
+                "`{}` must be an object",
+                schema.id
+            ))),
+        }
+    }
+
+    fn push(
+        &mut self,
+        op: Op,
+        path: &AttributePath,
+        spelling: &str,
+        value: Option<Value>,
+    ) -> Result<(), Error> {
+        let rt = self.rt;
+        let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
+            self.reader.ignored.push(spelling.to_owned());
+            return Ok(());
+        };
+        if resolved.extension.is_some() && path.schema.is_none() {
+            if !self.reader.lenient() {
+                self.reader.ignored.push(spelling.to_owned());
+                return Ok(());
+            }
+            self.reader.applied.note(&dialect::BARE_EXTENSION_ATTRIBUTE);
+        }
+        if is_read_only(&resolved) {
+            return Err(Error::mutability(format!("`{spelling}` is readOnly")));
+        }
+        let leaf = resolved.leaf();
+        let attribute = resolved.attribute;
+        let whole = canonical.filter.is_none() && canonical.sub_attribute.is_none();
+        let listed = whole && attribute.multi_valued;
+        let (op, value) = match op {
+            Op::Remove => match self.removed(attribute, listed, value)? {
+                Removed::Nothing => return Ok(()),
+                Removed::All => (Op::Remove, None),
+                Removed::Values(values) => (Op::Remove, Some(values)),
+            },
+            Op::Add | Op::Replace => {
+                let Some(value) = value else {
+                    return Err(Error::invalid_value(format!(
+                        "the operation on `{spelling}` lacks a `value`"
+                    )));
+                };
+                let read = match resolved.sub {
+                    Some(sub) => self.reader.sub(attribute, sub, value)?,
+                    None if whole => self.reader.read(attribute, value)?,
+                    None => self.reader.element(attribute, value)?,
+                };
+                match read {
+                    Some(Value::Object(read)) if read.is_empty() => return Ok(()),
+                    Some(read) => (op, Some(read)),
+                    None if op == Op::Add && listed => return Ok(()),
+                    None if leaf.required => {
+                        return Err(Error::invalid_value(format!("`{spelling}` is required")));
+                    }
+                    None => (Op::Remove, None),
+                }
+            }
+        };
+        if op == Op::Remove && value.is_none() && leaf.required && canonical.filter.is_none() {
+            return Err(Error::mutability(format!(
+                "`{spelling}` is required: it cannot be removed"
+            )));
+        }
+        self.operations.push(Operation {
+            op,
+            path: canonical,
+            value,
+            create: self.reader.lenient(),
+        });
+        Ok(())
+    }
+
+    fn removed(
+        &mut self,
+        attribute: &Attribute,
+        listed: bool,
+        value: Option<Value>,
+    ) -> Result<Removed, Error> {
+        let Some(value) = value.filter(|value| !value.is_null()) else {
+            return Ok(Removed::All);
+        };
+        if self.reader.leniency == Leniency::Strict {
+            return Err(Error::invalid_value("`remove` takes no `value`"));
+        }
+        self.reader.applied.note(&dialect::VALUE_WITH_REMOVE);
+        if !listed {
+            return Ok(Removed::All);
+        }
+        // An empty list, or one of nothing but empty values, must not be read as "everything".
+        Ok(match self.reader.read(attribute, value)? {
+            Some(values) => Removed::Values(values),
+            None => Removed::Nothing,
+        })
+    }
+}
+
+enum Removed {
+    All,
+    Values(Value),
+    Nothing,
+}
+
+fn is_read_only(resolved: &Resolved<'_>) -> bool {
+    resolved.attribute.mutability == Mutability::ReadOnly
+        || resolved
+            .sub
+            .is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
+}

@@ -1,0 +1,245 @@
+//! Values checked against their attributes' definitions and given canonical names.
+
+use serde_json::{Map, Value};
+
+use super::dialect::{self, Applied, Leniency};
+use super::error::Error;
+use super::filter::eval::{instant, is_present};
+use super::schema::{Attribute, Kind, Mutability};
+
+/// Reads values; collects what it could not place and which deviations it understood.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) leniency: Leniency,
+    pub(super) applied: Applied,
+    pub(super) ignored: Vec<String>,
+    /// Whether a single-valued complex attribute keeps sub-attributes that are explicitly null: PATCH merges.
+    pub(super) keep_null: bool,
+}
+
+impl Reader {
+    pub(super) fn new(leniency: Leniency) -> Self {
+        Reader {
+            leniency,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn lenient(&self) -> bool {
+        self.leniency == Leniency::Lenient
+    }
+
+    /// The whole value of an attribute; `None` where it says that there is no value. An empty object says
+    /// nothing: all that it held was unknown or readOnly.
+    pub(super) fn read(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+    ) -> Result<Option<Value>, Error> {
+        self.whole(None, attribute, value)
+    }
+
+    /// One element of an attribute.
+    pub(super) fn element(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+    ) -> Result<Option<Value>, Error> {
+        self.single(None, attribute, value)
+    }
+
+    /// The value of a sub-attribute.
+    pub(super) fn sub(
+        &mut self,
+        attribute: &Attribute,
+        sub: &Attribute,
+        value: Value,
+    ) -> Result<Option<Value>, Error> {
+        self.whole(Some(attribute), sub, value)
+    }
+
+    fn whole(
+        &mut self,
+        parent: Option<&Attribute>,
+        attribute: &Attribute,
+        mut value: Value,
+    ) -> Result<Option<Value>, Error> {
+        if !attribute.multi_valued {
+            return self.single(parent, attribute, value);
+        }
+        if self.lenient() {
+            value = dialect::list(attribute, value, &mut self.applied);
+        }
+        let elements = match value {
+            Value::Null => return Ok(None),
+            Value::Array(elements) => elements,
+            other => return Err(wrong_type(parent, attribute, "an array", &other)),
+        };
+        let mut read = Vec::with_capacity(elements.len());
+        for element in elements {
+            read.extend(self.single(parent, attribute, element)?);
+        }
+        if attribute.sub("primary").is_some() {
+            if self.lenient() {
+                dialect::one_primary(&mut read, &mut self.applied);
+            } else if read.iter().filter(|e| is_primary(e)).count() > 1 {
+                let name = name(parent, attribute);
+                return Err(Error::invalid_value(format!(
+                    "`{name}` has more than one primary value"
+                )));
+            }
+        }
+        Ok((!read.is_empty()).then_some(Value::Array(read)))
+    }
+
+    fn single(
+        &mut self,
+        parent: Option<&Attribute>,
+        attribute: &Attribute,
+        mut value: Value,
+    ) -> Result<Option<Value>, Error> {
+        if self.lenient() {
+            value = dialect::single(attribute, value, &mut self.applied);
+        }
+        let expected = match (attribute.kind, value) {
+            (_, Value::Null) => return Ok(None),
+            (Kind::Complex, Value::Object(object)) => return self.complex(attribute, object),
+            (Kind::Boolean, value @ Value::Bool(_))
+            | (Kind::Decimal, value @ Value::Number(_))
+            | (Kind::String | Kind::Reference | Kind::Binary, value @ Value::String(_)) => {
+                return Ok(Some(value));
+            }
+            (Kind::Integer, Value::Number(number)) => match integer(&number) {
+                Some(integer) => return Ok(Some(integer)),
+                None => ("an integer", Value::Number(number)),
+            },
+            (Kind::DateTime, Value::String(text)) => {
+                if instant(&text).is_some() {
+                    return Ok(Some(Value::String(text)));
+                }
+                let name = name(parent, attribute);
+                return Err(Error::invalid_value(format!(
+                    "`{name}` must be a date and time, such as `2026-01-31T08:00:00Z`"
+                )));
+            }
+            (kind, value) => (
+                match kind {
+                    Kind::Complex => "an object",
+                    Kind::Boolean => "a boolean",
+                    Kind::Decimal => "a number",
+                    Kind::Integer => "an integer",
+                    Kind::String | Kind::Reference | Kind::Binary | Kind::DateTime => "a string",
+                },
+                value,
+            ),
+        };
+        Err(wrong_type(parent, attribute, expected.0, &expected.1))
+    }
+
+    fn complex(
+        &mut self,
+        attribute: &Attribute,
+        object: Map<String, Value>,
+    ) -> Result<Option<Value>, Error> {
+        let mut read = Map::new();
+        let (mut unknown, mut read_only) = (false, false);
+        for (key, value) in object {
+            let mut sub = attribute.sub(&key);
+            if sub.is_none() && self.lenient() {
+                sub = dialect::sub_attribute(attribute, &key, &mut self.applied);
+            }
+            let Some(sub) = sub else {
+                self.ignored.push(format!("{}.{key}", attribute.name));
+                unknown |= is_present(&value);
+                continue;
+            };
+            if sub.mutability == Mutability::ReadOnly {
+                read_only |= is_present(&value);
+                continue;
+            }
+            match self.sub(attribute, sub, value)? {
+                Some(value) => {
+                    read.insert(sub.name.clone(), value);
+                }
+                None if self.keep_null && !attribute.multi_valued => {
+                    read.insert(sub.name.clone(), Value::Null);
+                }
+                None => {}
+            }
+        }
+        if read.is_empty() && read_only && attribute.multi_valued {
+            let name = &attribute.name;
+            return Err(Error::invalid_value(format!(
+                "`{name}` has an element without anything that can be written"
+            )));
+        }
+        if read.is_empty() && (unknown || read_only) && !attribute.multi_valued {
+            return Ok(Some(Value::Object(read)));
+        }
+        if read.values().all(Value::is_null) {
+            // `{"value": ""}` clears manager as a whole; `{"givenName": null}` clears one part of name.
+            let whole = read.is_empty()
+                || attribute
+                    .default_sub()
+                    .is_some_and(|sub| read.contains_key(&sub.name));
+            if whole || !self.keep_null {
+                return Ok(None);
+            }
+            return Ok(Some(Value::Object(read)));
+        }
+        for sub in &attribute.sub_attributes {
+            if sub.required && !self.keep_null && !read.contains_key(&sub.name) {
+                return Err(Error::invalid_value(format!(
+                    "`{}.{}` is required",
+                    attribute.name, sub.name
+                )));
+            }
+        }
+        Ok(Some(Value::Object(read)))
+    }
+}
+
+/// Whether this element of a multi-valued attribute is the primary one.
+pub(super) fn is_primary(element: &Value) -> bool {
+    element.get("primary") == Some(&Value::Bool(true))
+}
+
+fn integer(number: &serde_json::Number) -> Option<Value> {
+    if number.is_i64() || number.is_u64() {
+        return Some(Value::Number(number.clone()));
+    }
+    let float = number.as_f64()?;
+    // 2^53: up to there a float without fraction is exactly one integer.
+    if float.fract() != 0.0 || float.abs() > 9_007_199_254_740_992.0 {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation)]
+    let integer = float as i64;
+    Some(integer.into())
+}
+
+fn name(parent: Option<&Attribute>, attribute: &Attribute) -> String {
+    match parent {
+        Some(parent) => format!("{}.{}", parent.name, attribute.name),
+        None => attribute.name.clone(),
+    }
+}
+
+/// The value itself is not shown: it may be a secret.
+fn wrong_type(
+    parent: Option<&Attribute>,
+    attribute: &Attribute,
+    expected: &str,
+    value: &Value,
+) -> Error {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    let name = name(parent, attribute);
+    Error::invalid_value(format!("`{name}` must be {expected}, not {found}"))
+}
