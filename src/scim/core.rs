@@ -104,384 +104,122 @@ impl Row {
 
 #[rustfmt::skip]
 const COMMON: &[Row] = &[
-    row(
-        "id",
-        Text,
-        "exact readOnly always unique",
-        "identifier that the service provider assigned",
-    ),
-    row(
-        "externalId",
-        Text,
-        "exact",
-        "identifier that the provisioning client assigned",
-    ),
-    complex(
-        "meta",
-        "readOnly",
-        "metadata of the resource",
-        &[
-            row(
-                "resourceType",
-                Text,
-                "exact readOnly",
-                "name of the resource type",
-            ),
-            row(
-                "created",
-                DateTime,
-                "readOnly",
-                "when the resource was created",
-            ),
-            row(
-                "lastModified",
-                DateTime,
-                "readOnly",
-                "when the resource was last changed",
-            ),
-            reference(
-                row(
-                    "location",
-                    Reference,
-                    "exact readOnly",
-                    "URI of the resource",
-                ),
-                &["uri"],
-            ),
-            row(
-                "version",
-                Text,
-                "exact readOnly",
-                "entity tag of the resource",
-            ),
-        ],
-    ),
-    reference(
-        row(
-            "schemas",
-            Reference,
-            "multi exact always",
-            "URNs of the schemas that the resource uses",
-        ),
-        &["uri"],
-    ),
+    row("id", Text, "exact readOnly always unique", "identifier that the service provider assigned"),
+    row("externalId", Text, "exact", "identifier that the provisioning client assigned"),
+    complex("meta", "readOnly", "metadata of the resource", &[
+        row("resourceType", Text, "exact readOnly", "name of the resource type"),
+        row("created", DateTime, "readOnly", "when the resource was created"),
+        row("lastModified", DateTime, "readOnly", "when the resource was last changed"),
+        reference(row("location", Reference, "exact readOnly", "URI of the resource"), &["uri"]),
+        row("version", Text, "exact readOnly", "entity tag of the resource"),
+    ]),
+    reference(row("schemas", Reference, "multi exact always", "URNs of the schemas that the resource uses"), &["uri"]),
 ];
 
 #[rustfmt::skip]
 const USER_ROWS: &[Row] = &[
-    row(
-        "userName",
-        Text,
-        "required unique",
-        "name by which the user signs in",
-    ),
-    complex(
-        "name",
-        "",
-        "parts of the user's name",
-        &[
-            row("formatted", Text, "", "full name, ready for display"),
-            row("familyName", Text, "", "family name"),
-            row("givenName", Text, "", "given name"),
-            row("middleName", Text, "", "middle names"),
-            row("honorificPrefix", Text, "", "title before the name"),
-            row("honorificSuffix", Text, "", "suffix after the name"),
-        ],
-    ),
+    row("userName", Text, "required unique", "name by which the user signs in"),
+    complex("name", "", "parts of the user's name", &[
+        row("formatted", Text, "", "full name, ready for display"),
+        row("familyName", Text, "", "family name"),
+        row("givenName", Text, "", "given name"),
+        row("middleName", Text, "", "middle names"),
+        row("honorificPrefix", Text, "", "title before the name"),
+        row("honorificSuffix", Text, "", "suffix after the name"),
+    ]),
     row("displayName", Text, "", "name to show to people"),
     row("nickName", Text, "", "casual way to address the user"),
-    reference(
-        row("profileUrl", Reference, "exact", "URL of the user's page"),
-        &["external"],
-    ),
+    reference(row("profileUrl", Reference, "exact", "URL of the user's page"), &["external"]),
     row("title", Text, "", "job title"),
-    row(
-        "userType",
-        Text,
-        "",
-        "relation of the user to the organisation",
-    ),
-    row(
-        "preferredLanguage",
-        Text,
-        "",
-        "languages as in the header field Accept-Language",
-    ),
-    row(
-        "locale",
-        Text,
-        "",
-        "where dates, numbers and currency are formatted as there",
-    ),
-    row(
-        "timezone",
-        Text,
-        "",
-        "time zone by its name in the IANA database",
-    ),
+    row("userType", Text, "", "relation of the user to the organisation"),
+    row("preferredLanguage", Text, "", "languages as in the header field Accept-Language"),
+    row("locale", Text, "", "where dates, numbers and currency are formatted as there"),
+    row("timezone", Text, "", "time zone by its name in the IANA database"),
     row("active", Boolean, "", "whether the user may sign in"),
-    row(
-        "password",
-        Text,
-        "writeOnly never",
-        "clear-text password to set",
-    ),
-    complex(
-        "emails",
-        "multi",
-        "e-mail addresses",
-        &[
-            row("value", Text, "", "e-mail address"),
-            row("display", Text, "", "name of the address, for display"),
-            canonical(
-                row("type", Text, "", "what the address is for"),
-                &["work", "home", "other"],
-            ),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the preferred address",
-            ),
-        ],
-    ),
-    complex(
-        "phoneNumbers",
-        "multi",
-        "telephone numbers",
-        &[
-            row("value", Text, "", "telephone number"),
-            row("display", Text, "", "name of the number, for display"),
-            canonical(
-                row("type", Text, "", "what the number is for"),
-                &["work", "home", "mobile", "fax", "pager", "other"],
-            ),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the preferred number",
-            ),
-        ],
-    ),
-    complex(
-        "ims",
-        "multi",
-        "instant messaging addresses",
-        &[
-            row("value", Text, "", "instant messaging address"),
-            row("display", Text, "", "name of the address, for display"),
-            canonical(
-                row("type", Text, "", "messaging service"),
-                &["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"],
-            ),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the preferred address",
-            ),
-        ],
-    ),
-    complex(
-        "photos",
-        "multi",
-        "pictures of the user",
-        &[
-            reference(
-                row("value", Reference, "exact", "URL of the picture"),
-                &["external"],
-            ),
-            row("display", Text, "", "name of the picture, for display"),
-            canonical(
-                row("type", Text, "", "kind of picture"),
-                &["photo", "thumbnail"],
-            ),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the preferred picture",
-            ),
-        ],
-    ),
-    complex(
-        "addresses",
-        "multi",
-        "postal addresses",
-        &[
-            row(
-                "formatted",
-                Text,
-                "",
-                "full address, ready for display or a label",
-            ),
-            row("streetAddress", Text, "", "street, house number, post box"),
-            row("locality", Text, "", "city"),
-            row("region", Text, "", "state or region"),
-            row("postalCode", Text, "", "postal code"),
-            row(
-                "country",
-                Text,
-                "",
-                "country by its ISO 3166-1 alpha-2 code",
-            ),
-            canonical(
-                row("type", Text, "", "what the address is for"),
-                &["work", "home", "other"],
-            ),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the preferred address",
-            ),
-        ],
-    ),
-    complex(
-        "groups",
-        "multi readOnly",
-        "groups that the user belongs to",
-        &[
-            row("value", Text, "readOnly", "id of the group"),
-            reference(
-                row("$ref", Reference, "exact readOnly", "URI of the group"),
-                &["User", "Group"],
-            ),
-            row(
-                "display",
-                Text,
-                "readOnly",
-                "name of the group, for display",
-            ),
-            canonical(
-                row(
-                    "type",
-                    Text,
-                    "readOnly",
-                    "how the user belongs to the group",
-                ),
-                &["direct", "indirect"],
-            ),
-        ],
-    ),
-    complex(
-        "entitlements",
-        "multi",
-        "things that the user is entitled to",
-        &[
-            row("value", Text, "", "entitlement"),
-            row("display", Text, "", "name of the entitlement, for display"),
-            row("type", Text, "", "kind of entitlement"),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the main entitlement",
-            ),
-        ],
-    ),
-    complex(
-        "roles",
-        "multi",
-        "roles of the user",
-        &[
-            row("value", Text, "", "role"),
-            row("display", Text, "", "name of the role, for display"),
-            row("type", Text, "", "kind of role"),
-            row("primary", Boolean, "", "whether this is the main role"),
-        ],
-    ),
-    complex(
-        "x509Certificates",
-        "multi",
-        "certificates issued to the user",
-        &[
-            row(
-                "value",
-                Binary,
-                "exact",
-                "DER-encoded certificate in base64",
-            ),
-            row("display", Text, "", "name of the certificate, for display"),
-            row("type", Text, "", "kind of certificate"),
-            row(
-                "primary",
-                Boolean,
-                "",
-                "whether this is the main certificate",
-            ),
-        ],
-    ),
+    row("password", Text, "writeOnly never", "clear-text password to set"),
+    complex("emails", "multi", "e-mail addresses", &[
+        row("value", Text, "", "e-mail address"),
+        row("display", Text, "", "name of the address, for display"),
+        canonical(row("type", Text, "", "what the address is for"), &["work", "home", "other"]),
+        row("primary", Boolean, "", "whether this is the preferred address"),
+    ]),
+    complex("phoneNumbers", "multi", "telephone numbers", &[
+        row("value", Text, "", "telephone number"),
+        row("display", Text, "", "name of the number, for display"),
+        canonical(row("type", Text, "", "what the number is for"), &["work", "home", "mobile", "fax", "pager", "other"]),
+        row("primary", Boolean, "", "whether this is the preferred number"),
+    ]),
+    complex("ims", "multi", "instant messaging addresses", &[
+        row("value", Text, "", "instant messaging address"),
+        row("display", Text, "", "name of the address, for display"),
+        canonical(row("type", Text, "", "messaging service"), &["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"]),
+        row("primary", Boolean, "", "whether this is the preferred address"),
+    ]),
+    complex("photos", "multi", "pictures of the user", &[
+        reference(row("value", Reference, "exact", "URL of the picture"), &["external"]),
+        row("display", Text, "", "name of the picture, for display"),
+        canonical(row("type", Text, "", "kind of picture"), &["photo", "thumbnail"]),
+        row("primary", Boolean, "", "whether this is the preferred picture"),
+    ]),
+    complex("addresses", "multi", "postal addresses", &[
+        row("formatted", Text, "", "full address, ready for display or a label"),
+        row("streetAddress", Text, "", "street, house number, post box"),
+        row("locality", Text, "", "city"),
+        row("region", Text, "", "state or region"),
+        row("postalCode", Text, "", "postal code"),
+        row("country", Text, "", "country by its ISO 3166-1 alpha-2 code"),
+        canonical(row("type", Text, "", "what the address is for"), &["work", "home", "other"]),
+        row("primary", Boolean, "", "whether this is the preferred address"),
+    ]),
+    complex("groups", "multi readOnly", "groups that the user belongs to", &[
+        row("value", Text, "readOnly", "id of the group"),
+        reference(row("$ref", Reference, "exact readOnly", "URI of the group"), &["User", "Group"]),
+        row("display", Text, "readOnly", "name of the group, for display"),
+        canonical(row("type", Text, "readOnly", "how the user belongs to the group"), &["direct", "indirect"]),
+    ]),
+    complex("entitlements", "multi", "things that the user is entitled to", &[
+        row("value", Text, "", "entitlement"),
+        row("display", Text, "", "name of the entitlement, for display"),
+        row("type", Text, "", "kind of entitlement"),
+        row("primary", Boolean, "", "whether this is the main entitlement"),
+    ]),
+    complex("roles", "multi", "roles of the user", &[
+        row("value", Text, "", "role"),
+        row("display", Text, "", "name of the role, for display"),
+        row("type", Text, "", "kind of role"),
+        row("primary", Boolean, "", "whether this is the main role"),
+    ]),
+    complex("x509Certificates", "multi", "certificates issued to the user", &[
+        row("value", Binary, "exact", "DER-encoded certificate in base64"),
+        row("display", Text, "", "name of the certificate, for display"),
+        row("type", Text, "", "kind of certificate"),
+        row("primary", Boolean, "", "whether this is the main certificate"),
+    ]),
 ];
 
 #[rustfmt::skip]
 const GROUP_ROWS: &[Row] = &[
-    row(
-        "displayName",
-        Text,
-        "required",
-        "name of the group, for display",
-    ),
-    complex(
-        "members",
-        "multi",
-        "members of the group",
-        &[
-            row("value", Text, "immutable", "id of the member"),
-            reference(
-                row("$ref", Reference, "exact immutable", "URI of the member"),
-                &["User", "Group"],
-            ),
-            row(
-                "display",
-                Text,
-                "readOnly",
-                "name of the member, for display",
-            ),
-            canonical(
-                row("type", Text, "immutable", "resource type of the member"),
-                &["User", "Group"],
-            ),
-        ],
-    ),
+    row("displayName", Text, "required", "name of the group, for display"),
+    complex("members", "multi", "members of the group", &[
+        row("value", Text, "immutable", "id of the member"),
+        reference(row("$ref", Reference, "exact immutable", "URI of the member"), &["User", "Group"]),
+        row("display", Text, "readOnly", "name of the member, for display"),
+        canonical(row("type", Text, "immutable", "resource type of the member"), &["User", "Group"]),
+    ]),
 ];
 
 #[rustfmt::skip]
 const ENTERPRISE_ROWS: &[Row] = &[
-    row(
-        "employeeNumber",
-        Text,
-        "",
-        "number or code that the organisation gave the user",
-    ),
+    row("employeeNumber", Text, "", "number or code that the organisation gave the user"),
     row("costCenter", Text, "", "cost centre"),
     row("organization", Text, "", "organisation"),
     row("division", Text, "", "division"),
     row("department", Text, "", "department"),
-    complex(
-        "manager",
-        "",
-        "the user's manager",
-        &[
-            row("value", Text, "", "id of the manager's User resource"),
-            reference(
-                row(
-                    "$ref",
-                    Reference,
-                    "exact",
-                    "URI of the manager's User resource",
-                ),
-                &["User"],
-            ),
-            row(
-                "displayName",
-                Text,
-                "readOnly",
-                "name of the manager, for display",
-            ),
-        ],
-    ),
+    complex("manager", "", "the user's manager", &[
+        row("value", Text, "", "id of the manager's User resource"),
+        reference(row("$ref", Reference, "exact", "URI of the manager's User resource"), &["User"]),
+        row("displayName", Text, "readOnly", "name of the manager, for display"),
+    ]),
 ];
 
 fn schema(id: &str, name: &str, description: &str, rows: &[Row]) -> Schema {
