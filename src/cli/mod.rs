@@ -1,6 +1,77 @@
-//! The native command line.
+//! The native command line: `scim-edge demo`, `scim-edge check`, and what they and the tests are made of.
 
 pub mod artifact;
+mod check;
+pub mod demo;
 pub mod envoy;
+pub mod example;
 pub mod pypi;
+mod tour;
 pub mod wasi;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// SCIM 2.0 in front of any user API, as a WebAssembly plugin for edge proxies.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start an example application with SCIM in front of it, on loopback.
+    Demo {
+        /// The host that runs the module.
+        #[arg(long, value_enum, default_value_t = DemoHost::Wasi)]
+        host: DemoHost,
+        /// Walk through a joiner-mover-leaver story, showing the native calls, and stop.
+        #[arg(long)]
+        tour: bool,
+    },
+    /// Check a mapping, and say everything that is wrong with it.
+    Check {
+        /// The mapping, in YAML or JSON.
+        mapping: PathBuf,
+        /// How to print diagnostics.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print the JSON Schema of the mapping language, for editors.
+    Schema,
+}
+
+/// Who runs the module in the demo.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DemoHost {
+    /// The component in an embedded wasmtime.
+    Wasi,
+    /// The module in a real Envoy, installed from the Python Package Index.
+    Envoy,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs: a list of objects with file, line, column, code, message and suggestion.
+    Json,
+}
+
+/// Runs the command that the arguments say. The exit code is 0 for success, 1 for a failure (a mapping with
+/// mistakes, say) and 2 for arguments that are not understood.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo { host, tour } => demo::run(host, tour).map(|()| ExitCode::SUCCESS),
+        Command::Check { mapping, format } => check::run(&mapping, matches!(format, Format::Json)),
+        Command::Schema => check::schema().map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

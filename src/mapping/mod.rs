@@ -28,8 +28,24 @@ use place::Place;
 use pointer::Pointer;
 use template::{CallTemplate, JsonTemplate, Template};
 
-pub use compile::compile;
+pub use compile::{check, compile};
 pub use diagnostic::{Diagnostic, Diagnostics};
+
+/// The JSON Schema (2020-12) of the mapping language.
+pub fn json_schema() -> Value {
+    use read::Read;
+    let mut definitions = std::collections::BTreeMap::new();
+    let document = language::Document::schema(&mut definitions);
+    let mut schema = serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "scim-edge mapping",
+        "$defs": definitions,
+    });
+    if let (Some(schema), Value::Object(document)) = (schema.as_object_mut(), document) {
+        schema.extend(document);
+    }
+    schema
+}
 
 /// A compiled mapping: everything in it is valid.
 #[derive(Clone, Debug)]

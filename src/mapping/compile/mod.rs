@@ -44,6 +44,27 @@ pub fn compile(
     }
 }
 
+/// Compiles a document as [`compile`] does, with text in the place of every secret: for checking a mapping where its
+/// secrets are not.
+pub fn check(text: &str, name: &str) -> Result<Mapping, Diagnostics> {
+    let mut environment = BTreeMap::new();
+    loop {
+        let missing = match compile(text, name, &environment) {
+            Err(diagnostics) => {
+                let secrets = diagnostics.all.iter().filter(|it| it.code == Code::MissingSecret);
+                let names: Vec<String> =
+                    secrets.filter_map(|it| it.message.split('`').nth(1).map(str::to_owned)).collect();
+                if names.is_empty() {
+                    return Err(diagnostics);
+                }
+                names
+            }
+            fine => return fine,
+        };
+        environment.extend(missing.into_iter().map(|name| (name, "secret".to_owned())));
+    }
+}
+
 struct Compiler<'a> {
     report: &'a mut Report,
     environment: &'a BTreeMap<String, String>,
