@@ -138,7 +138,7 @@ fn start(config: &Config) -> Envoy {
 
 fn client() -> Client {
     Client::builder()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }
@@ -570,7 +570,7 @@ fn a_client_that_leaves_takes_its_exchange_along() {
         drop(stream);
         upstream
             .dropped
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(Duration::from_mins(1))
             .expect("the native call goes on");
     }
     assert_eq!(outcome(get(&envoy, "/scim/v2/Users")).0, 200);

@@ -211,7 +211,7 @@ impl Bodies {
             log::error!("{NO_BODY}");
             // The tick runs in the root context, the answer belongs to the stream.
             if hostcalls::set_effective_context(stream.context_id).is_ok() {
-                stream.respond(error(500, NO_BODY));
+                stream.respond(&error(500, NO_BODY));
             }
             false
         });
@@ -239,7 +239,13 @@ impl Context for Filter {
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let Some(plugin) = &self.plugin else {
-            return Action::Continue;
+            // Envoy does not start with a refused configuration; a host that does must not let SCIM requests
+            // reach the application.
+            send(&error(
+                503,
+                "the plugin has no valid configuration, its log says why",
+            ));
+            return Action::Pause;
         };
         // As bytes: the SDK panics on a value that is not UTF-8 where it is asked for text.
         let path = self
@@ -367,7 +373,7 @@ impl Stream {
         // Secrets are made from it, so it must not be missing silently.
         if getrandom::fill(&mut moment.entropy).is_err() {
             log::error!("the host has no random numbers (`random_get` failed)");
-            self.respond(error(500, "the proxy cannot make random numbers"));
+            self.respond(&error(500, "the proxy cannot make random numbers"));
             return;
         }
         let exchange = Exchange::new(self.plugin.engine.clone(), request, moment);
@@ -397,9 +403,9 @@ impl Stream {
                         }
                     }
                 }
-                Output::Respond(response) => return self.respond(response),
+                Output::Respond(response) => return self.respond(&response),
                 Output::Waiting if calls.is_empty() => {
-                    return self.respond(error(500, "the request came to a halt"));
+                    return self.respond(&error(500, "the request came to a halt"));
                 }
                 Output::Waiting => break,
             }
@@ -465,20 +471,9 @@ impl Stream {
 
     /// Answers the request. A stream must be answered once only: a second local reply hangs the client, so
     /// this ends in [`State::Done`], which nothing leads out of.
-    fn respond(&mut self, response: Response) {
+    fn respond(&mut self, response: &Response) {
         self.state = State::Done;
-        let headers = response
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !wire::is_hop_by_hop(name) && !wire::is_set_by_proxy(name))
-            .collect();
-        let body = Some(response.body.as_slice()).filter(|body| !body.is_empty());
-        if let Err(status) =
-            hostcalls::send_http_response(u32::from(response.status), headers, body)
-        {
-            log::error!("the response could not be sent: {status:?}");
-        }
+        send(response);
         self.plugin
             .metrics
             .count(response.status, self.calls, self.failures);
@@ -493,7 +488,7 @@ impl Stream {
 
     fn respond_too_large(&mut self) {
         let limit = self.plugin.engine.body_limit();
-        self.respond(error(
+        self.respond(&error(
             413,
             &format!("the request body is larger than {limit} bytes"),
         ));
@@ -553,6 +548,19 @@ fn received(size: usize) -> Reply {
         reply.body = body.ok().flatten().unwrap_or_default();
     }
     Ok(reply)
+}
+
+fn send(response: &Response) {
+    let headers = response
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !wire::is_hop_by_hop(name) && !wire::is_set_by_proxy(name))
+        .collect();
+    let body = Some(response.body.as_slice()).filter(|body| !body.is_empty());
+    if let Err(status) = hostcalls::send_http_response(u32::from(response.status), headers, body) {
+        log::error!("the response could not be sent: {status:?}");
+    }
 }
 
 /// A SCIM error (RFC 7644, 3.12) from the host itself.
