@@ -322,6 +322,15 @@ fn odd_requests_are_taken_as_they_are() {
         "trailers: {reply}"
     );
 
+    let reply = raw(
+        &envoy,
+        format!("{head}\r\n0\r\nx-trailer: 1\r\n\r\n").as_bytes(),
+    );
+    assert!(
+        reply.starts_with("HTTP/1.1 200 "),
+        "trailers without a body: {reply}"
+    );
+
     let reply = raw(&envoy, format!("{head}\r\n0\r\n\r\n").as_bytes());
     assert!(
         reply.starts_with("HTTP/1.1 200 "),
@@ -574,6 +583,7 @@ fn a_client_that_leaves_takes_its_exchange_along() {
             .expect("the native call goes on");
     }
     assert_eq!(outcome(get(&envoy, "/scim/v2/Users")).0, 200);
+    assert!(admin(&envoy, "/stats").contains("wasmcustom.scim_edge.requests: 4\n"));
     let log = envoy.log();
     assert_eq!(
         log.matches("GET /scim/v2/stall-before abandoned calls=1")
