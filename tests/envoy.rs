@@ -138,7 +138,7 @@ fn start(config: &Config) -> Envoy {
 
 fn client() -> Client {
     Client::builder()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }
@@ -320,6 +320,15 @@ fn odd_requests_are_taken_as_they_are() {
     assert!(
         reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("\r\n\r\nbody"),
         "trailers: {reply}"
+    );
+
+    let reply = raw(
+        &envoy,
+        format!("{head}\r\n0\r\nx-trailer: 1\r\n\r\n").as_bytes(),
+    );
+    assert!(
+        reply.starts_with("HTTP/1.1 200 "),
+        "trailers without a body: {reply}"
     );
 
     let reply = raw(&envoy, format!("{head}\r\n0\r\n\r\n").as_bytes());
@@ -570,10 +579,11 @@ fn a_client_that_leaves_takes_its_exchange_along() {
         drop(stream);
         upstream
             .dropped
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(Duration::from_mins(1))
             .expect("the native call goes on");
     }
     assert_eq!(outcome(get(&envoy, "/scim/v2/Users")).0, 200);
+    assert!(admin(&envoy, "/stats").contains("wasmcustom.scim_edge.requests: 4\n"));
     let log = envoy.log();
     assert_eq!(
         log.matches("GET /scim/v2/stall-before abandoned calls=1")

@@ -60,6 +60,9 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
         .args(["--manifest-path", manifest])
         .arg("--target-dir")
         .arg(&target_dir)
+        // Flags for this program's own build, such as coverage, do not suit a module.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .output()
         .with_context(|| format!("cannot run `{}`", cargo.to_string_lossy()))?;
     if !output.status.success() {

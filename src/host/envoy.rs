@@ -4,17 +4,17 @@
 //! body collected, and its native calls are dispatched to the cluster that `SCIM_EDGE_UPSTREAM` names; Envoy
 //! never routes it. Everything happens in Envoy's callbacks, and what a stream owns is dropped with it.
 
+mod stream;
+
 use std::cell::{Cell, RefCell};
-use std::mem;
 use std::rc::{Rc, Weak};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
+use proxy_wasm::types::{Action, ContextType, LogLevel, MetricType, Status};
 
-use super::wire;
-use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response, Unreachable};
+use self::stream::{State, Stream, error, now, request, send, text};
 use crate::{Engine, Environment};
 
 /// How long a SCIM request may be without its body before the plugin's configuration is taken for the cause.
@@ -121,8 +121,8 @@ impl Plugin {
 
 struct Metrics {
     requests: u32,
-    /// Indexed by the status class, 1 to 5.
-    responses: [u32; 5],
+    /// Of the status classes 2 to 5, in this order.
+    responses: [u32; 4],
     native_calls: u32,
     native_failures: u32,
 }
@@ -133,7 +133,6 @@ impl Metrics {
         Ok(Metrics {
             requests: counter("scim_edge.requests")?,
             responses: [
-                counter("scim_edge.responses_1xx")?,
                 counter("scim_edge.responses_2xx")?,
                 counter("scim_edge.responses_3xx")?,
                 counter("scim_edge.responses_4xx")?,
@@ -144,15 +143,16 @@ impl Metrics {
         })
     }
 
-    fn count(&self, status: u16, calls: u32, failures: u32) {
+    /// Counts a request that was answered with `status`, or was abandoned.
+    fn count(&self, status: Option<u16>, calls: u32, failures: u32) {
         let add = |metric, times: u32| {
             if times > 0 {
                 let _ = hostcalls::increment_metric(metric, i64::from(times));
             }
         };
         add(self.requests, 1);
-        let class = usize::from(status / 100).saturating_sub(1);
-        if let Some(metric) = self.responses.get(class) {
+        let class = status.and_then(|status| usize::from(status / 100).checked_sub(2));
+        if let Some(metric) = class.and_then(|class| self.responses.get(class)) {
             add(*metric, 1);
         }
         add(self.native_calls, calls);
@@ -200,7 +200,7 @@ impl Bodies {
             log::error!("{NO_BODY}");
             // The tick runs in the root context, the answer belongs to the stream.
             if hostcalls::set_effective_context(stream.context_id).is_ok() {
-                stream.respond(error(500, NO_BODY));
+                stream.respond(&error(500, NO_BODY));
             }
             false
         });
@@ -228,7 +228,13 @@ impl Context for Filter {
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let Some(plugin) = &self.plugin else {
-            return Action::Continue;
+            // Envoy does not start with a refused configuration; a host that does must not let SCIM requests
+            // reach the application.
+            send(&error(
+                503,
+                "the plugin has no valid configuration, its log says why",
+            ));
+            return Action::Pause;
         };
         // As bytes: the SDK panics on a value that is not UTF-8 where it is asked for text.
         let path = self
@@ -241,19 +247,10 @@ impl HttpContext for Filter {
         let mut request = request(self.get_http_request_headers_bytes());
         request.target = path;
 
-        let started = now();
         let announced = request
             .header("content-length")
             .and_then(|n| n.parse::<usize>().ok());
-        let mut stream = Stream {
-            context_id: self.context_id,
-            started,
-            line: line(&request),
-            calls: 0,
-            failures: 0,
-            plugin: plugin.clone(),
-            state: State::Done,
-        };
+        let mut stream = Stream::new(self.context_id, plugin.clone(), &request);
         if announced.is_some_and(|length| length > plugin.engine.body_limit()) {
             stream.respond_too_large();
         } else if end_of_stream {
@@ -262,6 +259,7 @@ impl HttpContext for Filter {
             stream.state = State::Collecting(request);
         }
         let awaits_body = matches!(stream.state, State::Collecting(_));
+        let started = stream.started;
         let stream = Rc::new(RefCell::new(stream));
         if awaits_body {
             plugin.bodies.expect(&stream, started);
@@ -292,290 +290,4 @@ impl HttpContext for Filter {
             stream.borrow_mut().abandon();
         }
     }
-}
-
-/// One SCIM request.
-struct Stream {
-    context_id: u32,
-    /// When the headers came, in milliseconds since the Unix epoch.
-    started: u64,
-    /// Method and path, without the query, whose filter may name a person.
-    line: String,
-    /// How many native calls were made.
-    calls: u32,
-    /// How many of them had no reply.
-    failures: u32,
-    plugin: Rc<Plugin>,
-    state: State,
-}
-
-enum State {
-    /// The body is on its way.
-    Collecting(Request),
-    Running(Exchange, Vec<Dispatched>),
-    /// Answered or abandoned. Whatever Envoy still reports is late.
-    Done,
-}
-
-struct Dispatched {
-    token: u32,
-    id: CallId,
-    /// When Envoy gives up, in milliseconds since the Unix epoch.
-    deadline: u64,
-}
-
-impl Stream {
-    fn body(&mut self, size: usize, end_of_stream: bool) {
-        self.plugin.bodies.proven.set(true);
-        let State::Collecting(request) = &mut self.state else {
-            return;
-        };
-        let limit = self.plugin.engine.body_limit();
-        if !end_of_stream && size <= limit {
-            return;
-        }
-        let mut request = mem::take(request);
-        // One byte more than is allowed, which is enough to see that it is too much.
-        let most = size.min(limit.saturating_add(1));
-        if most > 0 {
-            let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, most);
-            request.body = body.ok().flatten().unwrap_or_default();
-        }
-        if request.body.len() > limit {
-            self.respond_too_large();
-        } else {
-            self.start(request);
-        }
-    }
-
-    fn start(&mut self, request: Request) {
-        let mut moment = Moment {
-            now: self.started,
-            entropy: [0; 32],
-        };
-        // Secrets are made from it, so it must not be missing silently.
-        if getrandom::fill(&mut moment.entropy).is_err() {
-            log::error!("the host has no random numbers (`random_get` failed)");
-            self.respond(error(500, "the proxy cannot make random numbers"));
-            return;
-        }
-        let exchange = Exchange::new(self.plugin.engine.clone(), request, moment);
-        self.drive(exchange, Vec::new(), Some(self.started));
-    }
-
-    /// Does what the exchange wants until it waits or has answered. `now` is the time, if it is known.
-    fn drive(&mut self, mut exchange: Exchange, mut calls: Vec<Dispatched>, mut now: Option<u64>) {
-        loop {
-            match exchange.poll_output() {
-                Output::Call(id, call, timeout) => {
-                    self.calls += 1;
-                    match self.dispatch(&call, timeout) {
-                        Ok(token) => {
-                            let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                            let deadline =
-                                now.get_or_insert_with(self::now).saturating_add(timeout);
-                            calls.push(Dispatched {
-                                token,
-                                id,
-                                deadline,
-                            });
-                        }
-                        Err(reason) => {
-                            self.failures += 1;
-                            exchange.handle_reply(id, Err(reason));
-                        }
-                    }
-                }
-                Output::Respond(response) => return self.respond(response),
-                Output::Waiting if calls.is_empty() => {
-                    return self.respond(error(500, "the request came to a halt"));
-                }
-                Output::Waiting => break,
-            }
-        }
-        self.state = State::Running(exchange, calls);
-    }
-
-    fn dispatch(&self, call: &Request, timeout: Duration) -> Result<u32, Unreachable> {
-        if !wire::is_sendable(call) {
-            log::error!("a native call has a line break or a space in its target or a header");
-            return Err(Unreachable::Denied);
-        }
-        let mut headers = Vec::with_capacity(call.headers.len() + 3);
-        headers.push((":method", call.method.as_str()));
-        headers.push((":path", call.target.as_str()));
-        headers.push((":authority", self.plugin.engine.authority()));
-        headers.extend(
-            call.headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .filter(|(name, _)| !name.starts_with(':') && *name != "host")
-                .filter(|(name, _)| !wire::is_hop_by_hop(name)),
-        );
-        let body = Some(call.body.as_slice()).filter(|body| !body.is_empty());
-        let cluster = self.plugin.engine.upstream();
-        // Zero would mean no time-out.
-        let timeout = timeout.max(Duration::from_millis(1));
-        hostcalls::dispatch_http_call(cluster, headers, body, vec![], timeout).map_err(|status| {
-            if status == Status::BadArgument {
-                log::error!("there is no cluster `{cluster}`, which `SCIM_EDGE_UPSTREAM` names");
-                Unreachable::Denied
-            } else {
-                // No healthy host, or a circuit breaker is open.
-                Unreachable::Connection
-            }
-        })
-    }
-
-    fn reply(&mut self, token: u32, headers: usize, body: usize) {
-        let State::Running(exchange, mut calls) = mem::replace(&mut self.state, State::Done) else {
-            return;
-        };
-        let mut exchange = exchange;
-        let mut time = None;
-        if let Some(at) = calls.iter().position(|call| call.token == token) {
-            let call = calls.swap_remove(at);
-            let reply = if headers == 0 {
-                // The stream was reset after the reply had begun. Envoy does so too when time is up.
-                let late = *time.insert(now()) >= call.deadline;
-                Err(if late {
-                    Unreachable::Timeout
-                } else {
-                    Unreachable::Connection
-                })
-            } else {
-                received(body)
-            };
-            self.failures += u32::from(reply.is_err());
-            exchange.handle_reply(call.id, reply);
-        }
-        self.drive(exchange, calls, time);
-    }
-
-    /// Answers the request. A stream must be answered once only: a second local reply hangs the client, so
-    /// this ends in [`State::Done`], which nothing leads out of.
-    fn respond(&mut self, response: Response) {
-        self.state = State::Done;
-        let headers = response
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !wire::is_hop_by_hop(name) && !wire::is_set_by_proxy(name))
-            .collect();
-        let body = Some(response.body.as_slice()).filter(|body| !body.is_empty());
-        if let Err(status) =
-            hostcalls::send_http_response(u32::from(response.status), headers, body)
-        {
-            log::error!("the response could not be sent: {status:?}");
-        }
-        self.plugin
-            .metrics
-            .count(response.status, self.calls, self.failures);
-        let status = response.status;
-        log::info!(
-            "{} {status} calls={} ms={}",
-            self.line,
-            self.calls,
-            self.elapsed()
-        );
-    }
-
-    fn respond_too_large(&mut self) {
-        let limit = self.plugin.engine.body_limit();
-        self.respond(error(
-            413,
-            &format!("the request body is larger than {limit} bytes"),
-        ));
-    }
-
-    /// The stream is over. If it was not answered, the client or a time-out of Envoy ended it.
-    fn abandon(&mut self) {
-        if !matches!(self.state, State::Done) {
-            self.state = State::Done;
-            let (calls, ms) = (self.calls, self.elapsed());
-            log::info!("{} abandoned calls={calls} ms={ms}", self.line);
-        }
-    }
-
-    fn elapsed(&self) -> u64 {
-        now().saturating_sub(self.started)
-    }
-}
-
-/// The request that arrives, without its target. `:authority` becomes `host`, as it is called in HTTP/1.1.
-fn request(map: Vec<(String, Vec<u8>)>) -> Request {
-    let mut request = Request {
-        headers: Vec::with_capacity(map.len()),
-        ..Request::default()
-    };
-    for (name, value) in map {
-        match name.as_str() {
-            ":method" => request.method = text(value),
-            ":authority" => request.headers.push(("host".to_owned(), text(value))),
-            name if name.starts_with(':') => {}
-            _ => request.headers.push((name, text(value))),
-        }
-    }
-    request
-}
-
-/// The reply that Envoy holds ready, whose body has `size` bytes.
-fn received(size: usize) -> Reply {
-    let map = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
-    let mut reply = Response {
-        status: 0,
-        headers: Vec::with_capacity(map.len()),
-        body: Vec::new(),
-    };
-    for (name, value) in map {
-        if name == ":status" {
-            reply.status = text(value).parse().unwrap_or_default();
-        } else if !name.starts_with(':') {
-            reply.headers.push((name, text(value)));
-        }
-    }
-    if let Some(reason) = wire::local_reply(&reply) {
-        return Err(reason);
-    }
-    if size > 0 {
-        let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size);
-        reply.body = body.ok().flatten().unwrap_or_default();
-    }
-    Ok(reply)
-}
-
-/// A SCIM error (RFC 7644, 3.12) from the host itself.
-fn error(status: u16, detail: &str) -> Response {
-    let body = serde_json::json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-        "status": status.to_string(),
-        "detail": detail,
-    });
-    Response {
-        status,
-        headers: vec![(
-            "content-type".to_owned(),
-            "application/scim+json".to_owned(),
-        )],
-        body: body.to_string().into_bytes(),
-    }
-}
-
-fn line(request: &Request) -> String {
-    let path = request.target.split('?').next().unwrap_or_default();
-    format!("{} {path}", request.method)
-}
-
-fn text(value: Vec<u8>) -> String {
-    String::from_utf8(value)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// Milliseconds since the Unix epoch.
-fn now() -> u64 {
-    let time = hostcalls::get_current_time().ok();
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
