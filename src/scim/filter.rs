@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::dialect::Leniency;
 use super::error::Error;
 use super::path::AttributePath;
-use super::schema::ResourceType;
+use super::schema::{Attribute, ResourceType};
 
 /// The longest filter or path, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -138,6 +138,24 @@ impl Filter {
     /// Whether a resource (with canonical names) satisfies the filter.
     pub fn matches(&self, rt: &ResourceType, resource: &Value) -> bool {
         eval::matches(self, rt, resource)
+    }
+
+    /// Whether one element of a multi-valued attribute satisfies a filter that stood between brackets.
+    pub fn matches_element(&self, attribute: &Attribute, element: &Value) -> bool {
+        eval::element_matches(self, attribute, element)
+    }
+
+    /// What a filter between brackets says that an element equals: `type` and `work`, of `type eq "work"`. With these
+    /// members an element can be made that satisfies it, if it asks for nothing else.
+    pub fn equalities(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.conjuncts().into_iter().filter_map(|term| match term {
+            Self::Compare {
+                path,
+                op: CompareOp::Eq,
+                value,
+            } => Some((path.attribute.as_str(), value)),
+            _ => None,
+        })
     }
 
     /// The operands that must all hold: those of nested `and`s, else the filter itself.

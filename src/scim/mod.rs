@@ -5,6 +5,7 @@
 //! [`patch::parse`] bring what a client sent into that form; everything else relies on it.
 //! The peculiarities of identity providers live in [`dialect`] alone.
 
+pub mod bulk;
 pub mod core;
 pub mod dialect;
 pub mod discovery;

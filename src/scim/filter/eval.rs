@@ -38,7 +38,7 @@ fn validate_path(path: &AttributePath, rt: &ResourceType) -> Result<(), Error> {
     }
 }
 
-fn validate_inner(filter: &Filter, attribute: &Attribute) -> Result<(), Error> {
+pub(in crate::scim) fn validate_inner(filter: &Filter, attribute: &Attribute) -> Result<(), Error> {
     match filter {
         Filter::And(operands) | Filter::Or(operands) => operands
             .iter()

@@ -207,11 +207,14 @@ impl<'a> Parser<'a> {
         if !brackets || sub.is_some() {
             return Err(self.fail("a value filter cannot stand here"));
         }
+        // RFC 7644 table 9: a wrong filter within a path is `invalidFilter`.
+        let of_path = std::mem::replace(&mut self.error, Error::invalid_filter);
         self.enter()?;
         path.filter = Some(Box::new(self.or(true)?));
         self.spaces();
         self.expect(']')?;
         self.depth -= 1;
+        self.error = of_path;
         if self.next_is('.') {
             self.at += 1;
             let sub = self.peek_word();
@@ -326,6 +329,7 @@ fn quoted_length(text: &str, quote: char) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scim::ScimType;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -451,7 +455,7 @@ mod tests {
             ("not a pr", 5),
         ] {
             let error = Filter::parse(text).expect_err(text);
-            assert_eq!(error.scim_type, Some(crate::scim::ScimType::InvalidFilter));
+            assert_eq!(error.scim_type, Some(ScimType::InvalidFilter));
             assert!(
                 error.detail.ends_with(&format!(" at character {at}")),
                 "{text}: {}",
@@ -492,8 +496,6 @@ mod tests {
             "",
             " ",
             "a b",
-            "a[",
-            "a[]",
             "a[b pr].",
             "1a",
             ":a",
@@ -502,9 +504,14 @@ mod tests {
             ".a",
             "a[b pr]c",
             "a[b pr][c pr]",
+            "a.b[c pr]",
         ] {
             let error = AttributePath::parse(text).expect_err(text);
-            assert_eq!(error.scim_type, Some(crate::scim::ScimType::InvalidPath));
+            assert_eq!(error.scim_type, Some(ScimType::InvalidPath), "{text}");
+        }
+        for text in ["a[", "a[]", "a[b xx 1]", "a[b pr", "a[b eq x]"] {
+            let error = AttributePath::parse(text).expect_err(text);
+            assert_eq!(error.scim_type, Some(ScimType::InvalidFilter), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Op, Operation};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::{element_matches, is_present};
-use crate::scim::filter::{CompareOp, Filter, text};
+use crate::scim::filter::text;
 use crate::scim::resource::extension_of;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::is_primary;
@@ -201,7 +201,7 @@ impl Target<'_> {
                     if let (Some(whole), Some(filter)) =
                         (whole.as_object_mut(), &self.operation.path.filter)
                     {
-                        for (name, key) in filter_keys(filter) {
+                        for (name, key) in filter.equalities() {
                             whole.entry(name).or_insert_with(|| key.clone());
                         }
                     }
@@ -258,7 +258,7 @@ impl Target<'_> {
         };
         let mut element = Map::new();
         if let Some(filter) = &operation.path.filter {
-            for (name, key) in filter_keys(filter) {
+            for (name, key) in filter.equalities() {
                 element.insert(name.to_owned(), key.clone());
             }
             if !element_matches(filter, self.attribute, &Value::Object(element.clone())) {
@@ -279,21 +279,6 @@ impl Target<'_> {
     fn immutable(&self) -> Error {
         Error::mutability(format!("`{}` cannot be changed", self.operation.path))
     }
-}
-
-/// What the filter says that an element must equal: `type eq "work" and primary eq true`.
-fn filter_keys(filter: &Filter) -> impl Iterator<Item = (&str, &Value)> {
-    filter
-        .conjuncts()
-        .into_iter()
-        .filter_map(|term| match term {
-            Filter::Compare {
-                path,
-                op: CompareOp::Eq,
-                value,
-            } => Some((path.attribute.as_str(), value)),
-            _ => None,
-        })
 }
 
 fn only_primary(elements: &mut [Value], primary: Option<usize>) {

@@ -5,12 +5,13 @@ use serde_json::{Map, Value};
 use super::{Op, Operation, Patch, SCHEMA};
 use crate::scim::dialect::{self, Leniency};
 use crate::scim::error::Error;
+use crate::scim::filter::eval::validate_inner;
 use crate::scim::path::AttributePath;
 use crate::scim::resource::is_read_only_elsewhere;
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
 use crate::scim::value::Reader;
 
-/// Reads the body of a PATCH. Errors: 400 `invalidSyntax`, `invalidPath`, `invalidValue`, `noTarget`
+/// Reads the body of a PATCH. Errors: 400 `invalidSyntax`, `invalidPath`, `invalidFilter`, `invalidValue`, `noTarget`
 /// (a removal without a path), `mutability`.
 pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch, Error> {
     let Value::Object(mut body) = body else {
@@ -298,6 +299,9 @@ impl<'a> Parser<'a> {
         }
         let leaf = resolved.leaf();
         let attribute = resolved.attribute;
+        if let Some(filter) = &canonical.filter {
+            validate_inner(filter, attribute)?;
+        }
         let whole = canonical.filter.is_none() && canonical.sub_attribute.is_none();
         let listed = whole && attribute.multi_valued;
         let (op, value) = match op {

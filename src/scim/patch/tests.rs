@@ -399,7 +399,15 @@ fn malformed_requests_are_refused() {
         ),
         (
             json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}),
+            ScimType::InvalidFilter,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": "a..b", "value": 1}]}),
             ScimType::InvalidPath,
+        ),
+        (
+            json!({"Operations": [{"op": "remove", "path": "emails[primary gt true]"}]}),
+            ScimType::InvalidFilter,
         ),
         (
             json!({"Operations": [{"op": "add", "path": "title"}]}),
