@@ -170,7 +170,7 @@ impl Target<'_> {
             });
             let index = existing.unwrap_or(elements.len());
             if let Some(old) = existing.and_then(|index| elements.get_mut(index)) {
-                merge(self.attribute, old, new)
+                merge(self.attribute, old, new);
             } else {
                 alike.push(index);
                 elements.push(new.clone());

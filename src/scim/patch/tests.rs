@@ -20,6 +20,7 @@ fn bjensen() -> Value {
     })
 }
 
+#[allow(clippy::needless_pass_by_value)]
 fn patched(
     rt: &ResourceType,
     mut resource: Value,
