@@ -230,6 +230,9 @@ impl<'a> Parser<'a> {
             self.reader.leniency,
             &mut self.reader.applied,
         )?;
+        if path.is_schema(&self.rt.schema.id) && op != Op::Remove && self.reader.lenient() {
+            return self.member(op, &self.rt.schema.id, value.unwrap_or_default());
+        }
         if path.attribute.eq_ignore_ascii_case("schemas") && path.filter.is_none() {
             // `schemas` follows from the attributes that the resource has.
             return Ok(());
