@@ -252,6 +252,7 @@ fn replace(value: &mut Value, ids: &BTreeMap<String, String>) {
 }
 
 /// The body of a bulk response; `outcomes` are those of [`BulkOperation::outcome`].
+#[allow(clippy::needless_pass_by_value)] // The response takes the outcomes over.
 pub fn response(outcomes: Vec<Value>) -> Value {
     json!({ "schemas": [RESPONSE_SCHEMA], "Operations": outcomes })
 }
@@ -260,6 +261,7 @@ pub fn response(outcomes: Vec<Value>) -> Value {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value)]
     fn request(operations: Value) -> Result<BulkRequest, Error> {
         let body =
             json!({"schemas": [REQUEST_SCHEMA], "failOnErrors": 1, "Operations": operations});

@@ -142,9 +142,28 @@ quirks! {
     CREATED_ELEMENT = "created-element",
         "`emails[type eq \"work\"].value` where there is no such e-mail: one is made, with the type that the filter names",
         "Entra ID, for every multi-valued attribute";
+    TRAILING_SLASH = "trailing-slash",
+        "`/Users/`: slashes after a path",
+        "Entra ID and others, where the tenant URL is entered with a slash at its end";
     STRAY_QUESTION_MARK = "stray-question-mark",
         "`?aadOptscim062020?filter=…`: a second question mark between parameters",
         "Entra ID, where the tenant URL ends in its feature flag";
+}
+
+/// Splits the target of a request into its path and its query, which is empty where there is none; a `?` that nothing
+/// follows (OneLogin) means nothing. Leniently without slashes at the path's end.
+pub fn target<'t>(
+    target: &'t str,
+    leniency: Leniency,
+    applied: &mut Applied,
+) -> (&'t str, &'t str) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let trimmed = path.trim_end_matches('/');
+    if leniency == Leniency::Strict || trimmed.is_empty() || trimmed.len() == path.len() {
+        return (path, query);
+    }
+    applied.note(&TRAILING_SLASH);
+    (trimmed, query)
 }
 
 /// Reads a filter as clients send it. Errors as for [`Filter::parse`].

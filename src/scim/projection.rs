@@ -31,7 +31,7 @@ impl Projection {
                 .split(',')
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
-                .map(AttributePath::parse)
+                .map(name)
                 .collect::<Result<Vec<_>, _>>()
         };
         Ok(Projection {
@@ -94,6 +94,21 @@ impl Projection {
         });
         Value::Object(members)
     }
+}
+
+/// A path, or a URN that is none because of what follows its last colon: `urn:example:custom:1.0`.
+fn name(text: &str) -> Result<AttributePath, Error> {
+    AttributePath::parse(text).or_else(|error| match text.rsplit_once(':') {
+        Some((head, tail))
+            if !text.contains(|c: char| c.is_whitespace() || "[]()\"".contains(c)) =>
+        {
+            Ok(AttributePath {
+                schema: Some(head.to_owned()),
+                ..AttributePath::of(tail)
+            })
+        }
+        _ => Err(error),
+    })
 }
 
 /// The attributes of one schema under a projection.
@@ -222,6 +237,7 @@ mod tests {
             .apply(&user_type(), user())
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn only(more: Value) -> Value {
         let mut all = json!({"schemas": ["x"], "id": "1"});
         all.as_object_mut()
@@ -291,6 +307,19 @@ mod tests {
                 u.as_object_mut().unwrap().remove(ENT);
             })
         );
+    }
+
+    #[test]
+    fn a_whole_extension_whatever_its_urn() {
+        let mut rt = user_type();
+        rt.extensions[0].0.id = "urn:example:custom:1.0".to_owned();
+        let user = json!({"id": "1", "urn:example:custom:1.0": {"department": "d"}});
+        let asked = Projection::new(Some("urn:example:Custom:1.0"), None).unwrap();
+        assert_eq!(asked.apply(&rt, user.clone()), user);
+        let asked = Projection::new(Some("urn:example:custom:1.0:department"), None).unwrap();
+        assert_eq!(asked.apply(&rt, user.clone()), user);
+        let excluded = Projection::new(None, Some("urn:example:custom:1.0")).unwrap();
+        assert_eq!(excluded.apply(&rt, user), json!({"id": "1"}));
     }
 
     #[test]

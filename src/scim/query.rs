@@ -265,7 +265,11 @@ mod tests {
             ("startIndex=0&count=-1", 1, Some(0)),
             ("startIndex=-5", 1, None),
             ("startIndex=11&count=10", 11, Some(10)),
-            ("count=99999999999999999999", 1, Some(i64::MAX as usize)),
+            (
+                "count=99999999999999999999",
+                1,
+                usize::try_from(i64::MAX).ok(),
+            ),
         ] {
             let read = list(query).unwrap();
             assert_eq!((read.start_index, read.count), (start, count), "{query}");

@@ -7,6 +7,8 @@ use super::error::Error;
 use super::filter::eval::{instant, is_present};
 use super::schema::{Attribute, Kind, Mutability};
 
+const ARRAY: &str = "an array";
+
 /// Reads values; collects what it could not place and which deviations it understood.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -73,7 +75,7 @@ impl Reader {
         let elements = match value {
             Value::Null => return Ok(None),
             Value::Array(elements) => elements,
-            other => return Err(wrong_type(parent, attribute, "an array", &other)),
+            other => return Err(wrong_type(parent, attribute, ARRAY, &other)),
         };
         let mut read = Vec::with_capacity(elements.len());
         for element in elements {
@@ -241,5 +243,10 @@ fn wrong_type(
         Value::Object(_) => "an object",
     };
     let name = name(parent, attribute);
-    Error::invalid_value(format!("`{name}` must be {expected}, not {found}"))
+    let element = if attribute.multi_valued && expected != ARRAY {
+        "a value of "
+    } else {
+        ""
+    };
+    Error::invalid_value(format!("{element}`{name}` must be {expected}, not {found}"))
 }

@@ -13,6 +13,7 @@ enum Example {
     Operations(Value),
     Patch(Value),
     Query(&'static str),
+    Target(&'static str),
 }
 
 impl Example {
@@ -30,6 +31,11 @@ impl Example {
                 patch::parse(&rt, body, leniency).ok()?.applied
             }
             Example::Patch(body) => patch::parse(&rt, body.clone(), leniency).ok()?.applied,
+            Example::Target(text) => {
+                let mut applied = Applied::default();
+                target(text, leniency, &mut applied);
+                applied
+            }
             Example::Query(text) => {
                 ListQuery::from_pairs(&query::pairs(text).ok()?, leniency)
                     .ok()?
@@ -41,8 +47,9 @@ impl Example {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn every_quirk_is_understood_and_noted() {
-    use Example::{Body, Operations, Patch, Query};
+    use Example::{Body, Operations, Patch, Query, Target};
     let replace = |path: &str, value: Value| {
         Operations(json!([{"op": "replace", "path": path, "value": value}]))
     };
@@ -134,6 +141,7 @@ fn every_quirk_is_understood_and_noted() {
             Operations(json!([{"op": "remove", "path": "emails", "value": [{"value": "x"}]}])),
         ),
         ("leading-slash", replace("/name/givenName", json!("x"))),
+        ("trailing-slash", Target("/scim/v2/Users/?count=1")),
         ("stray-question-mark", Query("aadOptscim062020?count=1")),
     ];
     for (name, example) in &examples {
@@ -192,4 +200,29 @@ fn broken_urns_are_mended_only_where_they_are_broken() {
         assert_eq!(mend_urn(&rt, text), expected, "{text}");
     }
     assert!(pairs("a=%").is_err());
+}
+
+#[test]
+fn request_targets() {
+    for (text, expected) in [
+        ("/scim/v2/Users", ("/scim/v2/Users", "")),
+        ("/scim/v2/Users/", ("/scim/v2/Users", "")),
+        ("/scim/v2/Users//?", ("/scim/v2/Users", "")),
+        (
+            "/scim/v2/Users/1?attributes=a?b/",
+            ("/scim/v2/Users/1", "attributes=a?b/"),
+        ),
+        ("/", ("/", "")),
+        ("", ("", "")),
+    ] {
+        assert_eq!(
+            target(text, Leniency::Lenient, &mut Applied::default()),
+            expected,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        target("/Users/?a", Leniency::Strict, &mut Applied::default()),
+        ("/Users/", "a")
+    );
 }

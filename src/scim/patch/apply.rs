@@ -170,7 +170,12 @@ impl Target<'_> {
             });
             let index = existing.unwrap_or(elements.len());
             if let Some(old) = existing.and_then(|index| elements.get_mut(index)) {
-                merge(self.attribute, old, new)
+                // The same address in another letter case stays as it is stored.
+                let value = old.get("value").cloned();
+                merge(self.attribute, old, new);
+                if let (Some(value), Some(merged)) = (value, old.get_mut("value")) {
+                    *merged = value;
+                }
             } else {
                 alike.push(index);
                 elements.push(new.clone());

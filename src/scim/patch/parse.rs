@@ -163,7 +163,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         if let Some(attribute) = self.rt.attribute(key) {
-            return self.echo_or_push(op, AttributePath::of(&attribute.name), key, value);
+            return self.echo_or_push(op, &AttributePath::of(&attribute.name), key, value);
         }
         if let Some(schema) =
             dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied)
@@ -171,7 +171,8 @@ impl<'a> Parser<'a> {
             return self.extension(op, schema, Some(value));
         }
         if !self.reader.lenient() || is_read_only_elsewhere(self.rt, key) {
-            return self.unknown(key);
+            self.unknown(key);
+            return Ok(());
         }
         if key.eq_ignore_ascii_case(&self.rt.schema.id) {
             if let Value::Object(members) = value {
@@ -184,34 +185,34 @@ impl<'a> Parser<'a> {
         }
         let path = dialect::path(self.rt, key, self.reader.leniency, &mut self.reader.applied);
         let Ok(path) = path else {
-            return self.unknown(key);
+            self.unknown(key);
+            return Ok(());
         };
         if path.sub_attribute.is_some() || path.filter.is_some() || path.schema.is_some() {
             self.reader.applied.note(&dialect::DOTTED_KEY);
         }
-        self.echo_or_push(op, path, key, value)
+        self.echo_or_push(op, &path, key, value)
     }
 
-    fn unknown(&mut self, spelling: &str) -> Result<(), Error> {
+    fn unknown(&mut self, spelling: &str) {
         if !is_read_only_elsewhere(self.rt, spelling) {
             self.reader.ignored.push(spelling.to_owned());
         }
-        Ok(())
     }
 
     fn echo_or_push(
         &mut self,
         op: Op,
-        path: AttributePath,
+        path: &AttributePath,
         spelling: &str,
         value: Value,
     ) -> Result<(), Error> {
-        let resolved = self.rt.resolve(&path);
+        let resolved = self.rt.resolve(path);
         if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
             return Ok(());
         }
-        self.push(op, &path, spelling, Some(value))
+        self.push(op, path, spelling, Some(value))
     }
 
     fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
@@ -229,6 +230,9 @@ impl<'a> Parser<'a> {
             self.reader.leniency,
             &mut self.reader.applied,
         )?;
+        if path.is_schema(&self.rt.schema.id) && op != Op::Remove && self.reader.lenient() {
+            return self.member(op, &self.rt.schema.id, value.unwrap_or_default());
+        }
         if path.attribute.eq_ignore_ascii_case("schemas") && path.filter.is_none() {
             // `schemas` follows from the attributes that the resource has.
             return Ok(());
@@ -256,11 +260,11 @@ impl<'a> Parser<'a> {
                     let spelling = format!("{}:{key}", schema.id);
                     match schema.attribute(&key) {
                         Some(attribute) => {
-                            self.echo_or_push(op, inside(&attribute.name), &spelling, value)?;
+                            self.echo_or_push(op, &inside(&attribute.name), &spelling, value)?;
                         }
                         None => match AttributePath::parse(&spelling) {
                             Ok(path) if self.reader.lenient() => {
-                                self.echo_or_push(op, path, &spelling, value)?;
+                                self.echo_or_push(op, &path, &spelling, value)?;
                             }
                             _ => self.reader.ignored.push(spelling),
                         },

@@ -20,6 +20,7 @@ fn bjensen() -> Value {
     })
 }
 
+#[allow(clippy::needless_pass_by_value)]
 fn patched(
     rt: &ResourceType,
     mut resource: Value,
@@ -573,6 +574,64 @@ fn members_are_added_once_and_removed_by_value() {
     )
     .unwrap_err();
     assert_eq!(error.scim_type, Some(ScimType::Mutability));
+}
+
+#[test]
+fn value_paths_that_select_nothing_make_an_element() {
+    let emails = |path: &str, value: Value| {
+        user(json!([{"op": "replace", "path": path, "value": value}]))["emails"].clone()
+    };
+    let with = |element: Value| {
+        let mut emails = bjensen()["emails"].clone();
+        emails.as_array_mut().unwrap().push(element);
+        emails
+    };
+    let other = json!({"type": "other", "value": "o@example.com"});
+    assert_eq!(
+        emails("emails[type eq \"other\"].value", json!("o@example.com")),
+        with(other.clone())
+    );
+    assert_eq!(
+        emails("emails[type eq other]", json!({"value": "o@example.com"})),
+        with(other.clone())
+    );
+    assert_eq!(
+        emails("emails[type eq \"other\"]", json!("o@example.com")),
+        with(other)
+    );
+    let primary = emails(
+        "emails[primary eq \"True\" and type eq \"other\"].value",
+        json!("o@example.com"),
+    );
+    assert_eq!(primary[0]["primary"], false);
+    assert_eq!(
+        primary[2],
+        json!({"type": "other", "primary": true, "value": "o@example.com"})
+    );
+}
+
+#[test]
+fn the_core_schema_may_be_named() {
+    let expected = changed(|u| u["title"] = json!("x"));
+    for operation in [
+        json!({"op": "replace", "path": format!("{}:title", core::USER), "value": "x"}),
+        json!({"op": "replace", "path": core::USER, "value": {"title": "x"}}),
+        json!({"op": "replace", "value": {core::USER: {"title": "x"}}}),
+    ] {
+        assert_eq!(user(json!([operation.clone()])), expected, "{operation}");
+    }
+}
+
+#[test]
+fn what_is_stored_keeps_its_letter_case() {
+    let user = user(
+        json!([{"op": "add", "path": "emails", "value": [{"value": "BABS@EXAMPLE.ORG", "display": "Babs"}]}]),
+    );
+    assert_eq!(
+        user["emails"][1],
+        json!({"type": "home", "value": "babs@example.org", "display": "Babs"})
+    );
+    assert_eq!(user["emails"].as_array().unwrap().len(), 2);
 }
 
 mod properties {
