@@ -19,7 +19,7 @@ use tokio::sync::Barrier;
 
 /// Answers every request with what it received, as JSON. Headers of the request ask for more: `x-status` for this
 /// status, `x-reply-size` for a body of as many `x`, `x-together` to wait for as many requests.
-pub struct Upstream {
+pub(crate) struct Upstream {
     address: SocketAddr,
     runtime: Option<Runtime>,
 }
@@ -28,7 +28,7 @@ pub struct Upstream {
 struct Gathering(std::sync::Mutex<BTreeMap<usize, Arc<Barrier>>>);
 
 impl Upstream {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
@@ -45,11 +45,11 @@ impl Upstream {
         }
     }
 
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         self.address.to_string()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }
@@ -103,14 +103,14 @@ async fn echo(
 }
 
 /// An address that nothing listens on.
-pub fn closed() -> SocketAddr {
+pub(crate) fn closed() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap()
 }
 
 /// Accepts one connection, reads the head of a request, and answers it with `reply` as it is. Then it closes the
 /// connection or, to `hold` it, waits until the peer does; that it is over is told to the receiver.
-pub fn raw(reply: &'static str, hold: bool) -> (SocketAddr, Receiver<()>) {
+pub(crate) fn raw(reply: &'static str, hold: bool) -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let (over, receiver) = channel();
