@@ -25,7 +25,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use wasmtime::component::{Component, Linker};
@@ -59,7 +59,11 @@ impl WasiServer {
     ///
     /// Fails if the component does not compile, or imports what a WASI 0.3 HTTP host does not have. A
     /// mapping with mistakes does not fail here: the component answers with them, as in any host.
-    pub fn start(component: &Path, mapping: &Path, env: &[(String, String)]) -> anyhow::Result<Self> {
+    pub fn start(
+        component: &Path,
+        mapping: &Path,
+        env: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let service = load(component)?;
         let copy = TempDir::new().context("cannot make a directory for the mapping")?;
         let mount = if mapping.is_dir() {
@@ -88,7 +92,9 @@ impl WasiServer {
         let thread = std::thread::Builder::new()
             .name("wasi-http".to_owned())
             .spawn(move || {
+                let log = workers.log.clone();
                 runtime.block_on(accept(listener, ProxyHandler::new(workers), stopped));
+                log.close();
                 runtime.shutdown_timeout(DRAIN);
             })?;
         Ok(WasiServer {
@@ -152,7 +158,7 @@ pub fn run_case(
         log: log.clone(),
     });
     let request = incoming(request)?;
-    let runtime = Runtime::new()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         let mut answer = pin!(async {
             let (parts, body) = handler.handle((), request).await?.into_parts();
@@ -173,8 +179,10 @@ pub fn run_case(
             }
         }
     });
+    let answer = answer.map_err(|error| anyhow::anyhow!("{error:?}\n{}", log.text()));
+    log.close();
     runtime.shutdown_background();
-    answer.map_err(|error| anyhow::anyhow!("{error:?}\n{}", log.text()))
+    answer
 }
 
 fn incoming(request: Request) -> anyhow::Result<http::Request<WasiBody>> {
@@ -284,7 +292,8 @@ async fn serve(
         Ok(response) => response,
         Err(error) => {
             eprintln!("the component failed: {error:?}");
-            let body = Full::from("the component failed\n").map_err(wasmtime_wasi_http::Error::from);
+            let body =
+                Full::from("the component failed\n").map_err(wasmtime_wasi_http::Error::from);
             let mut response = http::Response::new(body.boxed_unsync());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response

@@ -19,7 +19,9 @@ use serde_json::json;
 use spin_sdk::http::{FromResponse, IncomingMessage, Uri};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
-use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, HeaderError, Method, Scheme, Trailers};
+use spin_sdk::wasip3::http::types::{
+    self, ErrorCode, Fields, HeaderError, Method, Scheme, Trailers,
+};
 use spin_sdk::wasip3::http_compat::IncomingBody;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader};
@@ -175,7 +177,9 @@ fn mapping(environment: &Environment) -> Result<(String, String), String> {
 fn origin(upstream: &str) -> Result<Origin, String> {
     const EXPECTED: &str = "the application's origin, such as `http://127.0.0.1:8080`";
     if upstream.trim().is_empty() {
-        return Err(format!("`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"));
+        return Err(format!(
+            "`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"
+        ));
     }
     if upstream.contains('@') {
         return Err(format!(
@@ -232,7 +236,10 @@ async fn answer(
             Output::Respond(response) => return Ok(response),
             Output::Waiting => {
                 let Some((id, reply)) = pending.next().await else {
-                    return Ok(scim_error(500, "the request waits for a reply that nothing will bring"));
+                    return Ok(scim_error(
+                        500,
+                        "the request waits for a reply that nothing will bring",
+                    ));
                 };
                 exchange.handle_reply(
                     id,
@@ -347,7 +354,12 @@ fn text_headers(headers: &spin_sdk::http::HeaderMap) -> Vec<(String, String)> {
 }
 
 fn outgoing_request(origin: &Origin, request: Request) -> Result<types::Request, ErrorCode> {
-    let headers = fields(request.headers, &request.body).map_err(|error| match error {
+    // A body of unknown length would be sent in chunks, even an empty one.
+    let length = match request.method.as_str() {
+        "GET" | "HEAD" if request.body.is_empty() => None,
+        _ => Some(request.body.len()),
+    };
+    let headers = fields(request.headers, length).map_err(|error| match error {
         HeaderError::SizeExceeded => ErrorCode::HttpRequestHeaderSectionSize(None),
         _ => ErrorCode::ConfigurationError,
     })?;
@@ -376,8 +388,14 @@ fn outgoing_request(origin: &Origin, request: Request) -> Result<types::Request,
 
 /// `method` is the request's: the answer to HEAD has the head of a response only.
 fn outgoing_response(response: Response, method: &str) -> Result<types::Response, ErrorCode> {
-    let body = if method == "HEAD" { Vec::new() } else { response.body };
-    let headers = fields(response.headers, &body)
+    let (body, length) = match (method, response.status) {
+        ("HEAD", _) | (_, 204 | 304) => (Vec::new(), None),
+        _ => {
+            let length = response.body.len();
+            (response.body, Some(length))
+        }
+    };
+    let headers = fields(response.headers, length)
         .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (contents, trailers) = contents(body);
     let (outgoing, _transmission) = types::Response::new(headers, contents, trailers);
@@ -387,14 +405,14 @@ fn outgoing_response(response: Response, method: &str) -> Result<types::Response
     Ok(outgoing)
 }
 
-fn fields(headers: Vec<(String, String)>, body: &[u8]) -> Result<Fields, HeaderError> {
+fn fields(headers: Vec<(String, String)>, length: Option<usize>) -> Result<Fields, HeaderError> {
     let mut fields: Vec<(String, Vec<u8>)> = headers
         .into_iter()
-        .filter(|(name, _)| !HOST_FIELDS.contains(&name.as_str()))
+        .filter(|(name, _)| !HOST_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)))
         .map(|(name, value)| (name, value.into_bytes()))
         .collect();
-    if !body.is_empty() {
-        let length = body.len().to_string().into_bytes();
+    if let Some(length) = length {
+        let length = length.to_string().into_bytes();
         fields.push(("content-length".to_owned(), length));
     }
     Fields::from_list(&fields)
@@ -430,7 +448,10 @@ fn scim_error(status: u16, detail: &str) -> Response {
     });
     Response {
         status,
-        headers: vec![("content-type".to_owned(), "application/scim+json".to_owned())],
+        headers: vec![(
+            "content-type".to_owned(),
+            "application/scim+json".to_owned(),
+        )],
         body: body.to_string().into_bytes(),
     }
 }

@@ -46,7 +46,10 @@ async fn send(mut request: http::Request<WasiBody>) -> Sent {
             "the embedded host speaks plain HTTP only".to_owned(),
         )));
     }
-    let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
+    let authority = request
+        .uri()
+        .authority()
+        .ok_or(Error::HttpRequestUriInvalid)?;
     let address = match authority.port() {
         Some(_) => authority.to_string(),
         None => format!("{authority}:80"),
@@ -86,14 +89,20 @@ async fn intercept(calls: mpsc::UnboundedSender<Call>, request: http::Request<Wa
     };
     let (respond, reply) = oneshot::channel();
     let gone = |_| Error::ConnectionTerminated;
-    calls.send((request, respond)).map_err(|_| Error::ConnectionTerminated)?;
+    calls
+        .send((request, respond))
+        .map_err(|_| Error::ConnectionTerminated)?;
     let reply = reply.await.map_err(gone)?.map_err(|reason| match reason {
         Unreachable::Timeout => Error::HttpResponseTimeout,
         Unreachable::Connection => Error::ConnectionRefused,
         Unreachable::Denied => Error::HttpRequestDenied,
         Unreachable::TooLarge => Error::HttpResponseBodySize(None),
     })?;
-    let Response { status, headers, body } = reply;
+    let Response {
+        status,
+        headers,
+        body,
+    } = reply;
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);

@@ -4,6 +4,7 @@ use std::future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -88,7 +89,9 @@ impl HandlerState for Workers {
             proxy: Proxy::P3(service),
             view: WasiHttpView::http,
             expiration: Expiration(Box::pin(sleep(IDLE))),
-            state: Worker,
+            state: Worker {
+                log: self.log.clone(),
+            },
         })
     }
 }
@@ -114,7 +117,9 @@ impl WorkerExpiration for Expiration {
     }
 }
 
-pub(super) struct Worker;
+pub(super) struct Worker {
+    log: Log,
+}
 
 impl WorkerState for Worker {
     type StoreData = Host;
@@ -141,15 +146,17 @@ impl WorkerState for Worker {
 
     fn drop(&self, _: Store<Host>, result: wasmtime::Result<()>) {
         if let Err(error) = result {
-            eprintln!("an instance of the component failed: {error:?}");
+            self.log
+                .write(format!("an instance of the component failed: {error:?}\n").as_bytes());
         }
     }
 }
 
-/// What instances write to their standard error: the end of it is kept.
+/// What instances write to their standard error, and how they fail: the end of it is kept.
 #[derive(Clone, Default)]
 pub(super) struct Log {
     kept: Arc<Mutex<Vec<u8>>>,
+    closed: Arc<AtomicBool>,
     echo: bool,
 }
 
@@ -161,6 +168,24 @@ impl Log {
         Log {
             echo: true,
             ..Log::default()
+        }
+    }
+
+    /// Ignores everything from here on: instances that are cut off as their host stops are not failures.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let surplus = kept.len().saturating_sub(Log::KEPT);
+        kept.drain(..surplus);
+        if self.echo {
+            eprint!("{}", String::from_utf8_lossy(bytes));
         }
     }
 
@@ -183,14 +208,12 @@ impl StdoutStream for Log {
 }
 
 impl AsyncWrite for Log {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(bytes);
-        let surplus = kept.len().saturating_sub(Log::KEPT);
-        kept.drain(..surplus);
-        if self.echo {
-            eprint!("{}", String::from_utf8_lossy(bytes));
-        }
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
