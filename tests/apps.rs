@@ -11,7 +11,7 @@ use support::apps::synapse::Synapse;
 
 #[test]
 fn keystone() {
-    let keystone = Keystone::start_with(3).unwrap();
+    let keystone = Keystone::start_with(5).unwrap();
     let body =
         json!({ "user": { "name": "ada", "email": "ada@example.com", "externalId": "e-1" } });
     let created = keystone.post("/v3/users", &body).unwrap();

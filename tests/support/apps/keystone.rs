@@ -1,9 +1,10 @@
 //! OpenStack Keystone: users and groups behind a token that a login call returns in a header.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use reqwest::blocking::Client;
 use scim_edge::cli::pypi;
 use serde_json::{Value, json};
@@ -41,8 +42,8 @@ impl Keystone {
         let directory = directory("keystone")?;
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
-        configure(&directory, port, token_seconds)?;
-        bootstrap(&bin, &directory, &url)?;
+        configure(directory.path(), port, token_seconds)?;
+        copy_state(&bootstrapped(&bin)?, directory.path())?;
         // Keystone reads the command line as its own, so gunicorn finds its settings in a file.
         let mut command = Command::new(bin.join("gunicorn"));
         command
@@ -75,7 +76,7 @@ impl Keystone {
         }})
     }
 
-    /// A client with a token of its own, fresh at each call: it must outlive any token lifetime.
+    /// A client with a fresh token, good for as long as tokens last.
     pub fn native(&self) -> anyhow::Result<Native> {
         let url = format!("{}/v3/auth/tokens", self.url);
         let response = Client::builder()
@@ -96,32 +97,44 @@ impl Keystone {
 
     /// Reads `path` as the administrator.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.native()?.call("GET", path, None)
+        self.call("GET", path, None)
     }
 
     /// Creates at `path` as the administrator.
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.native()?.call("POST", path, Some(body))
+        self.call("POST", path, Some(body))
     }
 
     /// Changes `path` as the administrator.
     pub fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.native()?.call("PATCH", path, Some(body))
+        self.call("PATCH", path, Some(body))
     }
 
     /// Puts `path`, a membership, in its place as the administrator.
     pub fn put(&self, path: &str) -> anyhow::Result<Value> {
-        self.native()?.call("PUT", path, None)
+        self.call("PUT", path, None)
     }
 
     /// Deletes `path` as the administrator.
     pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
-        self.native()?.call("DELETE", path, None)
+        self.call("DELETE", path, None)
+    }
+
+    /// A token that lasts seconds may have expired before a busy machine has used it.
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        for _ in 0..5 {
+            let (status, answer) = self.native()?.send(method, path, body)?;
+            match status {
+                200..=299 => return Ok(answer),
+                401 => {}
+                _ => bail!("{method} {path}: {status} {answer}"),
+            }
+        }
+        bail!("{method} {path}: every token was refused")
     }
 }
 
-fn configure(directory: &TempDir, port: u16, token_seconds: u32) -> anyhow::Result<()> {
-    let path = directory.path();
+fn configure(path: &Path, port: u16, token_seconds: u32) -> anyhow::Result<()> {
     let here = path.display();
     // The cheapest hash that bcrypt knows: a test waits for every password.
     let keystone = format!(
@@ -149,7 +162,7 @@ fn configure(directory: &TempDir, port: u16, token_seconds: u32) -> anyhow::Resu
          enforce_scope = true\n\
          enforce_new_defaults = true\n"
     );
-    std::fs::write(path.join("keystone.conf"), keystone)?;
+    fs::write(path.join("keystone.conf"), keystone)?;
     let gunicorn = format!(
         "wsgi_app = 'keystone.wsgi.api:application'\n\
          bind = '127.0.0.1:{port}'\n\
@@ -157,30 +170,58 @@ fn configure(directory: &TempDir, port: u16, token_seconds: u32) -> anyhow::Resu
          threads = 4\n\
          control_socket_disable = True\n"
     );
-    std::fs::write(path.join("gunicorn.conf.py"), gunicorn)?;
+    fs::write(path.join("gunicorn.conf.py"), gunicorn)?;
     Ok(())
 }
 
-/// Makes the database, the keys, and the administrator.
-fn bootstrap(bin: &Path, directory: &TempDir, url: &str) -> anyhow::Result<()> {
-    let endpoint = format!("{url}/v3/");
-    let bootstrap = [
-        "bootstrap",
-        "--bootstrap-password",
-        PASSWORD,
-        "--bootstrap-admin-url",
-        &endpoint,
-    ];
-    let steps: [&[&str]; 4] = [
-        &["db_sync"],
-        &["fernet_setup"],
-        &["credential_setup"],
-        &bootstrap,
-    ];
-    for step in steps {
+/// A directory with a database, keys, and an administrator: made once beside the installation, as it takes
+/// longer than everything else.
+fn bootstrapped(bin: &Path) -> anyhow::Result<PathBuf> {
+    let installation = bin.parent().context("an installation has a directory")?;
+    let state = installation.join(format!("state-{PASSWORD}"));
+    if state.is_dir() {
+        return Ok(state);
+    }
+    let directory = TempDir::new_in(installation)?;
+    configure(directory.path(), 0, DAY)?;
+    let manage = |arguments: &[&str]| {
         let mut command = Command::new(bin.join("keystone-manage"));
-        command.args(["--config-file", "keystone.conf"]).args(step);
-        run(&mut command, directory.path())?;
+        command
+            .args(["--config-file", "keystone.conf"])
+            .args(arguments);
+        run(&mut command, directory.path())
+    };
+    let (user, group) = (id("-un")?, id("-gn")?);
+    manage(&["db_sync"])?;
+    for step in ["fernet_setup", "credential_setup"] {
+        manage(&[step, "--keystone-user", &user, "--keystone-group", &group])?;
+    }
+    manage(&["bootstrap", "--bootstrap-password", PASSWORD])?;
+    // Another process may have been faster, and then its state is as good.
+    if fs::rename(directory.keep(), &state).is_err() && !state.is_dir() {
+        bail!("cannot make `{}`", state.display());
+    }
+    Ok(state)
+}
+
+/// Copies what [`bootstrapped`] made, but for the configuration and the logs.
+fn copy_state(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::copy(from.join("keystone.db"), to.join("keystone.db"))?;
+    for keys in ["fernet", "credential"] {
+        fs::create_dir(to.join(keys))?;
+        for key in fs::read_dir(from.join(keys))? {
+            let key = key?;
+            fs::copy(key.path(), to.join(keys).join(key.file_name()))?;
+        }
     }
     Ok(())
+}
+
+/// The name of the user or the group that this process runs as.
+fn id(flag: &str) -> anyhow::Result<String> {
+    let output = Command::new("id")
+        .arg(flag)
+        .output()
+        .context("cannot run `id`")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
