@@ -13,23 +13,20 @@ use support::conformance::{scim_sanity, scim2_tester};
 const TOKEN: &str = "tools-test-token";
 
 /// The server, which stops when it is dropped, and its URL.
-fn reference() -> (Server, String) {
-    let bin = pypi::venv(
-        "scim2-server",
-        &requirements(include_str!("support/scim2-server.txt")),
-    )
-    .unwrap();
-    let port = free_port().unwrap();
+fn reference() -> anyhow::Result<(Server, String)> {
+    let requirements = requirements(include_str!("support/scim2-server.txt"));
+    let bin = pypi::venv("scim2-server", &requirements)?;
+    let port = free_port()?;
     let mut command = Command::new(bin.join("scim2-server"));
     command.args(["--port", &port.to_string(), "--bearer-token", TOKEN]);
     let origin = format!("http://127.0.0.1:{port}");
-    let server = Server::start(directory("scim2-server").unwrap(), &command, &origin).unwrap();
-    (server, format!("{origin}/v2"))
+    let server = Server::start(directory("scim2-server")?, &command, &origin)?;
+    Ok((server, format!("{origin}/v2")))
 }
 
 #[test]
 fn a_conforming_server_has_no_errors() {
-    let (_server, url) = reference();
+    let (_server, url) = reference().unwrap();
     let report = scim2_tester(&url, TOKEN).unwrap();
     assert_eq!(
         (report.passed, report.errors),
@@ -46,7 +43,7 @@ fn a_conforming_server_has_no_errors() {
 
 #[test]
 fn deviations_are_errors() {
-    let (_server, url) = reference();
+    let (_server, url) = reference().unwrap();
     // This server answers a PATCH with 204, which scim-sanity holds against it, in four places.
     let report = scim_sanity(&url, TOKEN).unwrap();
     assert_eq!((report.passed, report.errors), (24, 4), "{}", report.output);

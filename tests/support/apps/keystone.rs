@@ -1,4 +1,4 @@
-//! OpenStack Keystone: users and groups behind a token that a login call returns in a header.
+//! Keystone, the identity service of `OpenStack`: users and groups behind a token that a login call returns in a header.
 
 use std::fs;
 use std::path::{Path, PathBuf};
