@@ -358,7 +358,7 @@ fn too_many_requests(retry_after: RetryAfter) -> Response {
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     match retry_after {
         RetryAfter::Seconds(seconds) => {
-            headers.push(("retry-after".to_owned(), seconds.to_string()))
+            headers.push(("retry-after".to_owned(), seconds.to_string()));
         }
         RetryAfter::Date(seconds) => match http_date(seconds) {
             Ok(date) => headers.push(("retry-after".to_owned(), date)),

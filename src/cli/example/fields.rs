@@ -33,9 +33,9 @@ pub(super) fn parse(input: &Map<String, Value>, creating: bool) -> Result<Change
     let mut problems = Vec::new();
     for (field, value) in input {
         if let Some(column) = TEXT.iter().copied().find(|known| known == field) {
-            match text(value) {
-                Some(text) => drop(changes.insert(column, text)),
-                None => problems.push(Problem::invalid(field)),
+            match text(field, value) {
+                Ok(text) => drop(changes.insert(column, text)),
+                Err(problem) => problems.push(problem),
             }
         } else if field == "status" {
             match value.as_str() {
@@ -77,12 +77,12 @@ pub(super) fn parse(input: &Map<String, Value>, creating: bool) -> Result<Change
     }
 }
 
-/// The text of a string or null that is not too long; `None` for anything else.
-pub(super) fn text(value: &Value) -> Option<Option<String>> {
+/// The text of a string that is not too long, or of null; anything else is invalid.
+pub(super) fn text(field: &str, value: &Value) -> Result<Option<String>, Problem> {
     match value {
-        Value::Null => Some(None),
-        Value::String(text) if text.chars().count() <= MAX_LENGTH => Some(Some(text.clone())),
-        _ => None,
+        Value::Null => Ok(None),
+        Value::String(text) if text.chars().count() <= MAX_LENGTH => Ok(Some(text.clone())),
+        _ => Err(Problem::invalid(field)),
     }
 }
 
@@ -96,9 +96,9 @@ fn dept(value: &Value, changes: &mut Changes, problems: &mut Vec<Problem>) {
                     problems.push(Problem::unknown_field(&path));
                     continue;
                 };
-                match text(value) {
-                    Some(text) => drop(changes.insert(column, text)),
-                    None => problems.push(Problem::invalid(&path)),
+                match text(&path, value) {
+                    Ok(text) => drop(changes.insert(column, text)),
+                    Err(problem) => problems.push(problem),
                 }
             }
         }

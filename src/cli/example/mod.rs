@@ -31,6 +31,7 @@
 //! and `/_test/log` (`GET`, `DELETE`; see [`Call`]).
 
 mod calls;
+mod extract;
 mod failure;
 mod faults;
 mod fields;
@@ -63,7 +64,7 @@ pub const BASE: &str = "/api/v2";
 pub struct Options {
     /// The loopback port to listen on; 0 for one that is free.
     pub port: u16,
-    /// The SQLite file, made where there is none; in memory without one.
+    /// The `SQLite` file, made where there is none; in memory without one.
     pub database: Option<PathBuf>,
     /// What requests must carry in `X-Api-Key`.
     pub api_key: String,

@@ -1,11 +1,9 @@
 //! The application's routes, and the switches for tests.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -15,14 +13,13 @@ use rusqlite::types::Value as Sql;
 use serde_json::{Map, Value, json};
 
 use super::calls::Call;
+use super::extract::{Fields, Id, Params};
 use super::failure::{Failure, Problem};
 use super::faults::{self, Fault};
 use super::store::{Condition, Listed, Page, key};
 use super::{BASE, Shared, fields};
 
 const MAX_BODY: usize = 2 << 20;
-const MAX_PER_PAGE: i64 = 100;
-const DEFAULT_PER_PAGE: i64 = 25;
 const MIN_PASSWORD: usize = 8;
 
 type App = State<Arc<Shared>>;
@@ -86,7 +83,7 @@ async fn list_users(State(app): App, query: Params) -> Answer {
             .map(|status| ("status", Sql::Text(status.to_owned()))),
     );
     let page = query.page()?;
-    listed(app.store.users(conditions, page)?, page)
+    Ok(listed(&app.store.users(conditions, page)?, page))
 }
 
 async fn create_user(State(app): App, Fields(body): Fields) -> Answer {
@@ -95,11 +92,11 @@ async fn create_user(State(app): App, Fields(body): Fields) -> Answer {
     };
     let user = user.as_object().ok_or_else(|| Problem::invalid("user"))?;
     let changes = fields::parse(user, true).map_err(Failure::Invalid)?;
-    shown(StatusCode::CREATED, &app.store.create_user(changes)?)
+    Ok(shown(StatusCode::CREATED, &app.store.create_user(changes)?))
 }
 
 async fn show_user(State(app): App, Id(id): Id) -> Answer {
-    shown(StatusCode::OK, &app.store.user(id)?)
+    Ok(shown(StatusCode::OK, &app.store.user(id)?))
 }
 
 async fn update_user(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
@@ -109,12 +106,12 @@ async fn update_user(State(app): App, Id(id): Id, Fields(body): Fields) -> Answe
     };
     app.store.user(id)?;
     let changes = fields::parse(user, false).map_err(Failure::Invalid)?;
-    shown(StatusCode::OK, &app.store.update_user(id, changes)?)
+    Ok(shown(StatusCode::OK, &app.store.update_user(id, changes)?))
 }
 
 async fn delete_user(State(app): App, Id(id): Id) -> Answer {
     app.store.delete_user(id)?;
-    done()
+    Ok(done())
 }
 
 async fn suspend(State(app): App, Id(id): Id) -> Answer {
@@ -128,7 +125,7 @@ async fn unsuspend(State(app): App, Id(id): Id) -> Answer {
 fn set_status(app: &Shared, id: i64, status: &str) -> Answer {
     app.store
         .update_user(id, [("status", Some(status.to_owned()))].into())?;
-    done()
+    Ok(done())
 }
 
 async fn set_password(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
@@ -140,7 +137,7 @@ async fn set_password(State(app): App, Id(id): Id, Fields(body): Fields) -> Answ
         None | Some(Value::Null) => Err(Problem::blank("password").into()),
         Some(Value::String(password)) if password.chars().count() >= MIN_PASSWORD => {
             app.store.set_password(id, password)?;
-            done()
+            Ok(done())
         }
         Some(Value::String(_)) => {
             let what = format!("is too short (minimum is {MIN_PASSWORD} characters)");
@@ -152,7 +149,7 @@ async fn set_password(State(app): App, Id(id): Id, Fields(body): Fields) -> Answ
 
 async fn list_groups_of_user(State(app): App, Id(id): Id, query: Params) -> Answer {
     let page = query.page()?;
-    listed(app.store.groups_of_user(id, page)?, page)
+    Ok(listed(&app.store.groups_of_user(id, page)?, page))
 }
 
 async fn list_groups(State(app): App, query: Params) -> Answer {
@@ -160,32 +157,30 @@ async fn list_groups(State(app): App, query: Params) -> Answer {
         .text("name")
         .map(|name| ("name_key", Sql::Text(key(name))));
     let page = query.page()?;
-    listed(
-        app.store.groups(condition.into_iter().collect(), page)?,
-        page,
-    )
+    let conditions = condition.into_iter().collect();
+    Ok(listed(&app.store.groups(conditions, page)?, page))
 }
 
 async fn create_group(State(app): App, Fields(body): Fields) -> Answer {
     let name = group_name(&body)?.ok_or_else(|| Problem::blank("name"))?;
-    shown(StatusCode::CREATED, &app.store.create_group(&name)?)
+    Ok(shown(StatusCode::CREATED, &app.store.create_group(&name)?))
 }
 
 async fn show_group(State(app): App, Id(id): Id) -> Answer {
-    shown(StatusCode::OK, &app.store.group(id)?)
+    Ok(shown(StatusCode::OK, &app.store.group(id)?))
 }
 
 async fn rename_group(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
     let group = app.store.group(id)?;
     match group_name(&body)? {
-        Some(name) => shown(StatusCode::OK, &app.store.rename_group(id, &name)?),
-        None => shown(StatusCode::OK, &group),
+        Some(name) => Ok(shown(StatusCode::OK, &app.store.rename_group(id, &name)?)),
+        None => Ok(shown(StatusCode::OK, &group)),
     }
 }
 
 async fn delete_group(State(app): App, Id(id): Id) -> Answer {
     app.store.delete_group(id)?;
-    done()
+    Ok(done())
 }
 
 async fn list_memberships(State(app): App, Id(id): Id, query: Params) -> Answer {
@@ -194,7 +189,7 @@ async fn list_memberships(State(app): App, Id(id): Id, query: Params) -> Answer 
         Some(text) => Some(text.parse().map_err(|_| Problem::invalid("user_id"))?),
     };
     let page = query.page()?;
-    listed(app.store.memberships(id, user, page)?, page)
+    Ok(listed(&app.store.memberships(id, user, page)?, page))
 }
 
 async fn add_member(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
@@ -208,7 +203,7 @@ async fn add_member(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer
         Some(value) => value.as_i64(),
     };
     let user = user.ok_or_else(|| Problem::invalid("user_id"))?;
-    shown(StatusCode::CREATED, &app.store.add_member(id, user)?)
+    Ok(shown(StatusCode::CREATED, &app.store.add_member(id, user)?))
 }
 
 async fn remove_member(State(app): App, Path((id, key)): Path<(String, String)>) -> Answer {
@@ -216,7 +211,7 @@ async fn remove_member(State(app): App, Path((id, key)): Path<(String, String)>)
     app.store.group(id)?;
     let key = key.parse().map_err(|_| Failure::not_found("membership"))?;
     app.store.remove_member(id, key)?;
-    done()
+    Ok(done())
 }
 
 async fn nothing_here() -> Failure {
@@ -240,7 +235,7 @@ async fn set_faults(State(app): App, body: Bytes) -> Answer {
     let faults =
         serde_json::from_slice(&body).map_err(|error| Failure::malformed(error.to_string()))?;
     app.faults.set(faults);
-    done()
+    Ok(done())
 }
 
 async fn clear_faults(State(app): App) -> StatusCode {
@@ -286,19 +281,13 @@ async fn observe(State(app): App, request: Request, next: Next) -> Response {
         body: recorded(bytes),
         status: None,
     });
-    let response = match body {
-        Ok(body) => {
-            let taken = app.faults.take(parts.method.as_str(), &target);
-            faults::answer(
-                taken,
-                next.run(Request::from_parts(parts, Body::from(body))),
-            )
-            .await
-        }
-        Err(_) => {
-            let message = format!("a body has at most {MAX_BODY} bytes");
-            Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).into_response()
-        }
+    let response = if let Ok(body) = body {
+        let faults = app.faults.take(parts.method.as_str(), &target);
+        let work = next.run(Request::from_parts(parts, Body::from(body)));
+        faults::answer(faults, work).await
+    } else {
+        let message = format!("a body has at most {MAX_BODY} bytes");
+        Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).into_response()
     };
     let sent = response
         .extensions()
@@ -336,110 +325,21 @@ fn group_name(body: &Map<String, Value>) -> Result<Option<String>, Failure> {
     let Some(name) = body.get("name") else {
         return Ok(None);
     };
-    match fields::text(name) {
-        Some(Some(name)) if !name.trim().is_empty() => Ok(Some(name)),
-        Some(_) => Err(Problem::blank("name").into()),
-        None => Err(Problem::invalid("name").into()),
+    match fields::text("name", name)? {
+        Some(name) if !name.trim().is_empty() => Ok(Some(name)),
+        _ => Err(Problem::blank("name").into()),
     }
 }
 
-fn shown(status: StatusCode, data: &Value) -> Answer {
-    Ok((status, Json(json!({ "data": data }))).into_response())
+fn shown(status: StatusCode, data: &Value) -> Response {
+    (status, Json(json!({ "data": data }))).into_response()
 }
 
-fn listed(list: Listed, page: Page) -> Answer {
+fn listed(list: &Listed, page: Page) -> Response {
     let meta = json!({ "total": list.total, "page": page.number, "per_page": page.size });
-    Ok(Json(json!({ "data": list.rows, "meta": meta })).into_response())
+    Json(json!({ "data": list.rows, "meta": meta })).into_response()
 }
 
-fn done() -> Answer {
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The number in the path; anything else is the id of nothing.
-struct Id(i64);
-
-impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Failure;
-
-    async fn from_request_parts(
-        parts: &mut axum::http::request::Parts,
-        state: &S,
-    ) -> Result<Self, Failure> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let id = path.ok().and_then(|Path(text)| text.parse().ok());
-        id.map(Id).ok_or_else(|| Failure::not_found("resource"))
-    }
-}
-
-/// The query parameters; of one that is given twice, the last.
-struct Params(HashMap<String, String>);
-
-impl Params {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    fn page(&self) -> Result<Page, Problem> {
-        let number = |name: &str, default: i64| match self.text(name) {
-            None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| *number >= 1)
-                .ok_or_else(|| Problem::invalid(name)),
-        };
-        Ok(Page {
-            number: number("page", 1)?,
-            size: number("per_page", DEFAULT_PER_PAGE)?.min(MAX_PER_PAGE),
-        })
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = Failure;
-
-    async fn from_request_parts(
-        parts: &mut axum::http::request::Parts,
-        state: &S,
-    ) -> Result<Self, Failure> {
-        let query: Result<Query<_>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        match query {
-            Ok(Query(params)) => Ok(Params(params)),
-            Err(rejection) => Err(Failure::malformed(rejection.body_text())),
-        }
-    }
-}
-
-/// A body that is a JSON object and says so.
-struct Fields(Map<String, Value>);
-
-impl<S: Send + Sync> FromRequest<S> for Fields {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let media_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = media_type
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default()
-            .trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
-            let message = "a body must be `application/json`".to_owned();
-            return Err(Failure::Status(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                message,
-            ));
-        }
-        let bytes: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|rejection| Failure::malformed(rejection.body_text()))?;
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Fields(fields)),
-            Ok(_) => Err(Failure::malformed("a body must be a JSON object")),
-            Err(error) => Err(Failure::malformed(format!("the body is not JSON: {error}"))),
-        }
-    }
+fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }

@@ -141,13 +141,14 @@ impl Store {
         if !changes.is_empty() {
             let (columns, mut values) = keyed(changes);
             values.push(Sql::Integer(id));
-            let set: String = columns
+            let set: Vec<String> = columns
                 .iter()
-                .map(|column| format!("{column} = ?, "))
+                .map(|column| format!("{column} = ?"))
                 .collect();
+            let set = set.join(", ");
             transaction
                 .prepare_cached(&format!(
-                    "UPDATE users SET {set}updated_at = unixepoch() WHERE id = ?"
+                    "UPDATE users SET {set}, updated_at = unixepoch() WHERE id = ?"
                 ))?
                 .execute(params_from_iter(values))?;
         }

@@ -308,6 +308,14 @@ fn bodies_are_checked() {
             "{method} {path} {body}"
         );
     }
+    assert_eq!(t.app.users().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_no_request_of_the_api_is_refused() {
+    let t = Tester::start();
+    let id = t.user("first");
+    let user = format!("/users/{id}");
     let json = "application/json";
     for (media_type, body, expected) in [
         (json, "{", 400),

@@ -1,0 +1,4 @@
+//! What several test crates share.
+
+pub mod apps;
+pub mod conformance;
