@@ -253,7 +253,8 @@ impl Target<'_> {
 
     fn nothing_selected(&self, elements: Option<&mut Vec<Value>>) -> Result<(), Error> {
         let operation = self.operation;
-        if operation.create && operation.op == Op::Remove {
+        let gone = operation.create || operation.path.filter.is_none();
+        if operation.op == Op::Remove && gone {
             return Ok(());
         }
         let none = || Error::no_target(format!("`{}` selects nothing", operation.path));
