@@ -93,8 +93,9 @@ impl Tour<'_> {
         let response = request.send().context("the demo does not answer")?;
         let status = response.status().as_u16();
         let text = response.text()?;
-        for line in self.demo.app().log().lines() {
-            println!("  native  {line}");
+        for call in self.demo.app().log().all() {
+            let body = if call.body.is_null() { String::new() } else { call.body.to_string() };
+            println!("  native  {} {} {body}", call.method, call.target);
         }
         println!("  answer  {status} {text}");
         if status != expected {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::native::{is_absent, noun, unfit};
-use super::read::{Current, with_members};
-use super::{Answer, Context};
-use crate::exchange::Request;
+use super::read::Current;
+use super::{Answer, Context, members};
+use crate::exchange::{Request, Response};
 use crate::mapping::errors::not_understood;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::paging::{Page, Paging, Walk};
@@ -46,8 +46,14 @@ pub(super) async fn list(
     };
     let page = complete(context, resource, list, query, page).await?;
     let mut resources = Vec::with_capacity(page.len());
-    for current in &page {
-        let attributes = with_members(context, resource, current, &query.projection).await?;
+    let members = if members::are_wanted(resource, &query.projection) {
+        members::of_each(context, resource, &page).await?.into_iter().map(Some).collect()
+    } else {
+        vec![None; page.len()]
+    };
+    for (current, members) in page.into_iter().zip(members) {
+        let mut attributes = current.attributes;
+        attributes.extend(members.map(|members| ("members".to_owned(), members)));
         resources.push(context.present(resource, attributes, &query.projection));
     }
     Ok(Answer::new(
@@ -121,13 +127,14 @@ async fn matching(
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
-    let mut matched = Vec::new();
-    for mut current in found {
-        if mentions_members(filter) {
-            let members =
-                super::members::of(context, resource, &current.id, &current.native).await?;
+    if mentions_members(filter) {
+        let members = members::of_each(context, resource, &found).await?;
+        for (current, members) in found.iter_mut().zip(members) {
             current.attributes.insert("members".to_owned(), members);
         }
+    }
+    let mut matched = Vec::new();
+    for mut current in found {
         let attributes = Value::Object(std::mem::take(&mut current.attributes));
         let matches = filter.matches(&resource.kind, &attributes);
         if let (true, Value::Object(mut attributes)) = (matches, attributes) {
@@ -411,18 +418,34 @@ async fn page(
     scope: &Scope<'_>,
     query: &[(String, String)],
 ) -> Result<Page, Error> {
+    let request = page_request(call, walk, scope, query)?;
+    let reply = context.native.send(what, request.clone()).await?;
+    accept_page(context, what, walk, &request, reply)
+}
+
+fn page_request(
+    call: &CallTemplate,
+    walk: &Walk<'_>,
+    scope: &Scope<'_>,
+    query: &[(String, String)],
+) -> Result<Request, Error> {
     let mut parameters = query.to_vec();
     parameters.extend(walk.parameters());
-    let mut request = call
-        .render_with(scope, &parameters, None)
-        .map_err(|reason| unfit(&reason))?;
+    let mut request = call.render_with(scope, &parameters, None).map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
-    let reply = context.native.send(what, request.clone()).await?;
+    Ok(request)
+}
+
+fn accept_page(
+    context: &Context<'_>,
+    what: &str,
+    walk: &mut Walk<'_>,
+    request: &Request,
+    reply: Response,
+) -> Result<Page, Error> {
     let reply = context.native.check(what, reply)?;
-    let body =
-        serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(&request, &reply, body, context.native.authority())
-        .map_err(|problem| not_understood(what, &problem))
+    let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
+    walk.take(request, &reply, body, context.native.authority()).map_err(|problem| not_understood(what, &problem))
 }
 
 /// Every row of a native list, up to `limits.scan`.
@@ -434,23 +457,43 @@ pub(super) async fn rows(
     scope: &Scope<'_>,
     query: &[(String, String)],
 ) -> Result<Vec<Value>, Error> {
+    let lists = rows_of_each(context, what, call, paging, std::slice::from_ref(scope), query).await?;
+    Ok(lists.into_iter().next().unwrap_or_default())
+}
+
+/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
+pub(super) async fn rows_of_each(
+    context: &Context<'_>,
+    what: &str,
+    call: &CallTemplate,
+    paging: &Paging,
+    scopes: &[Scope<'_>],
+    query: &[(String, String)],
+) -> Result<Vec<Vec<Value>>, Error> {
     let most = context.native.mapping().limits.scan;
-    let mut walk = Walk::new(paging, 0, None);
-    let mut items = Vec::new();
+    let mut walks: Vec<(Walk<'_>, Vec<Value>)> =
+        scopes.iter().map(|_| (Walk::new(paging, 0, None), Vec::new())).collect();
     // An application that hands out pages without rows for ever must not hold a request for ever.
-    let mut pages = 0;
-    while !walk.is_done() {
-        items.extend(
-            page(context, what, call, &mut walk, scope, query)
-                .await?
-                .items,
-        );
-        pages += 1;
-        if items.len() > most || pages > most {
+    let (mut rounds, mut count) = (0, 0);
+    while walks.iter().any(|(walk, _)| !walk.is_done()) {
+        let due = || scopes.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
+        let requests = due()
+            .map(|((_, scope), (walk, _))| page_request(call, walk, scope, query))
+            .collect::<Result<Vec<Request>, Error>>()?;
+        let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
+        let replies = context.native.send_all(what, requests.clone()).await?;
+        for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
+            let Some((walk, rows)) = walks.get_mut(index) else { continue };
+            let page = accept_page(context, what, walk, &request, reply?)?;
+            count += page.items.len();
+            rows.extend(page.items);
+        }
+        rounds += 1;
+        if count > most || rounds > most {
             return Err(Error::too_many(format!(
                 "more than {most} rows of the application would have to be read: narrow the filter"
             )));
         }
     }
-    Ok(items)
+    Ok(walks.into_iter().map(|(_, rows)| rows).collect())
 }

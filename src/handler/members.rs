@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::list::rows;
+use super::list::{rows, rows_of_each};
 use super::native::{is_absent, noun, unfit};
+use super::read::Current;
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
+use crate::mapping::translate::Attributes;
 use crate::mapping::template::{Scope, query_text};
 use crate::mapping::{MemberCall, MemberSource, Members, Resource};
 use crate::scim::patch::MemberEdit;
@@ -24,64 +26,56 @@ pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
 }
 
 /// The `members` of a group.
-pub(super) async fn of(
+pub(super) async fn of(context: &Context<'_>, group: &Resource, current: &Current) -> Result<Value, Error> {
+    let mut members = of_each(context, group, std::slice::from_ref(current)).await?;
+    Ok(members.pop().unwrap_or_else(|| Value::Array(Vec::new())))
+}
+
+/// The `members` of each of several groups, read side by side.
+pub(super) async fn of_each(
     context: &Context<'_>,
     group: &Resource,
-    id: &Value,
-    native: &Value,
-) -> Result<Value, Error> {
-    let Some(source) = group
-        .members
-        .as_ref()
-        .and_then(|members| members.source.as_ref())
-    else {
-        return Ok(Value::Array(Vec::new()));
-    };
+    groups: &[Current],
+) -> Result<Vec<Value>, Error> {
     let user = context.native.mapping().resource("User");
-    let present = |member: &Value, display: Option<&Value>| {
-        let id = scim_id(user, member)?;
-        let mut value = json!({ "value": id, "type": "User" });
-        if let (Some(user), Some(object)) = (user, value.as_object_mut()) {
-            object.insert("$ref".to_owned(), context.location(user, &id).into());
-            if let Some(display @ Value::String(_)) = display {
-                object.insert("display".to_owned(), display.clone());
-            }
-        }
-        Some(value)
+    let one = |native: &Value, display: Option<&Value>| {
+        Some(present(context, &scim_id(user, native)?, display.filter(|it| it.is_string())))
     };
-    Ok(match source {
-        MemberSource::Inline { at, member } => {
-            let elements = at
-                .get(native)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
-            elements
-                .filter_map(|element| present(member.get(element)?, None))
-                .collect()
+    match group.members.as_ref().and_then(|members| members.source.as_ref()) {
+        None => Ok(vec![Value::Array(Vec::new()); groups.len()]),
+        Some(MemberSource::Inline { at, member }) => Ok(groups
+            .iter()
+            .map(|current| {
+                let elements = at.get(&current.native).and_then(Value::as_array).into_iter().flatten();
+                elements.filter_map(|element| one(member.get(element)?, None)).collect()
+            })
+            .collect()),
+        Some(MemberSource::List { call, paging, member, display, .. }) => {
+            let scopes: Vec<Scope<'_>> =
+                groups.iter().map(|current| Scope { id: Some(&current.id), ..Scope::default() }).collect();
+            let lists = rows_of_each(context, "read the members", call, paging, &scopes, &[]).await?;
+            let display = |row| display.as_ref().and_then(|at| at.get(row));
+            Ok(lists
+                .iter()
+                .map(|rows| rows.iter().filter_map(|row| one(member.get(row)?, display(row))).collect())
+                .collect())
         }
-        MemberSource::List {
-            call,
-            paging,
-            member,
-            display,
-            ..
-        } => {
-            let scope = Scope {
-                id: Some(id),
-                ..Scope::default()
-            };
-            let rows = rows(context, "read the members", call, paging, &scope, &[]).await?;
-            rows.iter()
-                .filter_map(|row| {
-                    present(
-                        member.get(row)?,
-                        display.as_ref().and_then(|at| at.get(row)),
-                    )
-                })
-                .collect()
-        }
-    })
+    }
+}
+
+/// The members of a group that was just created with these edits: nobody else can be in it.
+pub(super) fn of_new(context: &Context<'_>, edits: &[MemberEdit]) -> Value {
+    let changes = changes(edits, None);
+    changes.add.iter().map(|id| present(context, id, None)).collect()
+}
+
+fn present(context: &Context<'_>, id: &str, display: Option<&Value>) -> Value {
+    let mut value = json!({ "value": id, "type": "User" });
+    if let (Some(user), Some(object)) = (context.native.mapping().resource("User"), value.as_object_mut()) {
+        object.insert("$ref".to_owned(), context.location(user, id).into());
+        object.extend(display.map(|display| ("display".to_owned(), display.clone())));
+    }
+    value
 }
 
 fn scim_id(user: Option<&Resource>, native: &Value) -> Option<String> {
@@ -133,7 +127,8 @@ pub(super) async fn edit(
             .read(group, id)
             .await?
             .ok_or_else(|| gone(group, id))?;
-        Some(of(context, group, id, &native).await?)
+        let current = Current { id: id.clone(), native, attributes: Attributes::new() };
+        Some(of(context, group, &current).await?)
     } else {
         None
     };

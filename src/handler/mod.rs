@@ -5,6 +5,7 @@ mod list;
 mod members;
 mod native;
 mod read;
+mod render;
 mod route;
 mod write;
 
@@ -79,7 +80,7 @@ pub fn error_response(error: &Error) -> Response {
     respond(
         error.status,
         error.headers.clone(),
-        error.body().to_string().into_bytes(),
+        render::text(&error.body()),
     )
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::members::edit;
+use super::members::{self, edit};
 use super::native::{is_absent, item, noun, unfit};
 use super::read::{Current, current, with_members};
 use super::{Answer, Context};
@@ -71,15 +71,13 @@ pub(super) async fn create(
     let reply = context.native.check(&what, reply)?;
     let created = created(context, resource, create, &reply, key, &desired).await?;
     let finished = finish(context, resource, &created, &desired, &edits).await;
-    let attributes = match finished {
+    let mut attributes = match finished {
         Ok(attributes) => attributes,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    let created = Current {
-        attributes,
-        ..created
-    };
-    let attributes = with_members(context, resource, &created, projection).await?;
+    if members::are_wanted(resource, projection) {
+        attributes.insert("members".to_owned(), members::of_new(context, &edits));
+    }
     let id = attributes
         .get("id")
         .and_then(Value::as_str)

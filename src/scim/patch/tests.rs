@@ -722,7 +722,7 @@ mod properties {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40000))]
+        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn whatever_is_patched_stays_a_sound_resource(operations in prop::collection::vec(operation(), 1..5)) {
             let rt = core::user_type();

@@ -1,0 +1,55 @@
+//! JSON as people like to read it: what a resource is comes first, what is said about it last.
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::Value;
+
+const FIRST: [&str; 7] = ["schemas", "id", "externalId", "status", "scimType", "totalResults", "startIndex"];
+const LAST: [&str; 2] = ["Resources", "meta"];
+
+/// The text of a response body. The order of members means nothing in JSON; it is for who reads a log.
+pub(super) fn text(body: &Value) -> Vec<u8> {
+    serde_json::to_vec(&Ordered(body)).unwrap_or_default()
+}
+
+struct Ordered<'v>(&'v Value);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(object) => {
+                let mut map = serializer.serialize_map(Some(object.len()))?;
+                let named = |names: &'static [&'static str]| {
+                    names.iter().filter_map(|name| object.get_key_value(*name))
+                };
+                let other = object.iter().filter(|(name, _)| {
+                    !FIRST.contains(&name.as_str()) && !LAST.contains(&name.as_str())
+                });
+                for (name, value) in named(&FIRST).chain(other).chain(named(&LAST)) {
+                    map.serialize_entry(name, &Ordered(value))?;
+                }
+                map.end()
+            }
+            Value::Array(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(&Ordered(item))?;
+                }
+                list.end()
+            }
+            scalar => scalar.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn puts_identity_first_and_meta_last() {
+        let body = json!({ "meta": { "resourceType": "User" }, "userName": "bjensen", "id": "7", "schemas": [] });
+        let text = String::from_utf8(text(&body)).unwrap();
+        assert_eq!(text, r#"{"schemas":[],"id":"7","userName":"bjensen","meta":{"resourceType":"User"}}"#);
+    }
+}
