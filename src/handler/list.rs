@@ -77,8 +77,20 @@ async fn window(
             &[],
         )
         .await?;
+        let Some(page) = page else {
+            // Past the end, which does not tell how many there are.
+            if first == 0 {
+                return Ok((Vec::new(), 0));
+            }
+            let (_, total) = Box::pin(window(context, resource, list, 0, 1)).await?;
+            return Ok((Vec::new(), total));
+        };
         items.extend(page.items);
-        let total = page.total.unwrap_or_default();
+        let Some(total) = page.total else {
+            let all = all(context, resource, list, &[]).await?;
+            let total = all.len();
+            return Ok((all.into_iter().skip(first).take(count).collect(), total));
+        };
         if walk.is_done() || items.len() >= count {
             items.truncate(count);
             return Ok((currents(resource, items), total));
@@ -94,7 +106,12 @@ async fn matching(
     query: &ListQuery,
 ) -> Result<Vec<Current>, Error> {
     let Some(filter) = &query.filter else {
-        return all(context, resource, list, &[]).await;
+        let found = all(context, resource, list, &[]).await?;
+        // Rows may lack what they are to be sorted by.
+        return match query.sort_by {
+            Some(_) if list.partial => hydrated(context, resource, found).await,
+            _ => Ok(found),
+        };
     };
     if let Some(branches) = alternatives(filter) {
         let mut found: Vec<Current> = Vec::new();
@@ -118,14 +135,23 @@ async fn matching(
         return Ok(Vec::new());
     }
     let mut found = candidates(context, resource, list, filter).await?;
+    let asked = asked_members(filter);
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
     let mut matched = Vec::new();
     for mut current in found {
         if mentions_members(filter) {
-            let members =
-                super::members::of(context, resource, &current.id, &current.native).await?;
+            let among = match &asked {
+                Some(ids) => {
+                    super::members::among(context, resource, &current.id, ids).await?
+                }
+                None => None,
+            };
+            let members = match among {
+                Some(members) => members,
+                None => super::members::of(context, resource, &current.id, &current.native).await?,
+            };
             current.attributes.insert("members".to_owned(), members);
         }
         let attributes = Value::Object(std::mem::take(&mut current.attributes));
@@ -169,6 +195,38 @@ fn mentions_members(filter: &Filter) -> bool {
         Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
             path.attribute.eq_ignore_ascii_case("members")
         }
+    }
+}
+
+/// The ids that a filter compares members with, if it does nothing else with members.
+fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+    let all = |terms: &[Filter]| {
+        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        asked.map(|ids| ids.into_iter().flatten().collect())
+    };
+    let is_value =
+        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    match filter {
+        _ if !mentions_members(filter) => Some(Vec::new()),
+        Filter::And(terms) | Filter::Or(terms) => all(terms),
+        Filter::Not(term) => asked_members(term),
+        Filter::Compare { path, op, value }
+            if *op == crate::scim::CompareOp::Eq
+                && path.filter.is_none()
+                && is_value(path.sub_attribute.as_deref()) =>
+        {
+            Some(vec![value.as_str()?.to_owned()])
+        }
+        Filter::ValuePath { filter, .. } => match filter.as_ref() {
+            Filter::Compare { path, op, value }
+                if *op == crate::scim::CompareOp::Eq
+                    && is_value(Some(path.attribute.as_str())) =>
+            {
+                Some(vec![value.as_str()?.to_owned()])
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -334,7 +392,7 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some();
+    let read_already = query.filter.is_some() || query.sort_by.is_some();
     if list.partial && !read_already {
         hydrated(context, resource, page).await
     } else {
@@ -402,7 +460,7 @@ fn sorted(
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
 
-/// One page of a native list.
+/// One page of a native list; `None` where a 404 says that the pages before it were all.
 async fn page(
     context: &Context<'_>,
     what: &str,
@@ -410,7 +468,7 @@ async fn page(
     walk: &mut Walk<'_>,
     scope: &Scope<'_>,
     query: &[(String, String)],
-) -> Result<Page, Error> {
+) -> Result<Option<Page>, Error> {
     let mut parameters = query.to_vec();
     parameters.extend(walk.parameters());
     let mut request = call
@@ -418,10 +476,17 @@ async fn page(
         .map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
     let reply = context.native.send(what, request.clone()).await?;
-    let reply = context.native.check(what, reply)?;
+    if walk.is_numbered_further() && is_absent(&reply, &[]) {
+        return Ok(None);
+    }
+    let reply = match scope.id {
+        Some(_) => context.native.check(what, reply)?,
+        None => context.native.check_collection(what, reply)?,
+    };
     let body =
         serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
     walk.take(&request, &reply, body, context.native.authority())
+        .map(Some)
         .map_err(|problem| not_understood(what, &problem))
 }
 
@@ -440,11 +505,10 @@ pub(super) async fn rows(
     // An application that hands out pages without rows for ever must not hold a request for ever.
     let mut pages = 0;
     while !walk.is_done() {
-        items.extend(
-            page(context, what, call, &mut walk, scope, query)
-                .await?
-                .items,
-        );
+        let Some(page) = page(context, what, call, &mut walk, scope, query).await? else {
+            break;
+        };
+        items.extend(page.items);
         pages += 1;
         if items.len() > most || pages > most {
             return Err(Error::too_many(format!(
