@@ -83,8 +83,20 @@ async fn window(
             &[],
         )
         .await?;
+        let Some(page) = page else {
+            // Past the end, which does not tell how many there are.
+            if first == 0 {
+                return Ok((Vec::new(), 0));
+            }
+            let (_, total) = Box::pin(window(context, resource, list, 0, 1)).await?;
+            return Ok((Vec::new(), total));
+        };
         items.extend(page.items);
-        let total = page.total.unwrap_or_default();
+        let Some(total) = page.total else {
+            let all = all(context, resource, list, &[]).await?;
+            let total = all.len();
+            return Ok((all.into_iter().skip(first).take(count).collect(), total));
+        };
         if walk.is_done() || items.len() >= count {
             items.truncate(count);
             return Ok((currents(resource, items), total));
@@ -100,7 +112,12 @@ async fn matching(
     query: &ListQuery,
 ) -> Result<Vec<Current>, Error> {
     let Some(filter) = &query.filter else {
-        return all(context, resource, list, &[]).await;
+        let found = all(context, resource, list, &[]).await?;
+        // Rows may lack what they are to be sorted by.
+        return match query.sort_by {
+            Some(_) if list.partial => hydrated(context, resource, found).await,
+            _ => Ok(found),
+        };
     };
     if let Some(branches) = alternatives(filter) {
         let mut found: Vec<Current> = Vec::new();
@@ -124,11 +141,15 @@ async fn matching(
         return Ok(Vec::new());
     }
     let mut found = candidates(context, resource, list, filter).await?;
+    let asked = asked_members(filter);
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
     if mentions_members(filter) {
-        let members = members::of_each(context, resource, &found).await?;
+        let members = match &asked {
+            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, ids).await?,
+            _ => members::of_each(context, resource, &found).await?,
+        };
         for (current, members) in found.iter_mut().zip(members) {
             current.attributes.insert("members".to_owned(), members);
         }
@@ -176,6 +197,38 @@ fn mentions_members(filter: &Filter) -> bool {
         Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
             path.attribute.eq_ignore_ascii_case("members")
         }
+    }
+}
+
+/// The ids that a filter compares members with, if it does nothing else with members.
+fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+    let all = |terms: &[Filter]| {
+        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        asked.map(|ids| ids.into_iter().flatten().collect())
+    };
+    let is_value =
+        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    match filter {
+        _ if !mentions_members(filter) => Some(Vec::new()),
+        Filter::And(terms) | Filter::Or(terms) => all(terms),
+        Filter::Not(term) => asked_members(term),
+        Filter::Compare { path, op, value }
+            if *op == crate::scim::CompareOp::Eq
+                && path.filter.is_none()
+                && is_value(path.sub_attribute.as_deref()) =>
+        {
+            Some(vec![value.as_str()?.to_owned()])
+        }
+        Filter::ValuePath { filter, .. } => match filter.as_ref() {
+            Filter::Compare { path, op, value }
+                if *op == crate::scim::CompareOp::Eq
+                    && is_value(Some(path.attribute.as_str())) =>
+            {
+                Some(vec![value.as_str()?.to_owned()])
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -341,7 +394,7 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some();
+    let read_already = query.filter.is_some() || query.sort_by.is_some();
     if list.partial && !read_already {
         hydrated(context, resource, page).await
     } else {
@@ -409,7 +462,7 @@ fn sorted(
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
 
-/// One page of a native list.
+/// One page of a native list; `None` where a 404 says that the pages before it were all.
 async fn page(
     context: &Context<'_>,
     what: &str,
@@ -417,10 +470,10 @@ async fn page(
     walk: &mut Walk<'_>,
     scope: &Scope<'_>,
     query: &[(String, String)],
-) -> Result<Page, Error> {
+) -> Result<Option<Page>, Error> {
     let request = page_request(call, walk, scope, query)?;
     let reply = context.native.send(what, request.clone()).await?;
-    accept_page(context, what, walk, &request, reply)
+    accept_page(context, what, walk, (&request, scope), reply)
 }
 
 fn page_request(
@@ -436,16 +489,26 @@ fn page_request(
     Ok(request)
 }
 
+/// Takes a reply into a walk; `None` where a numbered page past the end is not there.
 fn accept_page(
     context: &Context<'_>,
     what: &str,
     walk: &mut Walk<'_>,
-    request: &Request,
+    (request, scope): (&Request, &Scope<'_>),
     reply: Response,
-) -> Result<Page, Error> {
-    let reply = context.native.check(what, reply)?;
+) -> Result<Option<Page>, Error> {
+    if walk.is_numbered_further() && is_absent(&reply, &[]) {
+        walk.end();
+        return Ok(None);
+    }
+    let reply = match scope.id {
+        Some(_) => context.native.check(what, reply)?,
+        None => context.native.check_collection(what, reply)?,
+    };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(request, &reply, body, context.native.authority()).map_err(|problem| not_understood(what, &problem))
+    walk.take(request, &reply, body, context.native.authority())
+        .map(Some)
+        .map_err(|problem| not_understood(what, &problem))
 }
 
 /// Every row of a native list, up to `limits.scan`.
@@ -484,7 +547,8 @@ pub(super) async fn rows_of_each(
         let replies = context.native.send_all(what, requests.clone()).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let Some((walk, rows)) = walks.get_mut(index) else { continue };
-            let page = accept_page(context, what, walk, &request, reply?)?;
+            let Some(scope) = scopes.get(index) else { continue };
+            let page = accept_page(context, what, walk, (&request, scope), reply?)?.unwrap_or_default();
             count += page.items.len();
             rows.extend(page.items);
         }
