@@ -7,7 +7,7 @@ use super::codec::text_of;
 use crate::exchange::Request;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
