@@ -12,7 +12,8 @@ use crate::mapping::paging::{Page, Paging, Walk};
 use crate::mapping::template::{CallTemplate, Scope, query_text};
 use crate::mapping::{How, List, Narrowing, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{Error, Filter, list as response, sort};
+use crate::scim::filter::Term;
+use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
 
 /// GET of a collection (RFC 7644 section 3.4.2).
 pub(super) async fn list(
@@ -119,7 +120,11 @@ async fn matching(
             _ => Ok(found),
         };
     };
-    if let Some(branches) = alternatives(filter) {
+    if let Some(branches) = alternatives(filter)
+        && branches
+            .iter()
+            .all(|branch| never_matches(resource, branch) || is_narrowed(resource, list, branch))
+    {
         let mut found: Vec<Current> = Vec::new();
         for branch in branches {
             let branch = ListQuery {
@@ -167,7 +172,7 @@ async fn matching(
     Ok(matched)
 }
 
-/// The branches of an `or` at the top of a filter: each can be narrowed on its own.
+/// The branches of an `or` at the top of a filter: each may be narrowed on its own.
 fn alternatives(filter: &Filter) -> Option<&[Filter]> {
     match filter {
         Filter::Or(branches) if branches.len() <= 20 => Some(branches),
@@ -178,16 +183,43 @@ fn alternatives(filter: &Filter) -> Option<&[Filter]> {
 /// Whether the filter asks for a value of something that has no home here: then nothing can match, and an identity
 /// provider that looks an account up by it goes on to its next rule.
 fn never_matches(resource: &Resource, filter: &Filter) -> bool {
-    filter.terms(&resource.kind).is_empty()
-        && filter.conjuncts().into_iter().any(|term| match term {
-            Filter::Compare { path, op, value } => {
-                *op != crate::scim::CompareOp::Ne
-                    && !value.is_null()
-                    && resource.kind.canonical(path).is_none()
-            }
-            Filter::Present(path) => resource.kind.canonical(path).is_none(),
-            _ => false,
-        })
+    let homeless = |path: &AttributePath| match resource.kind.canonical(path) {
+        None => true,
+        // Every resource type has it by definition, but not every application.
+        Some(path) => {
+            let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
+            path.schema.is_none()
+                && path.attribute == EXTERNAL_ID
+                && !resource.rows.iter().any(at)
+        }
+    };
+    filter.conjuncts().into_iter().any(|term| match term {
+        Filter::Compare { path, op, value } => {
+            *op != CompareOp::Ne && !value.is_null() && homeless(path)
+        }
+        Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
+        _ => false,
+    })
+}
+
+const EXTERNAL_ID: &str = "externalId";
+
+/// Whether the application can be asked for less than the whole list.
+fn is_narrowed(resource: &Resource, list: &List, filter: &Filter) -> bool {
+    filter
+        .terms(&resource.kind)
+        .iter()
+        .any(|term| is_id(term) || declared(resource, list, term).is_some())
+}
+
+fn is_id(term: &Term<'_>) -> bool {
+    term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
+}
+
+fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
+    list.filters
+        .iter()
+        .find(|it| it.op == term.op && covers(resource, it, &term.path))
 }
 
 fn mentions_members(filter: &Filter) -> bool {
@@ -213,7 +245,7 @@ fn asked_members(filter: &Filter) -> Option<Vec<String>> {
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked_members(term),
         Filter::Compare { path, op, value }
-            if *op == crate::scim::CompareOp::Eq
+            if *op == CompareOp::Eq
                 && path.filter.is_none()
                 && is_value(path.sub_attribute.as_deref()) =>
         {
@@ -221,7 +253,7 @@ fn asked_members(filter: &Filter) -> Option<Vec<String>> {
         }
         Filter::ValuePath { filter, .. } => match filter.as_ref() {
             Filter::Compare { path, op, value }
-                if *op == crate::scim::CompareOp::Eq
+                if *op == CompareOp::Eq
                     && is_value(Some(path.attribute.as_str())) =>
             {
                 Some(vec![value.as_str()?.to_owned()])
@@ -240,15 +272,8 @@ async fn candidates(
     filter: &Filter,
 ) -> Result<Vec<Current>, Error> {
     for term in filter.terms(&resource.kind) {
-        let by_id = term.path.schema.is_none()
-            && term.path.attribute == "id"
-            && term.op == crate::scim::CompareOp::Eq;
-        let declared = list
-            .filters
-            .iter()
-            .find(|it| it.op == term.op && covers(resource, it, &term.path));
-        let Some(narrowing) = declared else {
-            if by_id {
+        let Some(narrowing) = declared(resource, list, &term) else {
+            if is_id(&term) {
                 // The id is the key: no list is needed to find one resource, whatever the mapping says.
                 let id = resource.native_id(term.value.as_str().unwrap_or_default());
                 return one(context, resource, id).await;
@@ -302,7 +327,7 @@ async fn candidates(
 
 /// Whether a native query by `narrowing` finds everything that a term on `path` can match: the same path, or the
 /// whole attribute where the narrowed row is its only home.
-fn covers(resource: &Resource, narrowing: &Narrowing, path: &crate::scim::AttributePath) -> bool {
+fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> bool {
     let same_but_filter = narrowing.path.schema == path.schema
         && narrowing.path.attribute == path.attribute
         && narrowing.path.sub_attribute == path.sub_attribute;
@@ -330,7 +355,7 @@ pub(super) async fn by_value(
     };
     let filter = Filter::Compare {
         path,
-        op: crate::scim::CompareOp::Eq,
+        op: CompareOp::Eq,
         value: value.clone(),
     };
     let found = candidates(context, resource, list, &filter).await?;
@@ -437,7 +462,7 @@ async fn hydrated(
 fn sorted(
     resource: &Resource,
     found: Vec<Current>,
-    by: &crate::scim::AttributePath,
+    by: &AttributePath,
     descending: bool,
 ) -> Vec<Current> {
     let mut keys: Vec<Value> = found
