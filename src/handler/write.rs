@@ -591,7 +591,7 @@ async fn act(
     due.sort_unstable();
     due.dedup();
     for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
-        let what = format!("{} the {}", action.name.replace('_', " "), noun(resource));
+        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action
             .call
             .render(&scope)
