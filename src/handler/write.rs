@@ -305,6 +305,15 @@ async fn edited(
     Ok(group)
 }
 
+/// Whether a resource with this native id could be read at all.
+fn is_addressable(resource: &Resource, id: &Value) -> bool {
+    let scope = Scope {
+        id: Some(id),
+        ..Scope::default()
+    };
+    resource.read.call.render(&scope).is_ok()
+}
+
 /// Whether a group's own object has its members.
 fn shows_members(resource: &Resource) -> bool {
     let source = resource
@@ -332,6 +341,7 @@ pub(super) async fn patch(
     if !edits.is_empty() && operations.is_empty() && !asked {
         let native_id = resource
             .native_id(id)
+            .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
         edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
@@ -573,7 +583,7 @@ async fn act(
     due.sort_unstable();
     due.dedup();
     for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
-        let what = format!("{} the {}", action.name.replace('_', " "), noun(resource));
+        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action
             .call
             .render(&scope)
