@@ -1,11 +1,14 @@
 //! What happens to a SCIM request: one async function for each operation, reading top to bottom.
 
+mod bulk;
+mod conditional;
 mod discovery;
 mod list;
 mod members;
 mod native;
 mod read;
 mod route;
+mod search;
 mod write;
 
 use std::rc::Rc;

@@ -85,7 +85,7 @@ pub(super) async fn create(
         .and_then(Value::as_str)
         .unwrap_or_default();
     let location = context.location(resource, id);
-    let mut answer = Answer::new(201, context.present(resource, attributes, projection));
+    let mut answer = context.answer(201, resource, attributes, projection);
     answer.headers.push(("location".to_owned(), location));
     Ok(answer)
 }
@@ -269,10 +269,7 @@ pub(super) async fn replace(
     let after = converge(context, resource, before, desired).await?;
     edit(context, resource, &after.id, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
@@ -309,10 +306,7 @@ pub(super) async fn patch(
         return Ok(Answer::empty(204));
     }
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// DELETE (RFC 7644 section 3.6).
