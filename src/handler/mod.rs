@@ -1,5 +1,7 @@
 //! What happens to a SCIM request: one async function for each operation, reading top to bottom.
 
+mod bulk;
+mod conditional;
 mod discovery;
 mod list;
 mod members;
@@ -7,6 +9,7 @@ mod native;
 mod read;
 mod render;
 mod route;
+mod search;
 mod write;
 
 use std::rc::Rc;

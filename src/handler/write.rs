@@ -84,7 +84,7 @@ pub(super) async fn create(
         .and_then(Value::as_str)
         .unwrap_or_default();
     let location = context.location(resource, id);
-    let mut answer = Answer::new(201, context.present(resource, attributes, projection));
+    let mut answer = context.answer(201, resource, attributes, projection);
     answer.headers.push(("location".to_owned(), location));
     Ok(answer)
 }
@@ -282,10 +282,7 @@ pub(super) async fn replace(
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// Changes members, and reads the group again if its own object shows them and is to be answered.
@@ -367,10 +364,7 @@ pub(super) async fn patch(
     }
     let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// DELETE (RFC 7644 section 3.6).

@@ -90,6 +90,8 @@ pub struct Limits {
     pub page: usize,
     /// Member changes in one request.
     pub members: usize,
+    /// Operations in one bulk request; 0: no bulk requests.
+    pub bulk: usize,
 }
 
 /// A login call and how its token is sent.

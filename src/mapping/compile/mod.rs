@@ -337,5 +337,6 @@ fn limits(written: Option<&written::Limits>) -> Limits {
         body: number(of(|l| l.body), 1 << 20),
         page: number(of(|l| l.page), 1000).max(1),
         members: number(of(|l| l.members), 10_000),
+        bulk: number(of(|l| l.bulk), 1000),
     }
 }
