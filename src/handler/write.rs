@@ -41,7 +41,7 @@ pub(super) async fn create(
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     for row in &resource.rows {
         if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
             row.place.set(&mut desired, default.clone());
@@ -303,7 +303,7 @@ pub(super) async fn replace(
         }
         _ => Vec::new(),
     };
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let desired = normalised.replace_in(
         &resource.kind,
@@ -377,7 +377,7 @@ pub(super) async fn patch(
         edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
     }
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let mut desired = Value::Object(before.attributes.clone());
     patch::apply(&resource.kind, &mut desired, &operations)?;
