@@ -6,7 +6,6 @@ use super::native::{is_absent, noun, unfit};
 use super::read::Current;
 use super::{Answer, Context, members};
 use crate::exchange::{Request, Response};
-use crate::mapping::codec::Codec;
 use crate::mapping::errors::not_understood;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::paging::{Page, Paging, Walk};
@@ -246,15 +245,12 @@ fn is_id(term: &Term<'_>) -> bool {
 }
 
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
-    let row = |it: &Narrowing| it.row.and_then(|index| resource.rows.get(index));
-    // A value that stands for every other native value cannot be asked for: some of them would be missed.
-    let is_otherwise = |it: &Narrowing| match row(it).map(|row| &row.codec) {
-        Some(Codec::Enum { otherwise, .. }) => otherwise.as_ref() == Some(term.value),
-        _ => false,
-    };
-    list.filters
-        .iter()
-        .find(|it| it.op == term.op && covers(resource, it, &term.path) && !is_otherwise(it))
+    list.filters.iter().find(|it| {
+        let row = it.row.and_then(|index| resource.rows.get(index));
+        it.op == term.op
+            && covers(resource, it, &term.path)
+            && row.is_none_or(|row| row.codec.is_exact(term.value))
+    })
 }
 
 fn mentions_members(filter: &Filter) -> bool {

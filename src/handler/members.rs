@@ -118,9 +118,23 @@ fn queries(find: &[(String, JsonTemplate)], scope: &Scope<'_>) -> Vec<(String, S
         .collect()
 }
 
-/// Refuses members that cannot be before anything is written.
-pub(super) fn check(context: &Context<'_>, edits: &[MemberEdit]) -> Result<(), Error> {
+/// Refuses members that cannot be, and changes that need a list which the application does not show, before anything
+/// is written.
+pub(super) fn check(
+    context: &Context<'_>,
+    group: &Resource,
+    edits: &[MemberEdit],
+) -> Result<(), Error> {
     let user = context.native.mapping().resource("User");
+    let shown = group
+        .members
+        .as_ref()
+        .is_some_and(|members| members.source.is_some());
+    if !shown && edits.iter().any(wants_current) {
+        return Err(Error::mutability(
+            "the application does not show who the members are, so that they can only be added and removed by id",
+        ));
+    }
     for edit in edits {
         if let MemberEdit::Add(ids) | MemberEdit::Replace(ids) = edit {
             for id in ids {
@@ -173,9 +187,7 @@ pub(super) async fn edit(
     if edits.is_empty() {
         return Ok(());
     }
-    check(context, edits)?;
-    let wants_current =
-        |edit: &MemberEdit| matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_));
+    check(context, group, edits)?;
     let single_calls = members.add.is_some() && members.remove.is_some();
     let current = if edits.iter().any(wants_current) || !single_calls {
         let native = match known {
@@ -223,6 +235,11 @@ pub(super) async fn edit(
     }
 }
 
+/// Whether a change cannot be made without knowing the members.
+fn wants_current(edit: &MemberEdit) -> bool {
+    matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_))
+}
+
 fn ids(members: Option<&Value>) -> impl Iterator<Item = String> {
     let members = members.and_then(Value::as_array).into_iter().flatten();
     members.filter_map(|member| member.get("value")?.as_str().map(str::to_owned))
@@ -255,7 +272,12 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
             }
             MemberEdit::RemoveWhere(filter) => {
                 let selected = |id: &&String| {
-                    let member = json!({ "members": [{ "value": id, "type": "User" }] });
+                    let mut known = current.and_then(Value::as_array).into_iter().flatten();
+                    let member = known
+                        .find(|member| member.get("value").and_then(Value::as_str) == Some(id.as_str()))
+                        .cloned()
+                        .unwrap_or_else(|| json!({ "value": id, "type": "User" }));
+                    let member = json!({ "members": [member] });
                     crate::scim::Filter::ValuePath {
                         path: crate::scim::AttributePath::of("members"),
                         filter: Box::new(filter.clone()),

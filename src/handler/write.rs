@@ -41,7 +41,7 @@ pub(super) async fn create(
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     for row in &resource.rows {
         if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
             row.place.set(&mut desired, default.clone());
@@ -172,11 +172,16 @@ async fn created(
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
-            return Ok(Current {
+            let shown = Current {
                 id,
                 native,
                 attributes,
-            });
+            };
+            return if shows(resource, &shown.native, desired) {
+                Ok(shown)
+            } else {
+                read_back(context, resource, &what, shown.id).await
+            };
         }
     }
     let id = match &create.id {
@@ -198,6 +203,24 @@ async fn created(
             "it does not say the new id where the mapping says",
         ));
     };
+    read_back(context, resource, &what, id).await
+}
+
+/// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
+fn shows(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
+    resource.rows.iter().all(|row| match &row.native {
+        Some(at) if row.readable() && row.place.get(desired).is_some() => at.get(native).is_some(),
+        _ => true,
+    })
+}
+
+/// Reads what has just been written, where the reply does not show what the application made of it.
+async fn read_back(
+    context: &Context<'_>,
+    resource: &Resource,
+    what: &str,
+    id: Value,
+) -> Result<Current, Error> {
     match context.native.read(resource, &id).await? {
         Some(native) => {
             let own = resource.id_row().and_then(|row| row.native.as_ref());
@@ -213,7 +236,7 @@ async fn created(
                 attributes,
             })
         }
-        None => Err(not_understood(&what, "what it created cannot be read")),
+        None => Err(not_understood(what, "what it has written cannot be read")),
     }
 }
 
@@ -272,7 +295,7 @@ pub(super) async fn replace(
         }
         _ => Vec::new(),
     };
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let desired = normalised.replace_in(
         &resource.kind,
@@ -343,7 +366,7 @@ pub(super) async fn patch(
         edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
     }
-    check(context, &edits)?;
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let mut desired = Value::Object(before.attributes.clone());
     patch::apply(&resource.kind, &mut desired, &operations)?;
@@ -491,28 +514,23 @@ async fn update(
         return Err(Error::not_found(&resource.kind.name, id));
     }
     let reply = context.native.check(&what, reply)?;
-    let native = match item(resource, &update.operation.item, &reply) {
-        Some(native) if resource.scim_id_of(&native).is_some() => native,
-        // The reply does not show what the application made of the values: read it.
-        _ => match context.native.read(resource, &before.id).await? {
-            Some(native) => native,
-            None => return Err(not_understood(&what, "what it updated cannot be read")),
-        },
-    };
-    let id = resource
-        .id_row()
-        .and_then(|row| row.native.as_ref()?.get(&native))
-        .cloned()
-        .unwrap_or(before.id);
-    let mut attributes = resource.decode(&native);
-    if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
-        attributes.insert("id".to_owned(), id.clone());
+    let shown = item(resource, &update.operation.item, &reply);
+    let own = resource.id_row().and_then(|row| row.native.as_ref());
+    let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
+    match (shown, id) {
+        (Some(native), Some(id)) if shows(resource, &native, desired) => {
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
+                attributes.insert("id".to_owned(), id.clone());
+            }
+            Ok(Current {
+                id,
+                native,
+                attributes,
+            })
+        }
+        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await,
     }
-    Ok(Current {
-        id,
-        native,
-        attributes,
-    })
 }
 
 /// The actions that bring one row to its desired value, by index.

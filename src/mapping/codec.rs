@@ -94,6 +94,18 @@ impl Codec {
         })
     }
 
+    /// Whether `scim` has one native value only: what an enum reads everything else as has many, so that a native
+    /// query for one of them would miss the rest.
+    pub fn is_exact(&self, scim: &Value) -> bool {
+        match self {
+            Codec::Enum {
+                otherwise: Some(otherwise),
+                ..
+            } => !same(otherwise, scim),
+            _ => true,
+        }
+    }
+
     /// The SCIM value, of type `kind`, for a native value. `None` where the native value says nothing.
     pub fn decode(&self, native: Value, kind: Kind) -> Option<Value> {
         if let Codec::Enum { pairs, otherwise } = self {

@@ -171,3 +171,31 @@ fn with_retry_after(error: Error, reply: &Response, now: u64) -> Error {
     let seconds = then.saturating_sub(now).div_ceil(1000);
     error.with_header("retry-after", seconds.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_whole_seconds() {
+        let now = 1_767_225_600_500;
+        for (field, expected) in [
+            ("120", Some("120")),
+            (" 7 ", Some("7")),
+            ("Thu, 01 Jan 2026 00:01:30 GMT", Some("90")),
+            ("Thu, 01 Jan 2026 00:00:00 GMT", Some("0")),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            let reply = Response {
+                status: 429,
+                headers: vec![("retry-after".to_owned(), field.to_owned())],
+                body: Vec::new(),
+            };
+            let error = scim_error(&[], "read the user", &Ok(reply), now);
+            let given = crate::exchange::header(&error.headers, "retry-after");
+            assert_eq!((error.status, given), (429, expected), "{field}");
+        }
+    }
+}

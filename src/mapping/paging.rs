@@ -156,14 +156,15 @@ impl<'a> Walk<'a> {
         match &self.paging.style {
             Style::Whole | Style::Next(_) | Style::Link => {}
             Style::Page(numbered) => {
-                let page = self.at.checked_div(self.size).unwrap_or(0) + numbered.first;
+                let page = self.at.checked_div(self.size).unwrap_or(0);
+                let page = page.saturating_add(numbered.first);
                 put(&numbered.param, page.to_string());
                 if let Some(size) = &numbered.size {
                     put(size, self.size.to_string());
                 }
             }
             Style::Offset(numbered) => {
-                put(&numbered.param, (self.at + numbered.first).to_string());
+                put(&numbered.param, self.at.saturating_add(numbered.first).to_string());
                 if let Some(size) = &numbered.size {
                     put(size, self.size.to_string());
                 }
@@ -219,7 +220,7 @@ impl<'a> Walk<'a> {
         match (&self.paging.style, total) {
             (Style::Page(_), Some(total)) => {
                 // Neither a whole page nor the last one.
-                let short = count > 0 && count < self.size && self.at + count != total;
+                let short = count > 0 && count < self.size && self.at.saturating_add(count) != total;
                 if short && !self.sized {
                     // The application's largest page is smaller than what was asked for.
                     let from = self.at + self.skip;
@@ -238,11 +239,13 @@ impl<'a> Walk<'a> {
                 }
                 self.sized |= count > 0;
                 // A page that lacks rows still has its number.
-                self.at += if count == 0 { 0 } else { self.size.max(count) };
+                if count > 0 {
+                    self.at = self.at.saturating_add(self.size.max(count));
+                }
                 self.done = count == 0 || self.at >= total;
             }
             (Style::Offset(_), Some(total)) => {
-                self.at += count;
+                self.at = self.at.saturating_add(count);
                 self.done = count == 0 || self.at >= total;
             }
             (Style::Page(_), None) => {
