@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// The mapping that the application goes with. Its user ids are texts, so that a request can say by an id what is to
 /// happen.
-pub const MAPPING: &str = "\
+pub(crate) const MAPPING: &str = "\
 mapping: v1
 upstream: { headers: { X-Api-Key: { env: NATIVE_API_KEY } } }
 resources:
@@ -30,7 +30,7 @@ resources:
 
 /// One native call as it arrived.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// `GET /users/1 HTTP/1.1`.
     pub line: String,
     /// Names as they were sent.
@@ -40,13 +40,13 @@ pub struct Received {
 
 impl Received {
     /// The values of every field called `name`.
-    pub fn values(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let fields = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         fields.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The body, which must be JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -60,7 +60,7 @@ impl Received {
 /// - anything else is the id of a user.
 ///
 /// `POST` answers with the object that was sent and the id `new`, `DELETE` with 204, and a list has no rows.
-pub struct RawApp {
+pub(crate) struct RawApp {
     address: SocketAddr,
     shared: Arc<Shared>,
     hung_up: Mutex<Receiver<()>>,
@@ -75,7 +75,7 @@ struct Shared {
 }
 
 impl RawApp {
-    pub fn start() -> RawApp {
+    pub(crate) fn start() -> RawApp {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
@@ -94,17 +94,17 @@ impl RawApp {
         RawApp { address, shared, hung_up: Mutex::new(hung_up) }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The calls so far, which are forgotten.
-    pub fn take_calls(&self) -> Vec<Received> {
+    pub(crate) fn take_calls(&self) -> Vec<Received> {
         std::mem::take(&mut self.shared.calls.lock().unwrap())
     }
 
     /// Waits until the peer has hung up on a call that stalls.
-    pub fn hung_up(&self) {
+    pub(crate) fn hung_up(&self) {
         let over = self.hung_up.lock().unwrap();
         over.recv_timeout(Duration::from_mins(1)).expect("the native call goes on");
     }
@@ -118,7 +118,7 @@ impl Drop for RawApp {
 }
 
 /// An address that nothing listens on.
-pub fn closed() -> SocketAddr {
+pub(crate) fn closed() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
