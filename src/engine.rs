@@ -80,12 +80,11 @@ impl Engine {
             },
             str::to_owned,
         );
-        let base_path = format!(
-            "/{}",
-            setting("SCIM_EDGE_PATH")
-                .unwrap_or("/scim/v2")
-                .trim_matches('/')
-        );
+        // The root itself is the empty path, so that every path is below it.
+        let base_path = match setting("SCIM_EDGE_PATH").unwrap_or("/scim/v2").trim_matches('/') {
+            "" => String::new(),
+            path => format!("/{path}"),
+        };
         Ok(Engine {
             mapping,
             token: RefCell::new(None),

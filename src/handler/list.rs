@@ -6,13 +6,15 @@ use super::native::{is_absent, noun, unfit};
 use super::read::Current;
 use super::{Answer, Context, members};
 use crate::exchange::{Request, Response};
+use crate::mapping::codec::Codec;
 use crate::mapping::errors::not_understood;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::paging::{Page, Paging, Walk};
 use crate::mapping::template::{CallTemplate, Scope, query_text};
 use crate::mapping::{How, List, Narrowing, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{Error, Filter, list as response, sort};
+use crate::scim::filter::Term;
+use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
 
 /// GET of a collection (RFC 7644 section 3.4.2).
 pub(super) async fn list(
@@ -83,8 +85,20 @@ async fn window(
             &[],
         )
         .await?;
+        let Some(page) = page else {
+            // Past the end, which does not tell how many there are.
+            if first == 0 {
+                return Ok((Vec::new(), 0));
+            }
+            let (_, total) = Box::pin(window(context, resource, list, 0, 1)).await?;
+            return Ok((Vec::new(), total));
+        };
         items.extend(page.items);
-        let total = page.total.unwrap_or_default();
+        let Some(total) = page.total else {
+            let all = all(context, resource, list, &[]).await?;
+            let total = all.len();
+            return Ok((all.into_iter().skip(first).take(count).collect(), total));
+        };
         if walk.is_done() || items.len() >= count {
             items.truncate(count);
             return Ok((currents(resource, items), total));
@@ -100,9 +114,18 @@ async fn matching(
     query: &ListQuery,
 ) -> Result<Vec<Current>, Error> {
     let Some(filter) = &query.filter else {
-        return all(context, resource, list, &[]).await;
+        let found = all(context, resource, list, &[]).await?;
+        // Rows may lack what they are to be sorted by.
+        return match query.sort_by {
+            Some(_) if list.partial => hydrated(context, resource, found).await,
+            _ => Ok(found),
+        };
     };
-    if let Some(branches) = alternatives(filter) {
+    if let Some(branches) = alternatives(filter)
+        && branches
+            .iter()
+            .all(|branch| never_matches(resource, branch) || is_narrowed(resource, list, branch))
+    {
         let mut found: Vec<Current> = Vec::new();
         for branch in branches {
             let branch = ListQuery {
@@ -124,11 +147,15 @@ async fn matching(
         return Ok(Vec::new());
     }
     let mut found = candidates(context, resource, list, filter).await?;
+    let asked = asked_members(filter);
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
     if mentions_members(filter) {
-        let members = members::of_each(context, resource, &found).await?;
+        let members = match &asked {
+            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, ids).await?,
+            _ => members::of_each(context, resource, &found).await?,
+        };
         for (current, members) in found.iter_mut().zip(members) {
             current.attributes.insert("members".to_owned(), members);
         }
@@ -146,7 +173,7 @@ async fn matching(
     Ok(matched)
 }
 
-/// The branches of an `or` at the top of a filter: each can be narrowed on its own.
+/// The branches of an `or` at the top of a filter: each may be narrowed on its own.
 fn alternatives(filter: &Filter) -> Option<&[Filter]> {
     match filter {
         Filter::Or(branches) if branches.len() <= 20 => Some(branches),
@@ -157,16 +184,49 @@ fn alternatives(filter: &Filter) -> Option<&[Filter]> {
 /// Whether the filter asks for a value of something that has no home here: then nothing can match, and an identity
 /// provider that looks an account up by it goes on to its next rule.
 fn never_matches(resource: &Resource, filter: &Filter) -> bool {
-    filter.terms(&resource.kind).is_empty()
-        && filter.conjuncts().into_iter().any(|term| match term {
-            Filter::Compare { path, op, value } => {
-                *op != crate::scim::CompareOp::Ne
-                    && !value.is_null()
-                    && resource.kind.canonical(path).is_none()
-            }
-            Filter::Present(path) => resource.kind.canonical(path).is_none(),
-            _ => false,
-        })
+    let homeless = |path: &AttributePath| match resource.kind.canonical(path) {
+        None => true,
+        // Every resource type has it by definition, but not every application.
+        Some(path) => {
+            let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
+            path.schema.is_none()
+                && path.attribute == EXTERNAL_ID
+                && !resource.rows.iter().any(at)
+        }
+    };
+    filter.conjuncts().into_iter().any(|term| match term {
+        Filter::Compare { path, op, value } => {
+            *op != CompareOp::Ne && !value.is_null() && homeless(path)
+        }
+        Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
+        _ => false,
+    })
+}
+
+const EXTERNAL_ID: &str = "externalId";
+
+/// Whether the application can be asked for less than the whole list.
+fn is_narrowed(resource: &Resource, list: &List, filter: &Filter) -> bool {
+    filter
+        .terms(&resource.kind)
+        .iter()
+        .any(|term| is_id(term) || declared(resource, list, term).is_some())
+}
+
+fn is_id(term: &Term<'_>) -> bool {
+    term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
+}
+
+fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
+    let row = |it: &Narrowing| it.row.and_then(|index| resource.rows.get(index));
+    // A value that stands for every other native value cannot be asked for: some of them would be missed.
+    let is_otherwise = |it: &Narrowing| match row(it).map(|row| &row.codec) {
+        Some(Codec::Enum { otherwise, .. }) => otherwise.as_ref() == Some(term.value),
+        _ => false,
+    };
+    list.filters
+        .iter()
+        .find(|it| it.op == term.op && covers(resource, it, &term.path) && !is_otherwise(it))
 }
 
 fn mentions_members(filter: &Filter) -> bool {
@@ -179,6 +239,38 @@ fn mentions_members(filter: &Filter) -> bool {
     }
 }
 
+/// The ids that a filter compares members with, if it does nothing else with members.
+fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+    let all = |terms: &[Filter]| {
+        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        asked.map(|ids| ids.into_iter().flatten().collect())
+    };
+    let is_value =
+        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    match filter {
+        _ if !mentions_members(filter) => Some(Vec::new()),
+        Filter::And(terms) | Filter::Or(terms) => all(terms),
+        Filter::Not(term) => asked_members(term),
+        Filter::Compare { path, op, value }
+            if *op == CompareOp::Eq
+                && path.filter.is_none()
+                && is_value(path.sub_attribute.as_deref()) =>
+        {
+            Some(vec![value.as_str()?.to_owned()])
+        }
+        Filter::ValuePath { filter, .. } => match filter.as_ref() {
+            Filter::Compare { path, op, value }
+                if *op == CompareOp::Eq
+                    && is_value(Some(path.attribute.as_str())) =>
+            {
+                Some(vec![value.as_str()?.to_owned()])
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The resources among which the matches are: as few as the application can narrow them to.
 async fn candidates(
     context: &Context<'_>,
@@ -187,15 +279,8 @@ async fn candidates(
     filter: &Filter,
 ) -> Result<Vec<Current>, Error> {
     for term in filter.terms(&resource.kind) {
-        let by_id = term.path.schema.is_none()
-            && term.path.attribute == "id"
-            && term.op == crate::scim::CompareOp::Eq;
-        let declared = list
-            .filters
-            .iter()
-            .find(|it| it.op == term.op && covers(resource, it, &term.path));
-        let Some(narrowing) = declared else {
-            if by_id {
+        let Some(narrowing) = declared(resource, list, &term) else {
+            if is_id(&term) {
                 // The id is the key: no list is needed to find one resource, whatever the mapping says.
                 let id = resource.native_id(term.value.as_str().unwrap_or_default());
                 return one(context, resource, id).await;
@@ -249,7 +334,7 @@ async fn candidates(
 
 /// Whether a native query by `narrowing` finds everything that a term on `path` can match: the same path, or the
 /// whole attribute where the narrowed row is its only home.
-fn covers(resource: &Resource, narrowing: &Narrowing, path: &crate::scim::AttributePath) -> bool {
+fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> bool {
     let same_but_filter = narrowing.path.schema == path.schema
         && narrowing.path.attribute == path.attribute
         && narrowing.path.sub_attribute == path.sub_attribute;
@@ -277,7 +362,7 @@ pub(super) async fn by_value(
     };
     let filter = Filter::Compare {
         path,
-        op: crate::scim::CompareOp::Eq,
+        op: CompareOp::Eq,
         value: value.clone(),
     };
     let found = candidates(context, resource, list, &filter).await?;
@@ -341,7 +426,7 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some();
+    let read_already = query.filter.is_some() || query.sort_by.is_some();
     if list.partial && !read_already {
         hydrated(context, resource, page).await
     } else {
@@ -384,7 +469,7 @@ async fn hydrated(
 fn sorted(
     resource: &Resource,
     found: Vec<Current>,
-    by: &crate::scim::AttributePath,
+    by: &AttributePath,
     descending: bool,
 ) -> Vec<Current> {
     let mut keys: Vec<Value> = found
@@ -409,7 +494,7 @@ fn sorted(
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
 
-/// One page of a native list.
+/// One page of a native list; `None` where a 404 says that the pages before it were all.
 async fn page(
     context: &Context<'_>,
     what: &str,
@@ -417,10 +502,10 @@ async fn page(
     walk: &mut Walk<'_>,
     scope: &Scope<'_>,
     query: &[(String, String)],
-) -> Result<Page, Error> {
+) -> Result<Option<Page>, Error> {
     let request = page_request(call, walk, scope, query)?;
     let reply = context.native.send(what, request.clone()).await?;
-    accept_page(context, what, walk, &request, reply)
+    accept_page(context, what, walk, (&request, scope), reply)
 }
 
 fn page_request(
@@ -436,16 +521,26 @@ fn page_request(
     Ok(request)
 }
 
+/// Takes a reply into a walk; `None` where a numbered page past the end is not there.
 fn accept_page(
     context: &Context<'_>,
     what: &str,
     walk: &mut Walk<'_>,
-    request: &Request,
+    (request, scope): (&Request, &Scope<'_>),
     reply: Response,
-) -> Result<Page, Error> {
-    let reply = context.native.check(what, reply)?;
+) -> Result<Option<Page>, Error> {
+    if walk.is_numbered_further() && is_absent(&reply, &[]) {
+        walk.end();
+        return Ok(None);
+    }
+    let reply = match scope.id {
+        Some(_) => context.native.check(what, reply)?,
+        None => context.native.check_collection(what, reply)?,
+    };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(request, &reply, body, context.native.authority()).map_err(|problem| not_understood(what, &problem))
+    walk.take(request, &reply, body, context.native.authority())
+        .map(Some)
+        .map_err(|problem| not_understood(what, &problem))
 }
 
 /// Every row of a native list, up to `limits.scan`.
@@ -484,7 +579,8 @@ pub(super) async fn rows_of_each(
         let replies = context.native.send_all(what, requests.clone()).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let Some((walk, rows)) = walks.get_mut(index) else { continue };
-            let page = accept_page(context, what, walk, &request, reply?)?;
+            let Some(scope) = scopes.get(index) else { continue };
+            let page = accept_page(context, what, walk, (&request, scope), reply?)?.unwrap_or_default();
             count += page.items.len();
             rows.extend(page.items);
         }

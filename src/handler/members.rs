@@ -10,8 +10,8 @@ use super::native::{is_absent, noun, unfit};
 use super::read::Current;
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
+use crate::mapping::template::{JsonTemplate, Scope, query_text};
 use crate::mapping::translate::Attributes;
-use crate::mapping::template::{Scope, query_text};
 use crate::mapping::{MemberCall, MemberSource, Members, Resource};
 use crate::scim::patch::MemberEdit;
 use crate::scim::{Error, Projection};
@@ -78,6 +78,59 @@ fn present(context: &Context<'_>, id: &str, display: Option<&Value>) -> Value {
     value
 }
 
+/// Whether the mapping has a look-up of single memberships.
+pub(super) fn can_be_found(group: &Resource) -> bool {
+    let source = group.members.as_ref().and_then(|members| members.source.as_ref());
+    matches!(source, Some(MemberSource::List { find: Some(_), .. }))
+}
+
+/// Those of `ids` that are members of each group, by the mapping's look-up of single memberships: the question
+/// whether somebody belongs to a group of fifty thousand is one small call.
+pub(super) async fn among(
+    context: &Context<'_>,
+    group: &Resource,
+    groups: &[Current],
+    ids: &[String],
+) -> Result<Vec<Value>, Error> {
+    let source = group.members.as_ref().and_then(|members| members.source.as_ref());
+    let Some(MemberSource::List { call, paging, member, find: Some(find), .. }) = source else {
+        return Ok(vec![Value::Array(Vec::new()); groups.len()]);
+    };
+    let user = context.native.mapping().resource("User");
+    let mut found = vec![Vec::new(); groups.len()];
+    for (current, found) in groups.iter().zip(&mut found) {
+        for id in ids {
+            let Ok(native) = native_id(user, id) else { continue };
+            let scope = Scope { id: Some(&current.id), member: Some(&native), ..Scope::default() };
+            let rows = rows(context, "find a membership", call, paging, &scope, &queries(find, &scope)).await?;
+            let is_member = |row: &Value| member.get(row).and_then(|native| scim_id(user, native)).as_ref() == Some(id);
+            if rows.iter().any(is_member) {
+                found.push(present(context, id, None));
+            }
+        }
+    }
+    Ok(found.into_iter().map(Value::Array).collect())
+}
+
+fn queries(find: &[(String, JsonTemplate)], scope: &Scope<'_>) -> Vec<(String, String)> {
+    find.iter()
+        .filter_map(|(name, value)| Some((name.clone(), query_text(value, scope)?)))
+        .collect()
+}
+
+/// Refuses members that cannot be before anything is written.
+pub(super) fn check(context: &Context<'_>, edits: &[MemberEdit]) -> Result<(), Error> {
+    let user = context.native.mapping().resource("User");
+    for edit in edits {
+        if let MemberEdit::Add(ids) | MemberEdit::Replace(ids) = edit {
+            for id in ids {
+                native_id(user, id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn scim_id(user: Option<&Resource>, native: &Value) -> Option<String> {
     match user {
         Some(user) => user.scim_id(native),
@@ -105,12 +158,14 @@ struct Changes {
 }
 
 /// Carries out changes of a group's members, in order. Only what needs it reads the list first: adding and
-/// removing by id cost the same in a group of five and in a group of fifty thousand.
+/// removing by id cost the same in a group of five and in a group of fifty thousand. `known` is the group's native
+/// object, where it has been read already.
 pub(super) async fn edit(
     context: &Context<'_>,
     group: &Resource,
     id: &Value,
     edits: &[MemberEdit],
+    known: Option<&Value>,
 ) -> Result<(), Error> {
     let Some(members) = &group.members else {
         return Ok(());
@@ -118,15 +173,15 @@ pub(super) async fn edit(
     if edits.is_empty() {
         return Ok(());
     }
+    check(context, edits)?;
     let wants_current =
         |edit: &MemberEdit| matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_));
     let single_calls = members.add.is_some() && members.remove.is_some();
     let current = if edits.iter().any(wants_current) || !single_calls {
-        let native = context
-            .native
-            .read(group, id)
-            .await?
-            .ok_or_else(|| gone(group, id))?;
+        let native = match known {
+            Some(native) => native.clone(),
+            None => context.native.read(group, id).await?.ok_or_else(|| gone(group, id))?,
+        };
         let current = Current { id: id.clone(), native, attributes: Attributes::new() };
         Some(of(context, group, &current).await?)
     } else {
@@ -236,10 +291,14 @@ async fn change(
         return Ok(());
     }
     let user = context.native.mapping().resource("User");
+    // Who cannot be a member is none, so that removing them is done; adding them has been refused before.
     let natives: Vec<(&String, Value)> = who
         .iter()
-        .map(|id| Ok((id, native_id(user, id)?)))
-        .collect::<Result<_, Error>>()?;
+        .filter_map(|id| Some((id, native_id(user, id).ok()?)))
+        .collect();
+    if natives.is_empty() {
+        return Ok(());
+    }
     let keys = if call.keyed {
         membership_keys(context, members, id, &natives).await?
     } else {
@@ -363,10 +422,7 @@ async fn membership_keys(
                     member: Some(native),
                     ..Scope::default()
                 };
-                let query: Vec<(String, String)> = find
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
-                    .collect();
+                let query = queries(find, &scope);
                 keep(rows(context, what, call, paging, &scope, &query).await?);
             }
         }

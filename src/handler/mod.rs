@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::Engine;
 use crate::exchange::{Moment, Request, Response, Upstream};
 use crate::mapping::Resource;
+use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 use native::Native;
@@ -101,14 +102,7 @@ fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>) -> Re
 impl Context<'_> {
     /// The address of a resource.
     fn location(&self, resource: &Resource, id: &str) -> String {
-        let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
-        // What RFC 3986 calls unreserved is shown as it is.
-        let id = id
-            .to_string()
-            .replace("%2D", "-")
-            .replace("%2E", ".")
-            .replace("%5F", "_")
-            .replace("%7E", "~");
+        let id = percent_encoding::utf8_percent_encode(id, RESERVED);
         format!("{}{}/{id}", self.base, resource.kind.endpoint)
     }
 

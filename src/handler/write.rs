@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::members::{self, edit};
+use super::members::{self, check, edit};
 use super::native::{is_absent, item, noun, unfit};
 use super::read::{Current, current, with_members};
 use super::{Answer, Context};
@@ -14,7 +14,7 @@ use crate::mapping::errors::{json_body, not_understood};
 use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Create, NewId, Resource};
+use crate::mapping::{Create, MemberSource, NewId, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -41,6 +41,7 @@ pub(super) async fn create(
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
+    check(context, &edits)?;
     for row in &resource.rows {
         if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
             row.place.set(&mut desired, default.clone());
@@ -68,7 +69,7 @@ pub(super) async fn create(
         .render_with(&scope, &[], Some(native_body))
         .map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
-    let reply = context.native.check(&what, reply)?;
+    let reply = context.native.check_collection(&what, reply)?;
     let created = created(context, resource, create, &reply, key, &desired).await?;
     let finished = finish(context, resource, &created, &desired, &edits).await;
     let mut attributes = match finished {
@@ -113,7 +114,14 @@ async fn finish(
         desired,
     )
     .await?;
-    edit(context, resource, &created.id, edits).await?;
+    edit(
+        context,
+        resource,
+        &created.id,
+        edits,
+        Some(&created.native),
+    )
+    .await?;
     Ok(attributes)
 }
 
@@ -192,7 +200,13 @@ async fn created(
     };
     match context.native.read(resource, &id).await? {
         Some(native) => {
-            let attributes = resource.decode(&native);
+            let own = resource.id_row().and_then(|row| row.native.as_ref());
+            // The id as its own object has it: an address has no numbers.
+            let id = own.and_then(|at| at.get(&native)).cloned().unwrap_or(id);
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), resource.scim_id(&id)) {
+                attributes.insert("id".to_owned(), id.into());
+            }
             Ok(Current {
                 id,
                 native,
@@ -258,6 +272,7 @@ pub(super) async fn replace(
         }
         _ => Vec::new(),
     };
+    check(context, &edits)?;
     let before = current(context, resource, id).await?;
     let desired = normalised.replace_in(
         &resource.kind,
@@ -265,12 +280,38 @@ pub(super) async fn replace(
         Omitted::Keep,
     )?;
     let after = converge(context, resource, before, desired).await?;
-    edit(context, resource, &after.id, &edits).await?;
+    let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
     Ok(Answer::new(
         200,
         context.present(resource, attributes, projection),
     ))
+}
+
+/// Changes members, and reads the group again if its own object shows them and is to be answered.
+async fn edited(
+    context: &Context<'_>,
+    resource: &Resource,
+    mut group: Current,
+    edits: &[MemberEdit],
+) -> Result<Current, Error> {
+    edit(context, resource, &group.id, edits, Some(&group.native)).await?;
+    if !edits.is_empty()
+        && shows_members(resource)
+        && let Some(native) = context.native.read(resource, &group.id).await?
+    {
+        group.native = native;
+    }
+    Ok(group)
+}
+
+/// Whether a group's own object has its members.
+fn shows_members(resource: &Resource) -> bool {
+    let source = resource
+        .members
+        .as_ref()
+        .and_then(|members| members.source.as_ref());
+    matches!(source, Some(MemberSource::Inline { .. }))
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
@@ -292,9 +333,10 @@ pub(super) async fn patch(
         let native_id = resource
             .native_id(id)
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
-        edit(context, resource, &native_id, &edits).await?;
+        edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
     }
+    check(context, &edits)?;
     let before = current(context, resource, id).await?;
     let mut desired = Value::Object(before.attributes.clone());
     patch::apply(&resource.kind, &mut desired, &operations)?;
@@ -302,10 +344,18 @@ pub(super) async fn patch(
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
     let after = converge(context, resource, before, desired).await?;
-    edit(context, resource, &after.id, &edits).await?;
     if resource.members.is_some() && !asked {
+        edit(
+            context,
+            resource,
+            &after.id,
+            &edits,
+            Some(&after.native),
+        )
+        .await?;
         return Ok(Answer::empty(204));
     }
+    let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
     Ok(Answer::new(
         200,
@@ -529,7 +579,15 @@ async fn act(
             .render(&scope)
             .map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;
-        let reply = context.native.check(&what, reply)?;
+        let missing = is_absent(&reply, &[]);
+        let reply = match context.native.check_collection(&what, reply) {
+            // The application's 404 can mean that the resource has just gone.
+            Err(_) if missing && context.native.read(resource, id).await?.is_none() => {
+                let id = attributes.get("id").and_then(Value::as_str);
+                return Err(Error::not_found(&resource.kind.name, id.unwrap_or_default()));
+            }
+            other => other?,
+        };
         if let Some(at) = &action.item
             && let Some(native) = at.get(&json_body(&reply))
         {

@@ -136,6 +136,16 @@ impl<'a> Walk<'a> {
         self.done
     }
 
+    /// Whether the next page is asked for by a number beyond the first: there may be no such page.
+    pub fn is_numbered_further(&self) -> bool {
+        self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_))
+    }
+
+    /// Ends the walk: there is no further page.
+    pub fn end(&mut self) {
+        self.done = true;
+    }
+
     /// The query parameters of the next page.
     pub fn parameters(&self) -> Vec<(String, String)> {
         let mut out = Vec::new();

@@ -7,7 +7,7 @@ use super::codec::text_of;
 use crate::exchange::Request;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -68,7 +68,7 @@ impl Scope<'_> {
 /// Why a template has no text for the values at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// The value is missing, or cannot be a segment of a path: empty, `.` or `..`.
+    /// The value is missing, or cannot be a segment of a path: empty, or with `.` or `..` in it.
     PathSegment(String),
     /// The value has a control character, and stands in a header field.
     HeaderValue,
@@ -153,8 +153,10 @@ impl Template {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Slot(slot) => {
                     let text = scope.get(slot).map(text_of).unwrap_or_default();
-                    // A proxy would resolve dot segments, percent-encoded or not, and reach another resource.
-                    if text.is_empty() || text == "." || text == ".." {
+                    // A proxy or a framework would resolve dot segments, percent-encoded or not, and reach another
+                    // resource; some decode slashes first.
+                    let dots = text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
+                    if text.is_empty() || dots {
                         return Err(Unfit::PathSegment(text));
                     }
                     out.extend(utf8_percent_encode(&text, RESERVED));
@@ -164,27 +166,42 @@ impl Template {
         Ok(())
     }
 
-    /// As plain text; where a placeholder stands between quotes, quotes in the value are escaped: `\"` between
-    /// double quotes, `''` between single quotes. `None` if it is only a placeholder, and that has no value.
+    /// As plain text. `None` if it is only a placeholder, and that has no value.
     fn text(&self, scope: &Scope) -> Option<String> {
+        self.escaped(scope, |_, text| text)
+    }
+
+    /// As the text of a query parameter: between quotes of the template, quotes in a value are escaped, as `\"` or
+    /// `''`, so that a value cannot end the text that it stands in.
+    fn query(&self, scope: &Scope) -> Option<String> {
+        self.escaped(scope, |quote, text| match quote {
+            Some('"') => text.replace('\\', "\\\\").replace('"', "\\\""),
+            Some(_) => text.replace('\'', "''"),
+            None => text,
+        })
+    }
+
+    /// The text, each value escaped by the quotes of the template that it stands between.
+    fn escaped(&self, scope: &Scope, escape: impl Fn(Option<char>, String) -> String) -> Option<String> {
         if let Some(slot) = self.only_slot() {
             return scope.get(slot).map(text_of);
         }
         let mut out = String::new();
+        let mut open = None;
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => {
-                    let text = scope.get(slot).map(text_of).unwrap_or_default();
-                    match out.chars().filter(|c| matches!(c, '"' | '\'')).last() {
-                        Some('"') if out.ends_with('"') => {
-                            out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\""));
-                        }
-                        Some('\'') if out.ends_with('\'') => {
-                            out.push_str(&text.replace('\'', "''"))
-                        }
-                        _ => out.push_str(&text),
+                Piece::Text(text) => {
+                    for c in text.chars().filter(|c| matches!(c, '"' | '\'')) {
+                        open = match open {
+                            None => Some(c),
+                            Some(quote) if quote == c => None,
+                            other => other,
+                        };
                     }
+                    out.push_str(text);
+                }
+                Piece::Slot(slot) => {
+                    out.push_str(&escape(open, scope.get(slot).map(text_of).unwrap_or_default()));
                 }
             }
         }
@@ -283,7 +300,7 @@ impl JsonTemplate {
     /// The value as the text of a query parameter; `None` leaves the parameter out.
     fn query(&self, scope: &Scope) -> Option<String> {
         match self {
-            JsonTemplate::Text(template) => template.text(scope),
+            JsonTemplate::Text(template) => template.query(scope),
             JsonTemplate::Constant(value) => Some(text_of(value)),
             json => Some(json.render(scope).to_string()),
         }
@@ -431,11 +448,18 @@ mod tests {
     fn escapes_by_where_a_value_stands() {
         let mut call = CallTemplate::new("GET", template("/users/{id}.json"));
         assert_eq!(
-            rendered(&call, &json!("a/../b?c#d é")),
-            Ok("/users/a%2F..%2Fb%3Fc%23d%20%C3%A9.json".into())
+            rendered(&call, &json!("a/b?c#d é")),
+            Ok("/users/a%2Fb%3Fc%23d%20%C3%A9.json".into())
         );
         assert_eq!(rendered(&call, &json!(7)), Ok("/users/7.json".into()));
-        for hostile in [json!(".."), json!("."), json!("")] {
+        for hostile in [
+            json!(".."),
+            json!("."),
+            json!(""),
+            json!("../admin"),
+            json!("a/../b"),
+            json!("a\\..\\b"),
+        ] {
             assert!(rendered(&call, &hostile).is_err());
         }
         call.path = template("/users");

@@ -242,9 +242,7 @@ impl Body {
     /// The whole body around a native object: fixed fields set, unwanted ones taken away, wrapped.
     fn finish(&self, mut native: Value, scope: &Scope) -> Value {
         for at in &self.omit {
-            if let Some(map) = native.as_object_mut() {
-                map.remove(&at.to_string());
-            }
+            at.remove(&mut native);
         }
         if self.wrap.is_root() {
             self.set_fields(&mut native, scope);
