@@ -7,6 +7,7 @@ mod native;
 mod read;
 mod render;
 mod route;
+mod search;
 mod write;
 
 use std::rc::Rc;

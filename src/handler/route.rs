@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Context, discovery, list, read, write};
+use super::{Answer, Context, discovery, list, read, search, write};
 use crate::Engine;
 use crate::exchange::Request;
 use crate::mapping::Resource;
@@ -32,6 +32,17 @@ pub(super) async fn dispatch(
             "GET" => discovery::answer(context, &segments, &pairs),
             _ => Err(not_allowed(method, &["GET"])),
         },
+        [".search"] => match method {
+            "POST" => search::everywhere(context, &search_query(context, engine, request)?).await,
+            _ => Err(not_allowed(method, &["POST"])),
+        },
+        [endpoint, ".search"] => {
+            let resource = resource(context, endpoint)?;
+            match method {
+                "POST" => list::list(context, resource, &search_query(context, engine, request)?).await,
+                _ => Err(not_allowed(method, &["POST"])),
+            }
+        }
         [endpoint] => {
             let resource = resource(context, endpoint)?;
             match method {
@@ -134,6 +145,16 @@ fn projection(pairs: &[(String, String)]) -> Result<Projection, Error> {
             .map(|(_, value)| value.as_str())
     };
     Projection::new(get("attributes"), get("excludedAttributes"))
+}
+
+/// The query in the body of a `/.search` request.
+fn search_query(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+) -> Result<ListQuery, Error> {
+    let leniency = context.native.mapping().leniency;
+    ListQuery::from_search(&body(engine, request)?, leniency)
 }
 
 /// The JSON body of a request.
