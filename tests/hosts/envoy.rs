@@ -91,7 +91,7 @@ fn requests_that_are_not_scim_pass_untouched(demo: &Demo) {
     assert_eq!(call.body, serde_json::from_str::<serde_json::Value>(body).unwrap());
     for (method, path, key, status) in [
         ("GET", format!("/api/v2/users/{id}"), key, 200),
-        ("PATCH", format!("/api/v2/users/{id}"), key, 400),
+        ("PATCH", format!("/api/v2/users/{id}"), key, 415),
         ("DELETE", format!("/api/v2/users/{id}"), key, 204),
         ("GET", "/api/v2/users/0".to_owned(), key, 404),
         ("GET", "/api/v2/users".to_owned(), "wrong", 401),

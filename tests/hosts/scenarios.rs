@@ -16,6 +16,7 @@ pub(crate) const SCENARIOS: &[(&str, fn(&Demo))] = &[
     ("a_put_keeps_what_it_leaves_out", a_put_keeps_what_it_leaves_out),
     ("a_deleted_user_is_gone", a_deleted_user_is_gone),
     ("bad_input_changes_nothing", bad_input_changes_nothing),
+    ("a_search_is_a_list_whose_query_is_a_body", a_search_is_a_list_whose_query_is_a_body),
 ];
 
 /// On a demo with [`CROWD`] users and a group of [`MEMBERS`] of them.
@@ -317,4 +318,35 @@ fn native_replies_of_megabytes_become_one_list(demo: &Demo) {
     let whole = scim.get("/Users?count=9000&attributes=userName").expect(200);
     assert_eq!(whole["totalResults"], CROWD);
     assert_eq!(whole["Resources"].as_array().unwrap().len(), CROWD);
+}
+
+fn a_search_is_a_list_whose_query_is_a_body(demo: &Demo) {
+    let scim = Scim::of(demo);
+    for name in ["scenario.search.1", "scenario.search.2"] {
+        scim.create(name);
+    }
+    scim.post("/Groups", &json!({ "displayName": "Scenario Search" })).expect(201);
+    let search = |path: &str, query: Value| {
+        let mut body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"] });
+        body.as_object_mut().unwrap().extend(query.as_object().unwrap().clone());
+        scim.post(path, &body)
+    };
+    let of_users = json!({ "filter": "userName sw \"scenario.search\"", "attributes": ["userName"], "count": 1 });
+    for path in ["/Users/.search", "/.search"] {
+        let found = search(path, of_users.clone()).expect(200);
+        assert_eq!((&found["totalResults"], &found["itemsPerPage"]), (&json!(2), &json!(1)), "{path}");
+        assert_eq!(found["Resources"][0]["userName"], "scenario.search.1", "{path}");
+        assert!(found["Resources"][0].get("name").is_none(), "{path}: {found}");
+    }
+    // Over both types, the second page begins where the first has ended.
+    let whole = search("/.search", json!({ "attributes": ["id"] })).expect(200);
+    let total = demo.app().users().unwrap().len() + demo.app().groups().unwrap().len();
+    assert_eq!(whole["totalResults"], total);
+    let whole = whole["Resources"].as_array().unwrap();
+    assert_eq!(whole.len(), total);
+    let start = demo.app().users().unwrap().len();
+    let window = search("/.search", json!({ "startIndex": start, "count": 2, "attributes": ["id"] })).expect(200);
+    assert_eq!(window["Resources"].as_array().unwrap(), &whole[start - 1..=start]);
+    search("/.search", json!({ "filter": "noSuchAttribute eq" })).error(400);
+    scim.get("/.search").error(405);
 }
