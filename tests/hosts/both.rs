@@ -31,7 +31,8 @@ fn a_broken_connection_is_told_from_an_answer(host: DemoHost) {
 
 fn a_call_whose_time_is_up_is_a_time_out(host: DemoHost) {
     let app = RawApp::start();
-    let front = Front::start(host, &MAPPING.replace("\nresources:", "\nlimits: { call: 1 }\nresources:"), app.address());
+    let front =
+        Front::start(host, &MAPPING.replace("\nresources:", "\nlimits: { call: 1 }\nresources:"), app.address());
     thread::scope(|scope| {
         for word in ["stall-before", "stall-within"] {
             let scim = front.scim();

@@ -187,7 +187,9 @@ fn odd_requests_are_taken_as_they_are() {
         assert!(reply.contains(&format!("HTTP/1.1 {status} ")), "{what}: {reply}");
         assert_eq!(reply.contains("\"userName\":\"odd\""), status == 201, "{what}: {reply}");
     }
-    let request = format!("GET /scim/v2/Users/1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\nx: ");
+    let request = format!(
+        "GET /scim/v2/Users/1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\nx: "
+    );
     let reply = raw(&envoy, &[request.as_bytes(), b"\xff\xfe\r\n\r\n"].concat());
     assert!(reply.starts_with("HTTP/1.1 200 "), "a value that is not UTF-8: {reply}");
     assert!(!envoy.log().contains("panicked"), "{}", envoy.log());
@@ -291,7 +293,8 @@ fn a_broken_configuration_stops_envoy_and_says_why() {
     let report = stops(&no_text.replace("value: |\n", "value: { mapping: v1 }\n").unwrap());
     assert!(report.contains("type.googleapis.com/google.protobuf.StringValue"), "{report}");
 
-    let report = stops(&config.clone().setting("SCIM_EDGE_TOKENS", TOKEN).unwrap().setting("SCIM_EDGE_UPSTREAM", "").unwrap());
+    let report =
+        stops(&config.clone().setting("SCIM_EDGE_TOKENS", TOKEN).unwrap().setting("SCIM_EDGE_UPSTREAM", "").unwrap());
     assert!(report.contains("`SCIM_EDGE_UPSTREAM` is not set"), "{report}");
 
     // Neither of them: the environment that `host_env_keys` names has no such variable.
@@ -305,7 +308,8 @@ fn a_broken_configuration_stops_envoy_and_says_why() {
 /// The report names every mistake of `mapping`, by document, line, column and code.
 pub(crate) fn assert_diagnostics(report: &str, document: &str, mapping: &str) {
     for mistake in ["nativ:", "scam", "epoch_second "] {
-        let lines = mapping.lines().enumerate().filter(|(_, line)| format!("{line} ").replace(',', " ").contains(mistake));
+        let lines =
+            mapping.lines().enumerate().filter(|(_, line)| format!("{line} ").replace(',', " ").contains(mistake));
         let mut found = 0;
         for (number, line) in lines {
             found += 1;
@@ -326,7 +330,8 @@ fn a_client_that_leaves_takes_its_exchange_along() {
     let envoy = start(&app);
     for _ in 0..3 {
         let mut stream = TcpStream::connect(envoy.address()).unwrap();
-        let request = format!("GET /scim/v2/Users/stall-before HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        let request =
+            format!("GET /scim/v2/Users/stall-before HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         // The call must be in flight.
         while !admin(&envoy, "/stats").contains("cluster.app.upstream_rq_active: 1") {

@@ -35,7 +35,10 @@ fn cases() -> Vec<Case> {
     let unavailable = || {
         Fault::new(Effect::Reply {
             status: 503,
-            headers: vec![("retry-after".to_owned(), "7".to_owned()), ("content-type".to_owned(), "text/html".to_owned())],
+            headers: vec![
+                ("retry-after".to_owned(), "7".to_owned()),
+                ("content-type".to_owned(), "text/html".to_owned()),
+            ],
             body: "<h1>maintenance</h1>".to_owned(),
         })
     };
@@ -125,12 +128,15 @@ fn assert_told(answer: &Answer, case: &Case, context: &str) {
     }
     assert!(!answer.headers.contains_key("location"), "{context}");
     assert!(!answer.headers.contains_key("www-authenticate"), "{context}");
-    let retry_after = answer.headers.get("retry-after").map(|seconds| seconds.to_str().unwrap().parse::<u32>().unwrap());
+    let retry_after =
+        answer.headers.get("retry-after").map(|seconds| seconds.to_str().unwrap().parse::<u32>().unwrap());
     match case.name {
         "429, seconds" => assert_eq!(retry_after, Some(3), "{context}"),
         "503" => assert_eq!(retry_after, Some(7), "{context}"),
         // Less what has passed since.
-        "429, a date" => assert!(retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{context}: {retry_after:?}"),
+        "429, a date" => {
+            assert!(retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{context}: {retry_after:?}")
+        }
         _ => assert_eq!(retry_after, None, "{context}"),
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const SCENARIOS: &[(&str, fn(&Demo))] = &[("scim2_tester", tester), (
 
 /// What scim2-tester holds against the demo that no server in front of this application could change: the check, what
 /// it says, and why.
-const LIMITS_OF_THE_APPLICATION: [(&str, &str); 7] = [
+const LIMITS_OF_THE_APPLICATION: [(&str, &str); 8] = [
     // A user is active or suspended: to remove `active` is refused, as RFC 7644 section 3.5.2.2 has it.
     ("check_remove_attribute", "the application has no call that clears `active`"),
     // There is one address, and it is the primary one, whatever a client says.
@@ -18,6 +18,7 @@ const LIMITS_OF_THE_APPLICATION: [(&str, &str); 7] = [
     // A group has no field for an external id, and `/Schemas` declares none; the suite does not ask.
     ("object_query_with_attributes", "requested attribute 'externalId' missing from Group"),
     ("object_list_with_attributes", "requested attribute 'externalId' missing from Group"),
+    ("search_with_attributes", "requested attribute 'externalId' missing from Group"),
     ("check_add_attribute", "Attribute 'externalId' was not added"),
     ("check_replace_attribute", "Attribute 'externalId' was not replaced"),
 ];
