@@ -108,6 +108,11 @@ impl Engine {
         (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
     }
 
+    /// The target of a request for `path` below the SCIM root.
+    pub(crate) fn scim_target(&self, path: &str) -> String {
+        format!("{}{path}", self.base_path)
+    }
+
     /// Where native calls go, as the setting `SCIM_EDGE_UPSTREAM` says: a cluster's name in Envoy, an
     /// origin such as `http://127.0.0.1:8080` elsewhere.
     pub fn upstream(&self) -> &str {

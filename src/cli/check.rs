@@ -12,30 +12,39 @@ use crate::mapping;
 pub(super) fn run(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let name = path.display().to_string();
-    let found = mapping::check(&text, &name);
-    let diagnostics = found.as_ref().err().map(|diagnostics| diagnostics.all.as_slice()).unwrap_or_default();
+    let found = mapping::diagnose(&text, &name);
+    let mistakes = found.all.iter().filter(|it| !it.code.is_warning()).count();
     if as_json {
-        let all: Vec<_> = diagnostics
+        let all: Vec<_> = found
+            .all
             .iter()
             .map(|it| {
                 json!({
                     "file": name, "line": it.at.line, "column": it.at.column, "code": it.code.as_str(),
-                    "message": it.message, "suggestion": it.suggestion,
+                    "severity": if it.code.is_warning() { "warning" } else { "error" }, "message": it.message, "suggestion": it.suggestion,
                 })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&all)?);
-    } else if let Err(diagnostics) = &found {
-        println!("{diagnostics}");
-        println!("{} {} in {name}", diagnostics.all.len(), if diagnostics.all.len() == 1 { "mistake" } else { "mistakes" });
     } else {
-        println!("{name} is fine");
+        if !found.all.is_empty() {
+            println!("{found}");
+        }
+        match mistakes {
+            0 => println!("{name} is fine"),
+            1 => println!("1 mistake in {name}"),
+            several => println!("{several} mistakes in {name}"),
+        }
     }
-    Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if mistakes == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prints the JSON Schema of the language.
-pub(super) fn schema() -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(&mapping::json_schema())?);
+/// Prints the JSON Schema of the language, or its reference.
+pub(super) fn schema(markdown: bool) -> anyhow::Result<()> {
+    if markdown {
+        print!("{}", super::reference::markdown());
+    } else {
+        println!("{:#}", mapping::json_schema());
+    }
     Ok(())
 }

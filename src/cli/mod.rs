@@ -5,7 +5,9 @@ mod check;
 pub mod demo;
 pub mod envoy;
 pub mod example;
+pub mod explain;
 pub mod pypi;
+mod reference;
 mod tour;
 pub mod wasi;
 
@@ -41,8 +43,26 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Show the native calls that a SCIM request becomes: `explain mapping.yaml -- GET '/Users?filter=userName eq "x"'`.
+    Explain {
+        /// The mapping, in YAML or JSON.
+        mapping: PathBuf,
+        /// Really make the calls, to this origin. Secrets are read from the environment.
+        #[arg(long)]
+        upstream: Option<String>,
+        /// How to print the calls.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// After `--`: the method, the path below the SCIM root, and the body, or `-` for the standard input.
+        #[arg(last = true, num_args = 2..=3, required = true)]
+        request: Vec<String>,
+    },
     /// Print the JSON Schema of the mapping language, for editors.
-    Schema,
+    Schema {
+        /// Print the language's reference instead, as Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
 }
 
 /// Who runs the module in the demo.
@@ -58,7 +78,7 @@ pub enum DemoHost {
 enum Format {
     /// For people.
     Text,
-    /// For programs: a list of objects with file, line, column, code, message and suggestion.
+    /// For programs: JSON.
     Json,
 }
 
@@ -68,7 +88,13 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo { host, tour } => demo::run(host, tour).map(|()| ExitCode::SUCCESS),
         Command::Check { mapping, format } => check::run(&mapping, matches!(format, Format::Json)),
-        Command::Schema => check::schema().map(|()| ExitCode::SUCCESS),
+        Command::Explain { mapping, upstream, format, request } => explain::run(&explain::Asked {
+            mapping: &mapping,
+            upstream: upstream.as_deref(),
+            as_json: matches!(format, Format::Json),
+            request: &request,
+        }),
+        Command::Schema { markdown } => check::schema(markdown).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -55,12 +55,15 @@ fn capabilities(mapping: &Mapping) -> Capabilities {
     Capabilities {
         documentation_uri: None,
         patch: true,
-        bulk_max_operations: None,
-        bulk_max_payload_size: 0,
+        bulk_max_operations: Some(mapping.limits.bulk).filter(|most| *most > 0),
+        bulk_max_payload_size: match mapping.limits.bulk {
+            0 => 0,
+            _ => mapping.limits.body,
+        },
         filter_max_results: Some(mapping.limits.page),
         change_password: mapping.resources.iter().any(writes_password),
         sort: true,
-        etag: false,
+        etag: true,
         cursor: false,
         authentication_schemes: vec![AuthenticationScheme {
             kind: "oauthbearertoken".to_owned(),

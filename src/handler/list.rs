@@ -22,30 +22,61 @@ pub(super) async fn list(
     resource: &Resource,
     query: &ListQuery,
 ) -> Result<Answer, Error> {
-    let Some(list) = &resource.list else {
-        return Err(Error::new(
-            501,
-            format!("the application cannot list {}s", noun(resource)),
-        ));
-    };
-    if let Some(filter) = &query.filter {
-        filter.validate(&resource.kind)?;
-    }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);
+    let (page, total) = find(context, resource, query, first, count).await?;
+    let resources = presented(context, resource, query, page).await?;
+    Ok(Answer::new(
+        200,
+        response::response(resources, total, query.start_index),
+    ))
+}
+
+/// The native list of a resource type, or 501.
+pub(super) fn listed(resource: &Resource) -> Result<&List, Error> {
+    resource.list.as_ref().ok_or_else(|| {
+        Error::new(
+            501,
+            format!("the application cannot list {}s", noun(resource)),
+        )
+    })
+}
+
+/// The matches `first..first + count` in the order that was asked for, and how many there are in all.
+pub(super) async fn find(
+    context: &Context<'_>,
+    resource: &Resource,
+    query: &ListQuery,
+    first: usize,
+    count: usize,
+) -> Result<(Vec<Current>, usize), Error> {
+    let list = listed(resource)?;
+    if let Some(filter) = &query.filter {
+        filter.validate(&resource.kind)?;
+    }
     let walked =
         query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
-    let (page, total) = if walked {
+    if walked {
         let mut found = matching(context, resource, list, query).await?;
         if let Some(by) = &query.sort_by {
             found = sorted(resource, found, by, query.sort_descending);
         }
         let total = found.len();
-        (found.into_iter().skip(first).take(count).collect(), total)
+        Ok((found.into_iter().skip(first).take(count).collect(), total))
     } else {
-        window(context, resource, list, first, count).await?
-    };
+        window(context, resource, list, first, count).await
+    }
+}
+
+/// What was found, as clients see it.
+pub(super) async fn presented(
+    context: &Context<'_>,
+    resource: &Resource,
+    query: &ListQuery,
+    page: Vec<Current>,
+) -> Result<Vec<Value>, Error> {
+    let list = listed(resource)?;
     let page = complete(context, resource, list, query, page).await?;
     let mut resources = Vec::with_capacity(page.len());
     let members = if members::are_wanted(resource, &query.projection) {
@@ -58,10 +89,7 @@ pub(super) async fn list(
         attributes.extend(members.map(|members| ("members".to_owned(), members)));
         resources.push(context.present(resource, attributes, &query.projection));
     }
-    Ok(Answer::new(
-        200,
-        response::response(resources, total, query.start_index),
-    ))
+    Ok(resources)
 }
 
 /// The rows `first..first + count` of a list whose application pages by number and tells the total.
@@ -475,20 +503,28 @@ fn sorted(
     let mut keys: Vec<Value> = found
         .iter()
         .enumerate()
-        .map(|(index, current)| {
-            let mut attributes = current.attributes.clone();
-            attributes.insert(INDEX.to_owned(), index.into());
-            Value::Object(attributes)
-        })
+        .map(|(index, current)| sort_key(current, index))
         .collect();
     sort::sort(&resource.kind, &mut keys, by, descending);
     let mut found: Vec<Option<Current>> = found.into_iter().map(Some).collect();
     keys.iter()
         .filter_map(|key| {
-            let index = usize::try_from(key.get(INDEX)?.as_u64()?).ok()?;
+            let index = sort_index(key)?;
             found.get_mut(index)?.take()
         })
         .collect()
+}
+
+/// What [`sort::sort`] sorts in place of a resource that is `index`th before.
+pub(super) fn sort_key(current: &Current, index: usize) -> Value {
+    let mut attributes = current.attributes.clone();
+    attributes.insert(INDEX.to_owned(), index.into());
+    Value::Object(attributes)
+}
+
+/// The index in a key of [`sort_key`].
+pub(super) fn sort_index(key: &Value) -> Option<usize> {
+    usize::try_from(key.get(INDEX)?.as_u64()?).ok()
 }
 
 /// A key that no SCIM attribute can have.

@@ -1,5 +1,7 @@
 //! What happens to a SCIM request: one async function for each operation, reading top to bottom.
 
+mod bulk;
+mod conditional;
 mod discovery;
 mod list;
 mod members;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Context};
+use super::Context;
 use crate::mapping::Resource;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
@@ -15,21 +15,6 @@ pub(super) struct Current {
     pub(super) native: Value,
     /// Its SCIM attributes, without members.
     pub(super) attributes: Attributes,
-}
-
-/// GET of one resource (RFC 7644 section 3.4.1).
-pub(super) async fn get(
-    context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
-    projection: &Projection,
-) -> Result<Answer, Error> {
-    let current = current(context, resource, id).await?;
-    let attributes = with_members(context, resource, &current, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
 }
 
 /// The resource with this SCIM id, or 404.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Answer, Context, discovery, list, read, search, write};
+use super::conditional::{self, Conditions};
+use super::{Answer, Context, bulk, discovery, list, search, write};
 use crate::Engine;
 use crate::exchange::Request;
 use crate::mapping::Resource;
@@ -19,6 +20,15 @@ pub(super) async fn dispatch(
     request: &Request,
 ) -> Result<Answer, Error> {
     authenticate(engine, request)?;
+    route(context, engine, request).await
+}
+
+/// Hands a request of a client that is known to its operation.
+pub(super) async fn route(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+) -> Result<Answer, Error> {
     let Some(target) = engine.scim_path(&request.target) else {
         return Err(Error::new(404, "this is not below the SCIM root"));
     };
@@ -28,21 +38,23 @@ pub(super) async fn dispatch(
     let pairs = query::pairs(query)?;
     let method = request.method.as_str();
     match segments.as_slice() {
-        ["ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] => match method {
-            "GET" => discovery::answer(context, &segments, &pairs),
-            _ => Err(not_allowed(method, &["GET"])),
-        },
-        [".search"] => match method {
-            "POST" => search::everywhere(context, &search_query(context, engine, request)?).await,
+        [""] | [".search"] => search::root(context, engine, request, &segments, &pairs).await,
+        ["Me", ..] => Err(me()),
+        ["Bulk"] => match method {
+            "POST" => bulk::bulk(context, engine, request, body(engine, request)?).await,
             _ => Err(not_allowed(method, &["POST"])),
         },
         [endpoint, ".search"] => {
             let resource = resource(context, endpoint)?;
             match method {
-                "POST" => list::list(context, resource, &search_query(context, engine, request)?).await,
+                "POST" => search::one_type(context, resource, &body(engine, request)?).await,
                 _ => Err(not_allowed(method, &["POST"])),
             }
         }
+        ["ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] => match method {
+            "GET" => discovery::answer(context, &segments, &pairs),
+            _ => Err(not_allowed(method, &["GET"])),
+        },
         [endpoint] => {
             let resource = resource(context, endpoint)?;
             match method {
@@ -69,8 +81,12 @@ pub(super) async fn dispatch(
             let changeable = resource.update.is_some()
                 || !resource.actions.is_empty()
                 || resource.members.is_some();
+            let conditions = Conditions::of(request);
+            if matches!(method, "PUT" | "PATCH" | "DELETE") {
+                conditional::check(context, resource, id, &conditions).await?;
+            }
             match method {
-                "GET" => read::get(context, resource, id, &projection).await,
+                "GET" => conditional::get(context, resource, id, &projection, &conditions).await,
                 "PUT" if changeable => {
                     write::replace(context, resource, id, body(engine, request)?, &projection).await
                 }
@@ -92,6 +108,14 @@ pub(super) async fn dispatch(
         }
         _ => Err(nothing_here(path)),
     }
+}
+
+/// `/Me` (RFC 7644 section 3.11).
+fn me() -> Error {
+    Error::new(
+        501,
+        "`/Me` is the user that a request is made for, and the bearer token of this server stands for none",
+    )
 }
 
 fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
@@ -119,7 +143,7 @@ fn nothing_here(path: &str) -> Error {
     Error::new(404, format!("there is no resource type at `{path}`"))
 }
 
-fn not_allowed(method: &str, allowed: &[&str]) -> Error {
+pub(super) fn not_allowed(method: &str, allowed: &[&str]) -> Error {
     Error::new(405, format!("{method} is not possible here"))
         .with_header("allow", allowed.join(", "))
 }
@@ -147,18 +171,8 @@ fn projection(pairs: &[(String, String)]) -> Result<Projection, Error> {
     Projection::new(get("attributes"), get("excludedAttributes"))
 }
 
-/// The query in the body of a `/.search` request.
-fn search_query(
-    context: &Context<'_>,
-    engine: &Engine,
-    request: &Request,
-) -> Result<ListQuery, Error> {
-    let leniency = context.native.mapping().leniency;
-    ListQuery::from_search(&body(engine, request)?, leniency)
-}
-
 /// The JSON body of a request.
-fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
+pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if request.body.len() > engine.body_limit() {
         return Err(Error::new(
             413,

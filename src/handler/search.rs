@@ -1,61 +1,123 @@
-//! `POST /.search`: one query over all resource types (RFC 7644 section 3.4.3).
+//! Searching with POST, and at the root over all resource types (RFC 7644 sections 3.4.2.1 and 3.4.3).
 
 use serde_json::Value;
 
-use super::list::list;
-use super::{Answer, Context};
+use super::read::Current;
+use super::route::{body, not_allowed};
+use super::{Answer, Context, list};
+use crate::Engine;
+use crate::exchange::Request;
+use crate::mapping::Resource;
 use crate::scim::query::ListQuery;
-use crate::scim::{Error, list as response};
+use crate::scim::{Error, ResourceType, list as response, sort};
 
-/// Answers with the resources of each type that the query finds, one type after the other. A type that the filter does
-/// not fit, because it has none of the attributes, has no matches; if it fits none, the query is refused.
-pub(super) async fn everywhere(
+/// POST of `/{type}/.search`.
+pub(super) async fn one_type(
     context: &Context<'_>,
-    query: &ListQuery,
+    resource: &Resource,
+    body: &Value,
 ) -> Result<Answer, Error> {
-    let resources = &context.native.mapping().resources;
-    if query.sort_by.is_some() && resources.len() > 1 {
-        return Err(Error::new(
-            501,
-            "resources of different types cannot be sorted: send the query to one of their endpoints",
-        ));
-    }
-    let skip = query.start_index.saturating_sub(1);
+    let leniency = context.native.mapping().leniency;
+    list::list(context, resource, &ListQuery::from_search(body, leniency)?).await
+}
+
+/// POST of `/.search`, or GET of the root itself.
+pub(super) async fn root(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    segments: &[&str],
+    pairs: &[(String, String)],
+) -> Result<Answer, Error> {
+    let leniency = context.native.mapping().leniency;
+    let query = match (request.method.as_str(), segments) {
+        ("GET", [""]) => ListQuery::from_pairs(pairs, leniency)?,
+        ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, leniency)?,
+        (method, [""]) => return Err(not_allowed(method, &["GET"])),
+        (method, _) => return Err(not_allowed(method, &["POST"])),
+    };
+    let types: Vec<&Resource> = searchable(context);
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
-    let mut found: Vec<Value> = Vec::new();
-    let mut total = 0;
-    let mut refused = None;
-    let mut answered = false;
-    for resource in resources.iter().filter(|resource| resource.list.is_some()) {
-        if let Some(filter) = &query.filter
-            && let Err(error) = filter.validate(&resource.kind)
-        {
-            refused = Some(error);
-            continue;
-        }
-        answered = true;
-        // The page begins in this type, before it, or after its last resource.
-        let one = ListQuery {
-            start_index: skip.saturating_sub(total).saturating_add(1),
-            count: Some(count.saturating_sub(found.len())),
-            ..query.clone()
-        };
-        let body = list(context, resource, &one).await?.body;
-        let mut body = body.unwrap_or_default();
-        if let Some(Value::Array(page)) = body.get_mut("Resources") {
-            found.append(page);
-        }
-        let of_type = body.get("totalResults").and_then(Value::as_u64);
-        total += of_type
-            .and_then(|of_type| usize::try_from(of_type).ok())
-            .unwrap_or_default();
+    let first = query.start_index.saturating_sub(1);
+    let (page, total) = match &query.sort_by {
+        None => concatenated(context, &types, &query, first, count).await?,
+        Some(_) => merged(context, &types, &query, first, count).await?,
+    };
+    let mut resources = Vec::with_capacity(page.len());
+    for (resource, run) in page {
+        resources.extend(list::presented(context, resource, &query, run).await?);
     }
-    match refused {
-        Some(error) if !answered => Err(error),
-        _ => Ok(Answer::new(
-            200,
-            response::response(found, total, query.start_index),
-        )),
+    Ok(Answer::new(
+        200,
+        response::response(resources, total, query.start_index),
+    ))
+}
+
+/// The resource types that the application can list.
+fn searchable<'e>(context: &Context<'e>) -> Vec<&'e Resource> {
+    let resources = context.native.mapping().resources.iter();
+    resources
+        .filter(|resource| resource.list.is_some())
+        .collect()
+}
+
+/// Resources of one type that follow each other in a response.
+type Run<'e> = (&'e Resource, Vec<Current>);
+
+/// The types' lists one after the other.
+async fn concatenated<'e>(
+    context: &Context<'_>,
+    types: &[&'e Resource],
+    query: &ListQuery,
+    first: usize,
+    count: usize,
+) -> Result<(Vec<Run<'e>>, usize), Error> {
+    let (mut page, mut total, mut taken) = (Vec::new(), 0, 0);
+    for resource in types {
+        let skip = first.saturating_sub(total);
+        let (found, of_type) = list::find(context, resource, query, skip, count - taken).await?;
+        total += of_type;
+        taken += found.len();
+        page.push((*resource, found));
     }
+    Ok((page, total))
+}
+
+/// All matches of all types in one order. What has no such attribute comes where what has no value comes.
+async fn merged<'e>(
+    context: &Context<'_>,
+    types: &[&'e Resource],
+    query: &ListQuery,
+    first: usize,
+    count: usize,
+) -> Result<(Vec<Run<'e>>, usize), Error> {
+    let Some(by) = &query.sort_by else {
+        return Ok((Vec::new(), 0));
+    };
+    let mut all: Vec<Option<(&'e Resource, Current)>> = Vec::new();
+    for resource in types {
+        let (found, _) = list::find(context, resource, query, 0, usize::MAX).await?;
+        all.extend(found.into_iter().map(|current| Some((*resource, current))));
+    }
+    let has = |resource: &&&Resource| resource.kind.resolve(by).is_some();
+    let kind: Option<&ResourceType> = types.iter().find(has).map(|resource| &resource.kind);
+    let mut keys: Vec<Value> = all
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+        .map(|(index, (_, current))| list::sort_key(current, index))
+        .collect();
+    if let Some(kind) = kind {
+        sort::sort(kind, &mut keys, by, query.sort_descending);
+    }
+    let total = keys.len();
+    let mut page: Vec<Run<'e>> = Vec::new();
+    for key in keys.iter().skip(first).take(count) {
+        let entry = list::sort_index(key).and_then(|index| all.get_mut(index)?.take());
+        if let Some((resource, current)) = entry {
+            page.push((resource, vec![current]));
+        }
+    }
+    Ok((page, total))
 }

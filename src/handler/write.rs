@@ -84,7 +84,7 @@ pub(super) async fn create(
         .and_then(Value::as_str)
         .unwrap_or_default();
     let location = context.location(resource, id);
-    let mut answer = Answer::new(201, context.present(resource, attributes, projection));
+    let mut answer = context.answer(201, resource, attributes, projection);
     answer.headers.push(("location".to_owned(), location));
     Ok(answer)
 }
@@ -282,10 +282,7 @@ pub(super) async fn replace(
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// Changes members, and reads the group again if its own object shows them and is to be answered.
@@ -303,6 +300,15 @@ async fn edited(
         group.native = native;
     }
     Ok(group)
+}
+
+/// Whether a resource with this native id could be read at all.
+fn is_addressable(resource: &Resource, id: &Value) -> bool {
+    let scope = Scope {
+        id: Some(id),
+        ..Scope::default()
+    };
+    resource.read.call.render(&scope).is_ok()
 }
 
 /// Whether a group's own object has its members.
@@ -332,6 +338,7 @@ pub(super) async fn patch(
     if !edits.is_empty() && operations.is_empty() && !asked {
         let native_id = resource
             .native_id(id)
+            .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
         edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
@@ -357,10 +364,7 @@ pub(super) async fn patch(
     }
     let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
-    Ok(Answer::new(
-        200,
-        context.present(resource, attributes, projection),
-    ))
+    Ok(context.answer(200, resource, attributes, projection))
 }
 
 /// DELETE (RFC 7644 section 3.6).
@@ -573,7 +577,7 @@ async fn act(
     due.sort_unstable();
     due.dedup();
     for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
-        let what = format!("{} the {}", action.name.replace('_', " "), noun(resource));
+        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action
             .call
             .render(&scope)

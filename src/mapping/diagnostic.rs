@@ -68,8 +68,19 @@ codes! {
     BadFilter = "M205",
     /// A member call that is incomplete.
     BadMembers = "M206",
+    /// An error rule that an earlier one leaves nothing for.
+    Unreached = "M207",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
+    /// A secret that stands in the mapping itself. A warning: the mapping works.
+    LiteralSecret = "M302",
+}
+
+impl Code {
+    /// Whether a mapping with it works all the same.
+    pub fn is_warning(self) -> bool {
+        matches!(self, Code::LiteralSecret)
+    }
 }
 
 /// One mistake.
@@ -108,9 +119,9 @@ impl Report {
         self.0.push_mut(diagnostic)
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether nothing is wrong so far. Warnings do not count.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|it| it.code.is_warning())
     }
 
     /// All diagnostics in the order of the document, `file` being its name.
@@ -130,7 +141,7 @@ impl Report {
 pub struct Diagnostics {
     /// The document's name.
     pub file: String,
-    /// At least one diagnostic, in the order of the document.
+    /// The diagnostics in the order of the document. There is at least one where they are an error.
     pub all: Vec<Diagnostic>,
 }
 
@@ -147,9 +158,10 @@ impl fmt::Display for Diagnostics {
                 suggestion,
             } = diagnostic;
             let (file, code) = (&self.file, code.as_str());
+            let severity = if diagnostic.code.is_warning() { "warning" } else { "error" };
             write!(
                 f,
-                "{file}:{}:{}: error[{code}]: {message}",
+                "{file}:{}:{}: {severity}[{code}]: {message}",
                 at.line, at.column
             )?;
             if !suggestion.is_empty() {

@@ -210,6 +210,8 @@ tables! {
         page: Option<u32>,
         /// The most member changes that one request may ask for. 10,000 unless it is said.
         members: Option<u32>,
+        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said.
+        bulk: Option<u32>,
     }
 
     /// A paging style: at most one of `page`, `offset`, `cursor`, `marker`, `next` and `link`; without one, a reply is the whole list.

@@ -17,6 +17,9 @@ pub mod read;
 pub mod template;
 pub mod translate;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
 use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
@@ -28,7 +31,7 @@ use place::Place;
 use pointer::Pointer;
 use template::{CallTemplate, JsonTemplate, Template};
 
-pub use compile::{check, compile};
+pub use compile::{check, compile, diagnose, placeholders};
 pub use diagnostic::{Diagnostic, Diagnostics};
 
 /// The JSON Schema (2020-12) of the mapping language.
@@ -90,6 +93,8 @@ pub struct Limits {
     pub page: usize,
     /// Member changes in one request.
     pub members: usize,
+    /// Operations in one bulk request; 0: no bulk requests.
+    pub bulk: usize,
 }
 
 /// A login call and how its token is sent.

@@ -81,6 +81,8 @@ pub struct Walk<'a> {
     skip: usize,
     /// Rows on a page, as the application turns out to have them.
     size: usize,
+    /// Whether that is known from a page.
+    sized: bool,
     cursor: Option<String>,
     link: Option<String>,
     previous: Option<Value>,
@@ -124,6 +126,7 @@ impl<'a> Walk<'a> {
             at,
             skip,
             size,
+            sized: false,
             cursor: None,
             link: None,
             previous: None,
@@ -214,13 +217,15 @@ impl<'a> Walk<'a> {
         }
         self.previous = items.first().cloned();
         match (&self.paging.style, total) {
-            (Style::Page(_) | Style::Offset(_), Some(total)) => {
-                let capped = count > 0 && count < self.size && self.at + count < total;
-                if capped && matches!(self.paging.style, Style::Page(_)) {
+            (Style::Page(_), Some(total)) => {
+                // Neither a whole page nor the last one.
+                let short = count > 0 && count < self.size && self.at + count != total;
+                if short && !self.sized {
+                    // The application's largest page is smaller than what was asked for.
                     let from = self.at + self.skip;
-                    let misplaced = self.at > 0 && self.at.checked_rem(count) != Some(0);
+                    self.sized = true;
                     self.size = count;
-                    if misplaced {
+                    if self.at > 0 {
                         // Page numbers count in the application's own size: ask again with that.
                         self.skip = from.checked_rem(count).unwrap_or(0);
                         self.at = from - self.skip;
@@ -231,6 +236,12 @@ impl<'a> Walk<'a> {
                         });
                     }
                 }
+                self.sized |= count > 0;
+                // A page that lacks rows still has its number.
+                self.at += if count == 0 { 0 } else { self.size.max(count) };
+                self.done = count == 0 || self.at >= total;
+            }
+            (Style::Offset(_), Some(total)) => {
                 self.at += count;
                 self.done = count == 0 || self.at >= total;
             }

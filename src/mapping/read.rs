@@ -369,7 +369,10 @@ macro_rules! words {
             }
 
             fn schema(_: &mut $crate::mapping::read::Definitions) -> serde_json::Value {
-                serde_json::json!({ "enum": [ $( $text, )* ], "description": concat!($($doc),+).trim() })
+                serde_json::json!({
+                    "oneOf": [ $( { "const": $text, "description": concat!($($word_doc),+).trim() }, )* ],
+                    "description": concat!($($doc),+).trim(),
+                })
             }
         }
     )* };

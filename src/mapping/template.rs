@@ -1,5 +1,7 @@
 //! Request templates: `{name}` is replaced by a value, escaped by where it stands.
 
+mod recognise;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::dialect::Leniency;
@@ -188,11 +189,14 @@ impl BulkOperation {
         found
     }
 
-    /// Puts the ids of created resources (by bulkId) where the operation refers to them.
+    /// Puts the ids of created resources (by bulkId) where the operation refers to them, percent-encoded in its path.
     pub fn resolve(&mut self, ids: &BTreeMap<String, String>) {
         let parts = self.path.split('/').map(|part| {
             let id = part.strip_prefix(REFERENCE).and_then(|name| ids.get(name));
-            id.map_or(part, String::as_str)
+            id.map_or_else(
+                || part.to_owned(),
+                |id| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string(),
+            )
         });
         self.path = parts.collect::<Vec<_>>().join("/");
         replace(&mut self.data, ids);

@@ -88,7 +88,9 @@ impl Compiler<'_> {
                 Template::default()
             }
             Err(TemplateError::Unknown(name)) => {
-                let all = names.all();
+                let mut all = names.all();
+                let mut seen = std::collections::BTreeSet::new();
+                all.retain(|name| seen.insert(*name));
                 let help = match nearest(&name, all.iter().copied()) {
                     Some(meant) => format!("did you mean `{{{meant}}}`?"),
                     None if all.is_empty() => {

@@ -1,6 +1,7 @@
 //! From the document as written to the mapping that runs, with every diagnostic at once.
 
 mod calls;
+mod lint;
 mod members;
 mod resources;
 mod rows;
@@ -26,42 +27,60 @@ pub fn compile(
     environment: &BTreeMap<String, String>,
 ) -> Result<Mapping, Diagnostics> {
     let mut report = Report::default();
-    let mapping = Node::parse(text, &mut report).and_then(|node| {
-        let document = written::Document::read(&node, &mut report)?;
+    match compiled(text, environment, &mut report) {
+        Some(mapping) if report.is_empty() => Ok(mapping),
+        _ => Err(report.finish(name)),
+    }
+}
+
+fn compiled(
+    text: &str,
+    environment: &BTreeMap<String, String>,
+    report: &mut Report,
+) -> Option<Mapping> {
+    Node::parse(text, report).and_then(|node| {
+        let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
         Compiler {
-            report: &mut report,
+            report,
             environment,
             paging: document.paging.clone(),
             base: String::new(),
             well_formed,
         }
         .document(&document)
-    });
-    match mapping {
-        Some(mapping) if report.is_empty() => Ok(mapping),
-        _ => Err(report.finish(name)),
-    }
+    })
 }
 
 /// Compiles a document as [`compile`] does, with text in the place of every secret: for checking a mapping where its
 /// secrets are not.
 pub fn check(text: &str, name: &str) -> Result<Mapping, Diagnostics> {
+    compile(text, name, &placeholders(text))
+}
+
+/// Everything that can be said about a document, warnings too, whatever secrets are set.
+pub fn diagnose(text: &str, name: &str) -> Diagnostics {
+    let mut report = Report::default();
+    let _ = compiled(text, &placeholders(text), &mut report);
+    report.finish(name)
+}
+
+/// The environment variables that a document names, each with its own name in angle brackets for a value.
+pub fn placeholders(text: &str) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     loop {
-        let missing = match compile(text, name, &environment) {
-            Err(diagnostics) => {
-                let secrets = diagnostics.all.iter().filter(|it| it.code == Code::MissingSecret);
-                let names: Vec<String> =
-                    secrets.filter_map(|it| it.message.split('`').nth(1).map(str::to_owned)).collect();
-                if names.is_empty() {
-                    return Err(diagnostics);
-                }
-                names
-            }
-            fine => return fine,
-        };
-        environment.extend(missing.into_iter().map(|name| (name, "secret".to_owned())));
+        let mut report = Report::default();
+        let _ = compiled(text, &environment, &mut report);
+        let diagnostics = report.finish("").all;
+        let secrets = diagnostics.iter().filter(|it| it.code == Code::MissingSecret);
+        let names: Vec<String> = secrets.filter_map(|it| it.message.split('`').nth(1).map(str::to_owned)).collect();
+        if names.is_empty() {
+            return environment;
+        }
+        environment.extend(names.into_iter().map(|name| {
+            let value = format!("<{name}>");
+            (name, value)
+        }));
     }
 }
 
@@ -87,6 +106,7 @@ impl Compiler<'_> {
     }
 
     fn document(&mut self, document: &written::Document) -> Option<Mapping> {
+        self.lint(document);
         let upstream = &document.upstream;
         self.base = upstream
             .base
@@ -237,7 +257,7 @@ impl Compiler<'_> {
                 Code::ExactlyOne,
                 at,
                 format!("exactly one of these must stand here: {names}"),
-                "keep one of them",
+                if given.contains(&true) { "keep one of them" } else { "write one of them" },
             );
         }
     }
@@ -337,5 +357,6 @@ fn limits(written: Option<&written::Limits>) -> Limits {
         body: number(of(|l| l.body), 1 << 20),
         page: number(of(|l| l.page), 1000).max(1),
         members: number(of(|l| l.members), 10_000),
+        bulk: number(of(|l| l.bulk), 1000),
     }
 }

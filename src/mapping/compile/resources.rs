@@ -203,12 +203,14 @@ impl Compiler<'_> {
                     ),
                 }
             }
+            let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
-                row.action
-                    .as_ref()
-                    .is_some_and(|action| action.value == name.value)
+                row.action.as_ref().is_some_and(|action| {
+                    action.value == name.value
+                        || nearest(&action.value, declared()) == Some(name.value.as_str())
+                })
             });
-            if when.is_empty() && !named {
+            if action.when.as_ref().is_none_or(|when| when.0.is_empty()) && !named {
                 self.error(
                     Code::BadAction,
                     name.at,

@@ -69,7 +69,8 @@ impl Compiler<'_> {
             Ok(path) => path,
             Err(error) => {
                 let help = "write a path such as `userName`, `name.givenName` or 'emails[type eq \"work\"].value'";
-                self.error(Code::BadPath, name.at, error.detail, help);
+                let message = format!("`{}` is no attribute path: {}", name.value, error.detail);
+                self.error(Code::BadPath, name.at, message, help);
                 return None;
             }
         };
@@ -257,7 +258,7 @@ impl Compiler<'_> {
             );
         }
         if let Some(table) = &attribute.enumeration {
-            return self.enumeration(table, attribute.otherwise.as_ref(), kind);
+            return self.enumeration(table, attribute.otherwise.as_ref(), kind, at);
         }
         match &attribute.codec {
             None => Codec::Same,
@@ -303,6 +304,7 @@ impl Compiler<'_> {
         table: &Table<Value>,
         otherwise: Option<&Spanned<Value>>,
         kind: Kind,
+        row: Mark,
     ) -> Codec {
         let mut pairs: Vec<(Value, Value)> = Vec::new();
         for (key, native) in table.iter() {
@@ -350,7 +352,7 @@ impl Compiler<'_> {
             let at = table
                 .iter()
                 .next()
-                .map_or(Mark::default(), |(key, _)| key.at);
+                .map_or(row, |(key, _)| key.at);
             let help = "add the other value, or `otherwise:`";
             self.error(
                 Code::NotInvertible,

@@ -1,0 +1,252 @@
+//! Replies for calls that are not made: what an application would say in which everything that is asked about exists,
+//! and nothing that is about to be created.
+
+use serde_json::{Map, Value, json};
+
+use crate::exchange::{Request, Response};
+use crate::mapping::codec::Codec;
+use crate::mapping::paging::Paging;
+use crate::mapping::template::Slot;
+use crate::mapping::{How, Mapping, MemberSource, NewId, ReplyValue, Resource, Row};
+use crate::scim::{Filter, Kind};
+
+pub(super) struct Assumed<'m> {
+    mapping: &'m Mapping,
+    /// The SCIM request's method.
+    method: String,
+    /// The SCIM request's body.
+    body: Value,
+    /// The values that the SCIM request's filter compares with, by the path as it is written.
+    wanted: Vec<(String, Value)>,
+    /// Whether the call that creates was made.
+    created: bool,
+}
+
+impl<'m> Assumed<'m> {
+    pub(super) fn new(mapping: &'m Mapping, request: &Request) -> Self {
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
+        let filter = query.split('&').find_map(|pair| pair.strip_prefix("filter=")).map(|text| {
+            let text = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        });
+        let filter = filter.and_then(|text| Filter::parse(&text).ok());
+        let mut wanted = Vec::new();
+        if let Some(filter) = &filter {
+            for resource in &mapping.resources {
+                let terms = filter.terms(&resource.kind);
+                wanted.extend(terms.iter().map(|term| (term.path.to_string(), term.value.clone())));
+            }
+        }
+        let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        Assumed { mapping, method: request.method.clone(), body, wanted, created: false }
+    }
+
+    pub(super) fn reply(&mut self, call: &Request) -> Response {
+        let mapping = self.mapping;
+        if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
+            let mut reply = ok(Value::Null);
+            place(&login.token, "assumed-token".into(), &mut reply);
+            return reply;
+        }
+        mapping.resources.iter().find_map(|resource| self.answer(resource, call)).unwrap_or_else(|| ok(json!({})))
+    }
+
+    fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
+        let id = |found: Vec<(Slot, String)>| found.into_iter().find(|(slot, _)| *slot == Slot::Id).map(|(_, id)| id);
+        let missing = self.method == "POST" && !self.created;
+        let new_id = || ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned();
+        let wrapped = |item: &crate::mapping::Item, object: Value| {
+            let mut body = Value::Null;
+            item.at.set(&mut body, object);
+            ok(body)
+        };
+        if let Some(MemberSource::List { call: list, paging, member, key, .. }) =
+            resource.members.as_ref().and_then(|members| members.source.as_ref())
+            && list.recognise(call).is_some()
+        {
+            let rows = self.members().into_iter().map(|id| {
+                let mut row = Value::Null;
+                member.set(&mut row, self.native_member(&id));
+                if let Some(key) = key {
+                    key.set(&mut row, "assumed-key".into());
+                }
+                row
+            });
+            return Some(page(paging, rows.collect()));
+        }
+        if let Some(list) = &resource.list {
+            for narrowing in &list.filters {
+                if let How::Call(operation) = &narrowing.how
+                    && operation.call.recognise(call).is_some()
+                {
+                    let found = wrapped(&operation.item, self.object(resource, &new_id()));
+                    return Some(if missing { status(404) } else { found });
+                }
+            }
+            if list.call.recognise(call).is_some() {
+                let rows = if missing { Vec::new() } else { vec![self.object(resource, &new_id())] };
+                return Some(page(&list.paging, rows));
+            }
+        }
+        if let Some(found) = resource.read.call.recognise(call) {
+            let object = self.object(resource, &id(found).unwrap_or_else(new_id));
+            return Some(if missing { status(404) } else { wrapped(&resource.read.item, object) });
+        }
+        if let Some(create) = &resource.create
+            && create.operation.call.recognise(call).is_some()
+        {
+            self.created = true;
+            let object = self.written(resource, &new_id(), &create.body.wrap, call);
+            let mut reply = wrapped(&create.operation.item, object);
+            reply.status = 201;
+            let id = new_id();
+            match &create.id {
+                Some(NewId::Header(name)) => reply.headers.push((name.clone(), format!("{}/{id}", call.target))),
+                Some(NewId::Body(at)) => place(&ReplyValue::Body(at.clone()), id.into(), &mut reply),
+                _ => {}
+            }
+            return Some(reply);
+        }
+        if let Some(update) = &resource.update
+            && let Some(found) = update.operation.call.recognise(call)
+        {
+            let object = self.written(resource, &id(found).unwrap_or_else(new_id), &update.body.wrap, call);
+            return Some(wrapped(&update.operation.item, object));
+        }
+        let done = resource.delete.as_ref().is_some_and(|delete| delete.call.recognise(call).is_some())
+            || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
+        let member = |change: &Option<crate::mapping::MemberCall>| {
+            change.as_ref().is_some_and(|change| change.call.recognise(call).is_some())
+        };
+        let changed = resource.members.as_ref().is_some_and(|it| member(&it.add) || member(&it.remove) || member(&it.replace));
+        (done || changed).then(|| status(204))
+    }
+
+    /// A native object with this id, in the state that makes the request change something.
+    fn object(&self, resource: &Resource, id: &str) -> Value {
+        let mut native = Value::Object(Map::new());
+        for row in resource.rows.iter().filter(|row| row.readable()) {
+            let Some(at) = &row.native else { continue };
+            if row.part.is_some() {
+                at.set(&mut native, "Assumed Name".into());
+                continue;
+            }
+            let wanted = self.wanted.iter().find(|(path, _)| path.eq_ignore_ascii_case(&row.name)).map(|(_, value)| value.clone());
+            let value = wanted.or_else(|| self.opposite(row)).into_iter().chain(samples(row));
+            if let Some(value) = value.into_iter().find_map(|scim| row.codec.encode(&scim).ok()) {
+                at.set(&mut native, value);
+            }
+        }
+        if let (Some(row), Some(id)) = (resource.id_row(), resource.native_id(id))
+            && let Some(at) = &row.native
+        {
+            at.set(&mut native, id);
+        }
+        if let Some(MemberSource::Inline { at, member }) = resource.members.as_ref().and_then(|it| it.source.as_ref()) {
+            let elements = self.members().into_iter().map(|id| {
+                let mut element = Value::Null;
+                member.set(&mut element, self.native_member(&id));
+                element
+            });
+            at.set(&mut native, elements.collect());
+        }
+        native
+    }
+
+    /// The object after a write: what was there, and what the call's body says.
+    fn written(&self, resource: &Resource, id: &str, wrap: &crate::mapping::pointer::Pointer, call: &Request) -> Value {
+        let mut object = self.object(resource, id);
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
+        if let (Some(object), Some(Value::Object(sent))) = (object.as_object_mut(), wrap.get(&body)) {
+            object.extend(sent.clone());
+        }
+        object
+    }
+
+    /// For a flag that the request sets, the other value: otherwise there would be nothing to do.
+    fn opposite(&self, row: &Row) -> Option<Value> {
+        if row.kind != Kind::Boolean || self.method == "POST" {
+            return None;
+        }
+        let attribute = &row.place.attribute;
+        let operations = self.body.get("Operations").and_then(Value::as_array).into_iter().flatten();
+        let in_operations = operations.filter_map(|operation| {
+            let value = operation.get("value")?;
+            let path = operation.get("path").and_then(Value::as_str);
+            if path.is_some_and(|path| path.eq_ignore_ascii_case(attribute)) { Some(value) } else { value.get(attribute) }
+        });
+        let value = self.body.get(attribute).into_iter().chain(in_operations).last()?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_lowercase);
+        Some(Value::Bool(text != "true"))
+    }
+
+    /// The members that the group has: those that the request removes, or one.
+    fn members(&self) -> Vec<String> {
+        let operations = self.body.get("Operations").and_then(Value::as_array).into_iter().flatten();
+        let mut ids = Vec::new();
+        for operation in operations {
+            let is_remove = operation.get("op").and_then(Value::as_str).is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+            if !is_remove {
+                continue;
+            }
+            let path = operation.get("path").and_then(Value::as_str).unwrap_or_default();
+            ids.extend(path.split('"').nth(1).map(str::to_owned));
+            let values = operation.get("value").and_then(Value::as_array).into_iter().flatten();
+            ids.extend(values.filter_map(|value| value.get("value")?.as_str().map(str::to_owned)));
+        }
+        if self.method == "GET" { vec!["1".to_owned()] } else { ids }
+    }
+
+    fn native_member(&self, id: &str) -> Value {
+        self.mapping.resource("User").and_then(|user| user.native_id(id)).unwrap_or_else(|| id.into())
+    }
+}
+
+/// SCIM values for a row, the likeliest first.
+fn samples(row: &Row) -> Vec<Value> {
+    let mut samples = match row.kind {
+        Kind::Boolean => vec![json!(true), json!(false)],
+        Kind::Integer | Kind::Decimal => vec![json!(1)],
+        Kind::DateTime => vec![json!("2026-01-01T00:00:00Z")],
+        Kind::Complex => Vec::new(),
+        _ => vec![json!("assumed"), json!("1")],
+    };
+    if let Codec::Enum { pairs, .. } = &row.codec {
+        samples.extend(pairs.iter().map(|(scim, _)| scim.clone()));
+    }
+    samples
+}
+
+fn status(status: u16) -> Response {
+    Response { status, ..Response::default() }
+}
+
+fn ok(body: Value) -> Response {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    Response { status: 200, headers, body: body.to_string().into_bytes() }
+}
+
+fn place(at: &ReplyValue, value: Value, reply: &mut Response) {
+    match at {
+        ReplyValue::Header(name) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            reply.headers.push((name.clone(), text));
+        }
+        ReplyValue::Body(at) => {
+            let mut body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+            at.set(&mut body, value);
+            reply.body = body.to_string().into_bytes();
+        }
+    }
+}
+
+fn page(paging: &Paging, rows: Vec<Value>) -> Response {
+    let total = Value::from(rows.len());
+    let mut body = Value::Null;
+    paging.items.set(&mut body, Value::Array(rows));
+    let mut reply = ok(body);
+    if let Some(at) = &paging.total {
+        place(at, total, &mut reply);
+    }
+    reply
+}

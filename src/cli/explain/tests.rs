@@ -1,0 +1,104 @@
+//! What is explained is what the engine does.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::*;
+use crate::mapping::diagnostic::Report;
+use crate::mapping::node::Node;
+
+const EXAMPLE: &str = include_str!("../../../mappings/example.yaml");
+
+fn example(method: &str, target: &str, body: &str) -> Value {
+    let told = told(EXAMPLE, "example.yaml", (method, target, body), None, true).unwrap();
+    serde_json::from_str(&told).unwrap()
+}
+
+fn lines(explained: &Value) -> Vec<String> {
+    let calls = explained["calls"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    calls.map(|call| format!("{} {}", text(&call["method"]), text(&call["target"]))).collect()
+}
+
+#[test]
+fn shows_calls_without_secrets() {
+    let found = example("GET", "/Users?filter=userName eq \"bjensen\"", "");
+    assert_eq!(found["response"]["body"]["Resources"][0]["userName"], "bjensen", "{found:#}");
+    assert_eq!(found["calls"][0]["headers"]["x-api-key"], "<NATIVE_API_KEY>");
+    assert!(lines(&found)[0].starts_with("GET /api/v2/users?login=bjensen"), "{found:#}");
+    assert_eq!(found["calls"][0]["reply"]["assumed"], true);
+}
+
+#[test]
+fn assumes_the_state_in_which_there_is_something_to_do() {
+    let body = r#"{"Operations":[{"op":"replace","path":"active","value":false}]}"#;
+    assert_eq!(lines(&example("PATCH", "/Users/7", body)), ["GET /api/v2/users/7", "POST /api/v2/users/7/suspend"]);
+    let body = r#"{"Operations":[{"op":"replace","path":"active","value":true}]}"#;
+    assert_eq!(lines(&example("PATCH", "/Users/7", body)), ["GET /api/v2/users/7", "DELETE /api/v2/users/7/suspend"]);
+    let created = example("POST", "/Users", r#"{"userName":"bjensen","active":false}"#);
+    assert_eq!(lines(&created), ["POST /api/v2/users", "POST /api/v2/users/1/suspend"]);
+    assert_eq!(created["response"]["status"], 201);
+}
+
+#[test]
+fn a_mapping_with_mistakes_is_refused_with_its_diagnostics() {
+    let error = told("mapping: v2", "m.yaml", ("GET", "/Users", ""), None, false).unwrap_err();
+    assert!(error.to_string().contains("M006"), "{error}");
+}
+
+/// For every step of every case whose calls are given, the replies being those of the case.
+#[test]
+fn the_calls_are_those_of_the_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut compared = 0;
+    for folder in std::fs::read_dir(root.join("tests/cases")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(exchange) = std::fs::read_to_string(folder.join("exchange.yaml")) else { continue };
+        let document = Node::parse(&exchange, &mut Report::default()).unwrap().to_json();
+        let steps = document.get("steps").unwrap_or(&document).as_array().unwrap().clone();
+        let mapping = match document.get("mapping").and_then(Value::as_str) {
+            Some(shared) => std::fs::read_to_string(root.join(shared)).unwrap(),
+            None => std::fs::read_to_string(folder.join("mapping.yaml")).unwrap_or_else(|_| EXAMPLE.to_owned()),
+        };
+        let mut environment = mapping::placeholders(&mapping);
+        environment.insert("SCIM_EDGE_TOKENS".to_owned(), TOKEN.to_owned());
+        for (name, value) in document.get("environment").and_then(Value::as_object).into_iter().flatten() {
+            if name != "SCIM_EDGE_TOKENS" {
+                environment.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+            }
+        }
+        for step in steps {
+            let plain = step.get("headers").is_none() && step.get("token").is_none() && step.get("raw").is_none();
+            let calls = step.get("calls").and_then(Value::as_array).cloned().unwrap_or_default();
+            if !plain || calls.is_empty() || calls.iter().any(|call| call["reply"].get("fail").is_some()) {
+                continue;
+            }
+            let (method, target) = step["request"].as_str().unwrap().split_once(' ').unwrap();
+            let body = step.get("body").map(Value::to_string).unwrap_or_default();
+            let engine = Rc::new(Engine::new(&mapping, "mapping.yaml", &environment).unwrap());
+            let mut left = calls.clone();
+            let mut reply = |call: &Request| {
+                let line = format!("{} {}", call.method, call.target);
+                let sent = serde_json::from_slice::<Value>(&call.body).ok();
+                let found = left.iter().position(|it| it["call"] == line.as_str() && (sent.is_none() || it.get("body") == sent.as_ref()));
+                let Some(index) = found else { panic!("{}: {line} is not in the case: {left:?}", folder.display()) };
+                let reply = left.remove(index)["reply"].clone();
+                let mut headers: Vec<(String, String)> = Vec::new();
+                for (name, value) in reply.get("headers").and_then(Value::as_object).into_iter().flatten() {
+                    headers.push((name.to_lowercase(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+                }
+                let body = match (reply.get("body"), reply.get("raw")) {
+                    (Some(body), _) => body.to_string(),
+                    (None, raw) => raw.and_then(Value::as_str).unwrap_or_default().to_owned(),
+                };
+                let status = reply.get("status").and_then(Value::as_u64).unwrap_or(200);
+                Ok(Response { status: status.try_into().unwrap(), headers, body: body.into_bytes() })
+            };
+            let moment = Moment { now: 1_800_000_000_000, entropy: [7; 32] };
+            let request = request(method, target, &body);
+            let explanation = explain(engine, request, moment, &mut reply).unwrap();
+            assert_eq!(explanation.steps.len(), calls.len(), "{}: {method} {target}", folder.display());
+            compared += 1;
+        }
+    }
+    assert!(compared > 3, "only {compared} steps compared");
+}

@@ -1,0 +1,192 @@
+//! Bulk requests (RFC 7644 section 3.7): each operation goes the way that a request of its own would go.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::route::route;
+use super::{Answer, Context};
+use crate::Engine;
+use crate::exchange::{Request, header};
+use crate::scim::bulk::{self, BulkOperation};
+use crate::scim::{Error, ScimType};
+
+/// POST of `/Bulk`.
+///
+/// Operations run one after the other, those that others refer to first; the response lists them as they were sent.
+/// After `failOnErrors` failures, what has not run is left out of it.
+pub(super) async fn bulk(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    body: Value,
+) -> Result<Answer, Error> {
+    let mapping = context.native.mapping();
+    if mapping.limits.bulk == 0 {
+        return Err(Error::new(501, "this server takes no bulk requests"));
+    }
+    let bulk = bulk::parse(body, mapping.limits.bulk, mapping.leniency)?;
+    let (order, stuck) = bulk.order();
+    let mut ids = BTreeMap::new();
+    let mut outcomes: BTreeMap<usize, Value> = BTreeMap::new();
+    let mut failures = 0;
+    let runs = order.iter().map(|index| (index, true));
+    for (index, runnable) in runs.chain(stuck.iter().map(|index| (index, false))) {
+        let Some(operation) = bulk.operations.get(*index) else {
+            continue;
+        };
+        let result = if runnable {
+            run(context, engine, request, operation, &ids).await
+        } else {
+            Err(unresolved(&bulk, operation))
+        };
+        failures += usize::from(result.is_err());
+        if let (Ok(done), Some(name)) = (&result, &operation.bulk_id)
+            && let Some(id) = &done.id
+        {
+            ids.insert(name.clone(), id.clone());
+        }
+        outcomes.insert(*index, outcome(context, operation, &ids, result));
+        if bulk.fail_on_errors.is_some_and(|most| failures >= most) {
+            break;
+        }
+    }
+    Ok(Answer::new(
+        200,
+        bulk::response(outcomes.into_values().collect()),
+    ))
+}
+
+/// What an operation that succeeded leaves behind.
+struct Done {
+    status: u16,
+    /// The id of a created resource.
+    id: Option<String>,
+    location: Option<String>,
+    version: Option<String>,
+}
+
+async fn run(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    operation: &BulkOperation,
+    ids: &BTreeMap<String, String>,
+) -> Result<Done, Error> {
+    if let Some(name) = operation
+        .references()
+        .into_iter()
+        .find(|name| !ids.contains_key(*name))
+    {
+        return Err(Error::new(
+            409,
+            format!("the operation `{name}`, which this one refers to, did not succeed"),
+        ));
+    }
+    let mut operation = operation.clone();
+    operation.resolve(ids);
+    let answer = Box::pin(route(
+        context,
+        engine,
+        &single(engine, request, &operation)?,
+    ))
+    .await?;
+    let field = |name: &str| header(&answer.headers, name).map(str::to_owned);
+    let id = answer
+        .body
+        .as_ref()
+        .and_then(|body| body.get("id")?.as_str());
+    Ok(Done {
+        status: answer.status,
+        id: id
+            .filter(|_| operation.method == "POST")
+            .map(str::to_owned),
+        location: field("location"),
+        version: field("etag"),
+    })
+}
+
+/// The request that an operation would be on its own.
+fn single(
+    engine: &Engine,
+    request: &Request,
+    operation: &BulkOperation,
+) -> Result<Request, Error> {
+    let path = operation.path.split('?').next().unwrap_or_default();
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let fits = match segments.as_slice() {
+        [endpoint] => operation.method == "POST" && !matches!(*endpoint, "Bulk" | ".search" | ""),
+        [_, id] => operation.method != "POST" && *id != ".search",
+        _ => false,
+    };
+    if !fits {
+        return Err(Error::invalid_value(format!(
+            "`{}` is not the path of a resource that {} can work on",
+            operation.path, operation.method
+        )));
+    }
+    let mut headers: Vec<(String, String)> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "if-match" | "if-none-match"))
+        .cloned()
+        .collect();
+    if let Some(version) = &operation.version {
+        headers.push(("if-match".to_owned(), version.clone()));
+    }
+    let body = match &operation.data {
+        Value::Null => Vec::new(),
+        data => data.to_string().into_bytes(),
+    };
+    Ok(Request {
+        method: operation.method.clone(),
+        target: engine.scim_target(&operation.path),
+        headers,
+        body,
+    })
+}
+
+/// Why an operation cannot run: it refers to nothing, or to something that waits for it (section 3.7.1).
+fn unresolved(bulk: &bulk::BulkRequest, operation: &BulkOperation) -> Error {
+    let known = |name: &&str| {
+        bulk.operations
+            .iter()
+            .any(|other| other.bulk_id.as_deref() == Some(*name))
+    };
+    match operation.references().into_iter().find(|name| !known(name)) {
+        Some(name) => Error::invalid_value(format!("no operation has the bulkId `{name}`")),
+        None => Error {
+            status: 409,
+            ..Error::of(
+                ScimType::InvalidValue,
+                "the operations refer to each other in a circle",
+            )
+        },
+    }
+}
+
+fn outcome(
+    context: &Context<'_>,
+    operation: &BulkOperation,
+    ids: &BTreeMap<String, String>,
+    result: Result<Done, Error>,
+) -> Value {
+    let own = || {
+        let mut resolved = operation.clone();
+        resolved.resolve(ids);
+        let path = resolved.path.split('?').next().unwrap_or_default();
+        (operation.method != "POST").then(|| format!("{}{path}", context.base))
+    };
+    match result {
+        Ok(done) => {
+            let location = done.location.or_else(own);
+            operation.outcome(
+                done.status,
+                location.as_deref(),
+                done.version.as_deref(),
+                None,
+            )
+        }
+        Err(error) => operation.outcome(error.status, own().as_deref(), None, Some(error.body())),
+    }
+}

@@ -1,0 +1,154 @@
+//! Entity tags and preconditions (RFC 7644 section 3.14, RFC 9110 section 13).
+//!
+//! A tag covers everything that clients can read of a resource, but for `meta`, whatever attributes a request asks
+//! for. The members of a group belong to it. So where the application keeps them in a list of its own and a response
+//! leaves them out, the response has no tag; and a request with a precondition reads them, though nobody asks for
+//! them. There is one tag for one state, and no native call is made for a tag that no client has named.
+
+use serde_json::Value;
+
+use super::read::{Current, current, with_members};
+use super::{Answer, Context};
+use crate::exchange::Request;
+use crate::mapping::Resource;
+use crate::mapping::translate::Attributes;
+use crate::scim::{Error, Projection, etag};
+
+/// The preconditions of a request.
+#[derive(Default)]
+pub(super) struct Conditions<'r> {
+    if_match: Option<&'r str>,
+    if_none_match: Option<&'r str>,
+}
+
+impl<'r> Conditions<'r> {
+    pub(super) fn of(request: &'r Request) -> Self {
+        Conditions {
+            if_match: request.header("if-match"),
+            if_none_match: request.header("if-none-match"),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
+    fn allow_match(&self, tag: &str) -> bool {
+        self.if_match
+            .is_none_or(|header| etag::if_match(header, tag))
+    }
+
+    fn allow_none_match(&self, tag: &str) -> bool {
+        self.if_none_match
+            .is_none_or(|header| etag::if_none_match(header, tag))
+    }
+}
+
+/// The tag of a resource, if all of it has been read.
+fn tag(resource: &Resource, attributes: &Attributes) -> Option<String> {
+    let has_members = resource
+        .members
+        .as_ref()
+        .is_some_and(|members| members.source.is_some());
+    if has_members && !attributes.contains_key("members") {
+        return None;
+    }
+    let mut content = attributes.clone();
+    content.remove("meta");
+    content.remove("schemas");
+    Some(etag::of(&Value::Object(content)))
+}
+
+/// The tag of a resource, of which everything that it covers is read now.
+async fn read_tag(
+    context: &Context<'_>,
+    resource: &Resource,
+    current: &Current,
+) -> Result<(Attributes, String), Error> {
+    let mut attributes = current.attributes.clone();
+    if let Some(members) = &resource.members
+        && members.source.is_some()
+    {
+        let members = super::members::of(context, resource, &current.id, &current.native).await?;
+        attributes.insert("members".to_owned(), members);
+    }
+    let tag = tag(resource, &attributes).unwrap_or_default();
+    Ok((attributes, tag))
+}
+
+/// GET of one resource (RFC 7644 section 3.4.1).
+pub(super) async fn get(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &str,
+    projection: &Projection,
+    conditions: &Conditions<'_>,
+) -> Result<Answer, Error> {
+    let current = current(context, resource, id).await?;
+    if conditions.is_empty() {
+        let attributes = with_members(context, resource, &current, projection).await?;
+        return Ok(context.answer(200, resource, attributes, projection));
+    }
+    let (attributes, tag) = read_tag(context, resource, &current).await?;
+    if !conditions.allow_match(&tag) {
+        return Err(changed());
+    }
+    if !conditions.allow_none_match(&tag) {
+        let mut answer = Answer::empty(304);
+        answer.headers.push(("etag".to_owned(), tag));
+        return Ok(answer);
+    }
+    Ok(context.answer(200, resource, attributes, projection))
+}
+
+/// Whether a write may go on. Without preconditions nothing is read.
+pub(super) async fn check(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &str,
+    conditions: &Conditions<'_>,
+) -> Result<(), Error> {
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let current = current(context, resource, id).await?;
+    let (_, tag) = read_tag(context, resource, &current).await?;
+    if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) {
+        Ok(())
+    } else {
+        Err(changed())
+    }
+}
+
+fn changed() -> Error {
+    Error::new(
+        412,
+        "the resource is not in the state that the request's precondition asks for",
+    )
+}
+
+impl Context<'_> {
+    /// A response with one resource: its tag stands in `meta.version` and in the header field `ETag`.
+    pub(super) fn answer(
+        &self,
+        status: u16,
+        resource: &Resource,
+        mut attributes: Attributes,
+        projection: &Projection,
+    ) -> Answer {
+        let tag = tag(resource, &attributes);
+        if let Some(tag) = &tag {
+            let meta = attributes
+                .entry("meta")
+                .or_insert_with(|| Value::Object(Attributes::new()));
+            if let Value::Object(meta) = meta {
+                meta.insert("version".to_owned(), tag.as_str().into());
+            }
+        }
+        let mut answer = Answer::new(status, self.present(resource, attributes, projection));
+        answer
+            .headers
+            .extend(tag.map(|tag| ("etag".to_owned(), tag)));
+        answer
+    }
+}
