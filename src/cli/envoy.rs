@@ -31,7 +31,7 @@ exit $status
 "#;
 
 /// Envoy's configuration: `host-configs/envoy/envoy.yaml` as it is shipped, changed where a run must differ.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config(String);
 
 impl Config {

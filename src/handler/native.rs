@@ -177,10 +177,14 @@ impl<'e> Native<'e> {
         Ok(value)
     }
 
-    /// Whether a reply is a success. One that is recognised by an error rule is none, whatever its status.
+    /// Whether a reply is a success. One that is recognised by an error rule is none, whatever its status, and neither
+    /// is a web page: a login form or a maintenance notice that something before the application answers with.
     pub(super) fn check(&self, what: &str, reply: Response) -> Result<Response, Error> {
         let rules = &self.mapping().errors;
         let ok = (200..300).contains(&reply.status);
+        if ok && is_web_page(&reply) {
+            return Err(not_understood(what, "it is a web page"));
+        }
         let may_be_error = |status: Option<u16>| status.is_none_or(|status| status < 300);
         if ok && !rules.iter().any(|rule| may_be_error(rule.when.status)) {
             return Ok(reply);
@@ -274,6 +278,14 @@ pub(super) fn is_absent(reply: &Response, absent: &[Recognised]) -> bool {
             absent.iter().any(|when| when.matches(reply, &body))
         }
     }
+}
+
+/// Some frameworks call everything `text/html`, and an empty body too, so the body decides as well.
+fn is_web_page(reply: &Response) -> bool {
+    let html = reply
+        .header("content-type")
+        .is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    html && reply.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// The object in a reply.

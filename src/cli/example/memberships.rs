@@ -56,7 +56,7 @@ impl Store {
         let connection = self.connection();
         group(&connection, id)?;
         refuse_taken(&connection, name, Some(id))?;
-        let sql = "UPDATE groups SET name = ?, name_key = ? WHERE id = ?";
+        let sql = "UPDATE groups SET name = ?, name_key = ?, updated_at = unixepoch() WHERE id = ?";
         connection.execute(sql, params![name, key(name), id])?;
         group(&connection, id)
     }
@@ -174,5 +174,6 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<Value> {
         "id": row.get::<_, i64>("id")?,
         "name": row.get::<_, String>("name")?,
         "created_at": row.get::<_, i64>("created_at")?,
+        "updated_at": row.get::<_, i64>("updated_at")?,
     }))
 }

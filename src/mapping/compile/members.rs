@@ -182,7 +182,10 @@ pub(super) fn attribute(members: &Members) -> Attribute {
             reference_types: vec!["User".to_owned()],
             ..sub("$ref", Kind::Reference, "The address of the member")
         },
-        sub("type", Kind::String, "The member's resource type"),
+        Attribute {
+            canonical_values: vec!["User".to_owned()],
+            ..sub("type", Kind::String, "The member's resource type")
+        },
     ];
     if matches!(
         members.source,
