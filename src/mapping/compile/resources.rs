@@ -134,6 +134,7 @@ impl Compiler<'_> {
         let key = rows.get(id).and_then(|row| row.native.as_ref());
         let chosen = |row: &Row| row.native.as_ref() == key && row.place.attribute != "id";
         if let Some(guard) = resource.create.as_ref().and_then(|it| it.guard.as_ref())
+            && guard.value != Guard::Present
             && !rows.iter().any(chosen)
         {
             let message = "the guard cannot know the id before the create: no other row has the native field of `id`";
@@ -469,5 +470,47 @@ impl crate::mapping::Body {
             .iter()
             .map(|(at, value)| (at.to_string(), value.clone()));
         crate::mapping::template::JsonTemplate::Object(fields.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::check;
+
+    /// The message of the one mistake in a mapping with these further keys of `User`, and of its `userName`.
+    fn mistake(keys: &str, user_name: &str) -> String {
+        let mapping = format!(
+            "mapping: v1\nupstream: {{}}\nresources:\n  User:\n    path: /users\n    attributes:\n      \
+             id: {{ native: id, access: read }}\n      userName: {{ native: login, {user_name} }}\n    {keys}\n"
+        );
+        let all = check(&mapping, "mapping.yaml").unwrap_err().all;
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.into_iter().map(|it| it.message).collect()
+    }
+
+    #[test]
+    fn guards_and_codecs_that_cannot_work_are_mistakes() {
+        for (keys, user_name, message) in [
+            ("create: { guard: present }", "required: true", "a create has no such guard"),
+            ("delete: { guard: absent }", "required: true", "a delete has no such guard"),
+            ("update: { guard: unused }", "required: true", "an update has no such guard"),
+            ("create: { guard: unused }", "required: true", "the guard cannot know the id"),
+            ("create: {}", "guard: unique", "nothing finds who has a `userName`"),
+            (
+                "list: { filters: { userName eq: { query: { q: '{value}' }, id: id } } }",
+                "required: true",
+                "`id` belongs to `call`",
+            ),
+            ("create: {}", "codec: [not]", "`not` is for booleans"),
+            ("create: {}", "codec: [csv]", "a list of codecs is for texts"),
+            ("create: {}", "codec: { escape: '==', keep: a-z }", "`==` cannot begin an escape"),
+            ("create: {}", "codec: { escape: a, keep: x }", "`a` cannot begin an escape"),
+            ("create: {}", "codec: { escape: '=', keep: '=a-z' }", "`=` begins every escape"),
+            ("create: {}", "codec: { escape: '=', keep: z-a }", "the range `z-a` has nothing in it"),
+            ("create: {}", "codec: { template: '{env.HOST}' }", "the template must have `{value}` once"),
+        ] {
+            let found = mistake(keys, user_name);
+            assert!(found.contains(message), "{keys} {user_name}: {found}");
+        }
     }
 }
