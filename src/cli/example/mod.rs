@@ -22,7 +22,8 @@
 //!
 //! A user has `login` (required) and `email`, each unique without regard to case, `first_name`,
 //! `last_name`, `display_name`, `title`, `phone`, `locale`, `external_id`, `status`, `dept` (`{"name",
-//! "code"}` or null), and, read only, `id`, `api_token`, `created_at`, `updated_at`.
+//! "code"}` or null), and, read only, `id`, `api_token`, `created_at`, `updated_at`. A group has `name`, and, read
+//! only, `id`, `created_at`, `updated_at`; memberships do not change it.
 //!
 //! Errors are `{"errors": [{"code", "field", "message"}]}` with 400 `malformed`, 401 `unauthorized`, 404
 //! `not_found`, 405, 409, 413, 415, or 422 with `blank`, `invalid`, `taken`, `unknown_field` or `not_found`.

@@ -423,7 +423,7 @@ fn groups_have_members() {
     );
     let (_, body) = t.get(&format!("/users/{}/groups", users[0]));
     assert_eq!(body["data"][0]["name"], "Crew");
-    assert_eq!(body["data"][0].as_object().unwrap().len(), 3);
+    assert_eq!(body["data"][0].as_object().unwrap().len(), 4);
     assert_eq!(
         ids(&t.get(&format!("/users/{}/groups", users[2])).1),
         Vec::<i64>::new()
