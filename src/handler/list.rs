@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::cursor;
 use super::native::{is_absent, noun, unfit};
 use super::read::{Current, with_members};
 use super::{Answer, Context};
@@ -10,7 +11,7 @@ use crate::mapping::errors::not_understood;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::paging::{Page, Paging, Walk};
 use crate::mapping::template::{CallTemplate, Scope, query_text};
-use crate::mapping::{How, List, Narrowing, Resource, Row};
+use crate::mapping::{How, List, Narrowing, Operation, Resource, Row};
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, Filter, list as response, sort};
 
@@ -20,6 +21,9 @@ pub(super) async fn list(
     resource: &Resource,
     query: &ListQuery,
 ) -> Result<Answer, Error> {
+    if query.cursor.is_some() {
+        return cursor::page(context, &[resource], query).await;
+    }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);
@@ -142,10 +146,18 @@ async fn matching(
         }
         return Ok(found);
     }
-    if never_matches(resource, filter) {
-        return Ok(Vec::new());
-    }
-    let mut found = candidates(context, resource, list, filter).await?;
+    let found = candidates(context, resource, list, filter).await?;
+    only_matches(context, resource, list, filter, found).await
+}
+
+/// Those of `found` that the filter matches.
+pub(super) async fn only_matches(
+    context: &Context<'_>,
+    resource: &Resource,
+    list: &List,
+    filter: &Filter,
+    mut found: Vec<Current>,
+) -> Result<Vec<Current>, Error> {
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
@@ -168,7 +180,7 @@ async fn matching(
 }
 
 /// The branches of an `or` at the top of a filter: each can be narrowed on its own.
-fn alternatives(filter: &Filter) -> Option<&[Filter]> {
+pub(super) fn alternatives(filter: &Filter) -> Option<&[Filter]> {
     match filter {
         Filter::Or(branches) if branches.len() <= 20 => Some(branches),
         _ => None,
@@ -200,13 +212,27 @@ fn mentions_members(filter: &Filter) -> bool {
     }
 }
 
-/// The resources among which the matches are: as few as the application can narrow them to.
-async fn candidates(
-    context: &Context<'_>,
-    resource: &Resource,
-    list: &List,
+/// Where the matches of a filter are to be looked for.
+pub(super) enum Narrowed<'m> {
+    /// Nowhere.
+    Nothing,
+    /// In the resource with this native id.
+    One(Value),
+    /// In the answer of this call, given this value.
+    Call(&'m Operation, Value),
+    /// In the list with these query parameters.
+    Rows(Vec<(String, String)>),
+}
+
+/// As few resources as the application can narrow a filter without an `or` at its top to.
+pub(super) fn narrowed<'m>(
+    resource: &'m Resource,
+    list: &'m List,
     filter: &Filter,
-) -> Result<Vec<Current>, Error> {
+) -> Result<Narrowed<'m>, Error> {
+    if never_matches(resource, filter) {
+        return Ok(Narrowed::Nothing);
+    }
     for term in filter.terms(&resource.kind) {
         let by_id = term.path.schema.is_none()
             && term.path.attribute == "id"
@@ -219,7 +245,7 @@ async fn candidates(
             if by_id {
                 // The id is the key: no list is needed to find one resource, whatever the mapping says.
                 let id = resource.native_id(term.value.as_str().unwrap_or_default());
-                return one(context, resource, id).await;
+                return Ok(id.map_or(Narrowed::Nothing, Narrowed::One));
             }
             continue;
         };
@@ -228,7 +254,7 @@ async fn candidates(
             // A value that the application cannot have is one that no resource has.
             Some(row) => match row.encode(term.value) {
                 Ok(value) => value,
-                Err(_) => return Ok(Vec::new()),
+                Err(_) => return Ok(Narrowed::Nothing),
             },
             None => term.value.clone(),
         };
@@ -236,27 +262,19 @@ async fn candidates(
             value: Some(&value),
             ..Scope::default()
         };
-        return match &narrowing.how {
-            How::Query(query) => {
-                let query: Vec<(String, String)> = query
+        return Ok(match &narrowing.how {
+            How::Query(query) => Narrowed::Rows(
+                query
                     .iter()
                     .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
-                    .collect();
-                all(context, resource, list, &query).await
-            }
-            How::Read(id) => one(context, resource, Some(id.plain(&scope).into())).await,
-            How::Call(operation) => {
-                let what = format!("find the {}", noun(resource));
-                let found = context
-                    .native
-                    .object(&what, resource, operation, &scope)
-                    .await?;
-                Ok(currents(resource, found.into_iter().collect()))
-            }
-        };
+                    .collect(),
+            ),
+            How::Read(id) => Narrowed::One(id.plain(&scope).into()),
+            How::Call(operation) => Narrowed::Call(operation, value),
+        });
     }
     match list.otherwise {
-        Unnarrowed::Scan => all(context, resource, list, &[]).await,
+        Unnarrowed::Scan => Ok(Narrowed::Rows(Vec::new())),
         Unnarrowed::Reject => Err(Error::invalid_filter(format!(
             "the application cannot search by this; it can search by: {}",
             list.filters
@@ -265,6 +283,32 @@ async fn candidates(
                 .collect::<Vec<_>>()
                 .join(", ")
         ))),
+    }
+}
+
+/// The resources among which the matches are.
+async fn candidates(
+    context: &Context<'_>,
+    resource: &Resource,
+    list: &List,
+    filter: &Filter,
+) -> Result<Vec<Current>, Error> {
+    match narrowed(resource, list, filter)? {
+        Narrowed::Nothing => Ok(Vec::new()),
+        Narrowed::One(id) => one(context, resource, Some(id)).await,
+        Narrowed::Rows(query) => all(context, resource, list, &query).await,
+        Narrowed::Call(operation, value) => {
+            let what = format!("find the {}", noun(resource));
+            let scope = Scope {
+                value: Some(&value),
+                ..Scope::default()
+            };
+            let found = context
+                .native
+                .object(&what, resource, operation, &scope)
+                .await?;
+            Ok(currents(resource, found.into_iter().collect()))
+        }
     }
 }
 
@@ -339,7 +383,7 @@ async fn all(
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
-fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
+pub(super) fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
     let id_at = resource.id_row().and_then(|row| row.native.as_ref());
     let current = |native: Value| {
         let id = id_at?.get(&native)?.clone();
@@ -439,7 +483,7 @@ pub(super) fn sort_index(key: &Value) -> Option<usize> {
 const INDEX: &str = " index";
 
 /// One page of a native list.
-async fn page(
+pub(super) async fn page(
     context: &Context<'_>,
     what: &str,
     call: &CallTemplate,

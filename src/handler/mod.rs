@@ -2,6 +2,7 @@
 
 mod bulk;
 mod conditional;
+mod cursor;
 mod discovery;
 mod list;
 mod members;
