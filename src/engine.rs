@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::mapping::{self, Diagnostics, Mapping};
+use crate::seal::Sealer;
 
 /// Settings and secrets as the host received them: its environment variables.
 pub type Environment = BTreeMap<String, String>;
@@ -23,6 +24,7 @@ pub struct Engine {
     public_url: Option<String>,
     /// SHA-256 digests of the bearer tokens that are accepted.
     accepted: Vec<[u8; 32]>,
+    pub(crate) cursors: Sealer,
 }
 
 /// A token that a login answered with.
@@ -85,6 +87,7 @@ impl Engine {
             "" => String::new(),
             path => format!("/{path}"),
         };
+        let accepted = accepted_tokens(setting("SCIM_EDGE_TOKENS"))?;
         Ok(Engine {
             mapping,
             token: RefCell::new(None),
@@ -93,7 +96,8 @@ impl Engine {
             base_path,
             public_url: setting("SCIM_EDGE_PUBLIC_URL")
                 .map(|url| url.trim_end_matches('/').to_owned()),
-            accepted: accepted_tokens(setting("SCIM_EDGE_TOKENS"))?,
+            cursors: Sealer::new("scim-edge cursor", &accepted),
+            accepted,
         })
     }
 

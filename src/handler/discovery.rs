@@ -64,7 +64,7 @@ fn capabilities(mapping: &Mapping) -> Capabilities {
         change_password: mapping.resources.iter().any(writes_password),
         sort: true,
         etag: true,
-        cursor: false,
+        cursor: Some(super::cursor::LIFETIME),
         authentication_schemes: vec![AuthenticationScheme {
             kind: "oauthbearertoken".to_owned(),
             name: "Bearer token".to_owned(),

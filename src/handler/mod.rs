@@ -2,10 +2,13 @@
 
 mod bulk;
 mod conditional;
+mod cursor;
 mod discovery;
 mod list;
 mod members;
+mod narrow;
 mod native;
+mod pages;
 mod read;
 mod render;
 mod route;
