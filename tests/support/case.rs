@@ -26,13 +26,16 @@ impl Case {
         let name = folder.file_name().context("a folder has a name")?.to_string_lossy().into_owned();
         let readme = std::fs::read_to_string(folder.join("README.md")).context("README.md")?;
         let exchange = std::fs::read_to_string(folder.join("exchange.yaml")).context("exchange.yaml")?;
-        let own = folder.join("mapping.yaml");
-        let shared = folder.join("../../../mappings/example.yaml");
-        let mapping = std::fs::read_to_string(if own.exists() { own } else { shared })?;
         let mut report = Report::default();
         let document = Node::parse(&exchange, &mut report)
             .with_context(|| report.finish("exchange.yaml").to_string())?
             .to_json();
+        let own = folder.join("mapping.yaml");
+        let shared = document.get("mapping").and_then(Value::as_str);
+        let mapping = match shared {
+            None if own.exists() => std::fs::read_to_string(own),
+            shared => std::fs::read_to_string(folder.join("../../..").join(shared.unwrap_or("mappings/example.yaml"))),
+        }?;
         let steps = match &document {
             Value::Array(steps) => steps.clone(),
             Value::Object(object) => object.get("steps").and_then(Value::as_array).cloned().context("no `steps`")?,
