@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use scim_edge::cli::artifact::build_wasm;
 use wasmparser::{Parser, Payload};
 
-/// Bytes.
-const MODULE: usize = 1_400_000;
-const COMPONENT: usize = 1_500_000;
+/// Bytes, a little more than there are: what grows them further should be looked at.
+const MODULE: usize = 1_550_000;
+const COMPONENT: usize = 1_700_000;
 
 pub(crate) fn the_module_imports_what_every_proxy_has() {
     let wasm = read("wasm32-wasip1", MODULE);

@@ -11,6 +11,10 @@ use super::Plugin;
 use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response, Unreachable};
 use crate::host::wire;
 
+/// How much earlier than asked Envoy's timer may fire by the wall clock, in milliseconds: it counts from the time at
+/// which its event loop last woke up.
+const TIMER_SLACK: u64 = 100;
+
 /// One SCIM request.
 pub(super) struct Stream {
     pub(super) context_id: u32,
@@ -37,7 +41,7 @@ pub(super) enum State {
 pub(super) struct Dispatched {
     token: u32,
     id: CallId,
-    /// When Envoy gives up, in milliseconds since the Unix epoch.
+    /// From when on it is Envoy that has given up, in milliseconds since the Unix epoch.
     deadline: u64,
 }
 
@@ -102,8 +106,10 @@ impl Stream {
                     match self.dispatch(&call, timeout) {
                         Ok(token) => {
                             let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                            let deadline =
-                                now.get_or_insert_with(self::now).saturating_add(timeout);
+                            let start = *now.get_or_insert_with(self::now);
+                            let deadline = start
+                                .saturating_add(timeout)
+                                .saturating_sub(TIMER_SLACK);
                             calls.push(Dispatched {
                                 token,
                                 id,
