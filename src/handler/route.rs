@@ -38,7 +38,7 @@ pub(super) async fn route(
     let pairs = query::pairs(query)?;
     let method = request.method.as_str();
     match segments.as_slice() {
-        [""] | [".search"] => search::root(context, engine, request, &segments, &pairs).await,
+        ["" | ".search"] => search::root(context, engine, request, &segments, &pairs).await,
         ["Me", ..] => Err(me()),
         ["Bulk"] => match method {
             "POST" => bulk::bulk(context, engine, request, body(engine, request)?).await,

@@ -45,7 +45,7 @@ async fn answer(
     let decoded = segments(path)?;
     let decoded: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let mapping = context.native.mapping();
-    let method = request.method.as_str();
+    let method = method(request);
     let types = || -> Vec<ResourceType> { mapping.resources.iter().map(|r| r.kind.clone()).collect() };
     match decoded.as_slice() {
         ["ServiceProviderConfigs" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..]
@@ -59,9 +59,7 @@ async fn answer(
         )),
         ["Schemas"] => Ok(Answer::new(200, version1::schema_list(&types()))),
         ["Schemas", id] => {
-            let all = version1::schema_list(&types());
-            let mut all = all["Resources"].as_array().into_iter().flatten();
-            let found = all.find(|schema| schema["id"] == *id).cloned();
+            let found = version1::schema(&types(), id);
             let missing = || Error::new(404, format!("there is no schema `{id}`"));
             found.map(|schema| Answer::new(200, schema)).ok_or_else(missing)
         }
@@ -74,7 +72,7 @@ async fn answer(
         [endpoint] | [endpoint, _] => {
             let resource = resource(context, endpoint)?;
             let request = Request {
-                method: request.method.clone(),
+                method: method.to_owned(),
                 target: engine.scim_target(&format!("{path}?{}", parameters_of(parameters)?)),
                 headers: request.headers.clone(),
                 body: translated(engine, request, resource)?,
@@ -89,12 +87,20 @@ async fn answer(
 
 /// The body in the form of SCIM 2.0.
 fn translated(engine: &Engine, request: &Request, resource: &Resource) -> Result<Vec<u8>, Error> {
-    let body = match request.method.as_str() {
+    let body = match method(request) {
         "POST" | "PUT" => version1::resource(&resource.kind, body(engine, request)?),
         "PATCH" => version1::patch(&resource.kind, body(engine, request)?)?,
         _ => return Ok(Vec::new()),
     };
     Ok(body.to_string().into_bytes())
+}
+
+/// The method; clients whose proxies let only GET and POST pass put it in a header field (SCIM Protocol 1.1 section 3).
+fn method(request: &Request) -> &str {
+    match (request.method.as_str(), request.header("x-http-method-override")) {
+        ("POST", Some(method @ ("PUT" | "PATCH" | "DELETE"))) => method,
+        (method, _) => method,
+    }
 }
 
 /// The query with the names of SCIM 2.0, without what SCIM 1.1 does not have.
@@ -152,4 +158,82 @@ fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool 
             && !matches!(row.access, Access::Read | Access::Create)
             && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use crate::Engine;
+    use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
+
+    fn answer(method: &str, target: &str, body: &[u8]) -> Response {
+        let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, \
+            access: read}, userName: {native: n}, 'emails[type eq \"work\"].value': {native: m}}, list: {}, \
+            create: {}, update: {}, delete: {}}}}";
+        let environment = [("SCIM_EDGE_TOKENS".to_owned(), "t".to_owned())].into();
+        let engine = Engine::new(mapping, "mapping.yaml", &environment).unwrap();
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: vec![("authorization".to_owned(), "t".to_owned())],
+            body: body.to_vec(),
+        };
+        let moment = Moment {
+            now: 0,
+            entropy: [0; 32],
+        };
+        let mut exchange = Exchange::new(Rc::new(engine), request, moment);
+        loop {
+            match exchange.poll_output() {
+                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Respond(response) => return response,
+                Output::Waiting => panic!("it waits for nothing"),
+            }
+        }
+    }
+
+    /// JSON that comes near to what these endpoints read.
+    fn body() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(vec![
+            "Operations", "method", "path", "bulkId", "data", "cursor", "count", "filter", "members", "emails",
+            "operation", "value", "type", "meta", "attributes", "schemas", "sortBy", "failOnErrors", "version",
+        ]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            prop::sample::select(vec!["POST", "/Users", "bulkId:a", "a", "delete", "", "/Bulk", "PATCH", "/Users/bulkId:a"])
+                .prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(4, 24, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        });
+        value.prop_map(|value| value.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_answered(
+            method in prop::sample::select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            endpoint in prop::sample::select(vec![
+                "/scim/v1/Users", "/scim/v1/Users/7", "/scim/v2/Bulk", "/scim/v2/.search", "/scim/v2/Users/.search",
+                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=",
+            ]),
+            tail in prop_oneof![Just(String::new()), any::<String>()],
+            body in prop_oneof![body(), any::<String>()],
+        ) {
+            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes());
+            prop_assert!((200..600).contains(&response.status));
+            let parsed: Result<Value, _> = serde_json::from_slice(&response.body);
+            prop_assert!(response.body.is_empty() || parsed.is_ok_and(|body| body.is_object()));
+        }
+    }
 }

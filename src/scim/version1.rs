@@ -223,6 +223,27 @@ pub fn service_provider_config(capabilities: &Capabilities, okta: &[&str]) -> Va
 
 /// `/Schemas`: each schema once.
 pub fn schema_list(types: &[ResourceType]) -> Value {
+    let all = schemas_of(types);
+    let total = all.len();
+    json!({
+        "schemas": [CORE, LIST],
+        "totalResults": total,
+        "startIndex": 1,
+        "itemsPerPage": total,
+        "Resources": all,
+    })
+}
+
+/// `/Schemas/{id}`.
+pub fn schema(types: &[ResourceType], id: &str) -> Option<Value> {
+    schemas_of(types).into_iter().find(|schema| is(schema, id))
+}
+
+fn is(schema: &Value, id: &str) -> bool {
+    schema.get("id").and_then(Value::as_str) == Some(id)
+}
+
+fn schemas_of(types: &[ResourceType]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for rt in types {
         let extensions = rt.extensions.iter().map(|(schema, _)| schema);
@@ -231,7 +252,7 @@ pub fn schema_list(types: &[ResourceType]) -> Value {
                 Some(name) => format!("{CORE}:{name}"),
                 None => urn_of(&schema.id).to_owned(),
             };
-            if all.iter().any(|other| other["id"] == id.as_str()) {
+            if all.iter().any(|other| is(other, &id)) {
                 continue;
             }
             let urn = urn_of(&schema.id);
@@ -247,13 +268,7 @@ pub fn schema_list(types: &[ResourceType]) -> Value {
             }));
         }
     }
-    json!({
-        "schemas": [CORE, LIST],
-        "totalResults": all.len(),
-        "startIndex": 1,
-        "itemsPerPage": all.len(),
-        "Resources": all,
-    })
+    all
 }
 
 fn attribute(attribute: &Attribute, urn: &str) -> Value {
