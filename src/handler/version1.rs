@@ -97,9 +97,11 @@ fn translated(engine: &Engine, request: &Request, resource: &Resource) -> Result
 
 /// The method; clients whose proxies let only GET and POST pass put it in a header field (SCIM Protocol 1.1 section 3).
 fn method(request: &Request) -> &str {
-    match (request.method.as_str(), request.header("x-http-method-override")) {
-        ("POST", Some(method @ ("PUT" | "PATCH" | "DELETE"))) => method,
-        (method, _) => method,
+    let stated = request.header("x-http-method-override");
+    let stated = stated.filter(|method| matches!(*method, "PUT" | "PATCH" | "DELETE"));
+    match request.method.as_str() {
+        "POST" => stated.unwrap_or("POST"),
+        method => method,
     }
 }
 
