@@ -45,7 +45,7 @@ pub(super) fn answer(
     }
 }
 
-fn capabilities(mapping: &Mapping) -> Capabilities {
+pub(super) fn capabilities(mapping: &Mapping) -> Capabilities {
     let writes_password = |resource: &crate::mapping::Resource| {
         resource
             .rows
