@@ -165,7 +165,8 @@ async fn created(
             .cloned()
     {
         let attributes = resource.decode(&native);
-        if attributes.contains_key("id") {
+        // Where the mapping says that replies have no object, one with nothing but the id is none.
+        if attributes.contains_key("id") && (create.id.is_none() || attributes.len() > 1) {
             return Ok(Current {
                 id,
                 native,
