@@ -165,8 +165,7 @@ async fn created(
             .cloned()
     {
         let attributes = resource.decode(&native);
-        // Where the mapping says that replies have no object, one with nothing but the id is none.
-        if attributes.contains_key("id") && (create.id.is_none() || attributes.len() > 1) {
+        if attributes.contains_key("id") {
             return Ok(Current {
                 id,
                 native,
