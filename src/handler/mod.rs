@@ -78,10 +78,7 @@ pub(crate) async fn handle(
     let context = Context { native, base };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
-            let body = answer
-                .body
-                .map(|body| body.to_string().into_bytes())
-                .unwrap_or_default();
+            let body = answer.body.as_ref().map(render::text).unwrap_or_default();
             respond(answer.status, answer.headers, body, MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
