@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::mapping::{self, Diagnostics, Mapping};
+use crate::seal::Sealer;
 
 /// Settings and secrets as the host received them: its environment variables.
 pub type Environment = BTreeMap<String, String>;
@@ -20,9 +21,12 @@ pub struct Engine {
     upstream: String,
     authority: String,
     base_path: String,
+    /// The root of SCIM 1.1.
+    version1_path: Option<String>,
     public_url: Option<String>,
     /// SHA-256 digests of the bearer tokens that are accepted.
     accepted: Vec<[u8; 32]>,
+    pub(crate) cursors: Sealer,
 }
 
 /// A token that a login answered with.
@@ -58,7 +62,8 @@ impl Engine {
     ///
     /// The settings are `SCIM_EDGE_TOKENS` (required: bearer tokens, or their digests as `sha256:…`, separated by
     /// spaces or commas), `SCIM_EDGE_UPSTREAM`, `SCIM_EDGE_AUTHORITY`, `SCIM_EDGE_PATH` (`/scim/v2` unless it is
-    /// set) and `SCIM_EDGE_PUBLIC_URL`.
+    /// set), `SCIM_EDGE_PATH_V1` (the root of SCIM 1.1: `/v1` beside a path that ends in `/v2`, unless it is set)
+    /// and `SCIM_EDGE_PUBLIC_URL`.
     pub fn new(mapping: &str, name: &str, environment: &Environment) -> Result<Self, EngineError> {
         let setting = |name: &str| {
             environment
@@ -85,7 +90,13 @@ impl Engine {
             "" => String::new(),
             path => format!("/{path}"),
         };
+        let accepted = accepted_tokens(setting("SCIM_EDGE_TOKENS"))?;
+        let version1_path = match setting("SCIM_EDGE_PATH_V1") {
+            Some(path) => Some(format!("/{}", path.trim_matches('/'))),
+            None => base_path.strip_suffix("/v2").map(|above| format!("{above}/v1")),
+        };
         Ok(Engine {
+            version1_path,
             mapping,
             token: RefCell::new(None),
             upstream,
@@ -93,19 +104,34 @@ impl Engine {
             base_path,
             public_url: setting("SCIM_EDGE_PUBLIC_URL")
                 .map(|url| url.trim_end_matches('/').to_owned()),
-            accepted: accepted_tokens(setting("SCIM_EDGE_TOKENS"))?,
+            cursors: Sealer::new("scim-edge cursor", &accepted),
+            accepted,
         })
     }
 
     /// Whether a request for `target` (path and query) is a SCIM request. Everything else must pass through.
     pub fn owns(&self, target: &str) -> bool {
-        self.scim_path(target).is_some()
+        self.scim_path(target).is_some() || self.version1_path(target).is_some()
+    }
+
+    /// The part of the path below the root of SCIM 1.1, with the query.
+    pub(crate) fn version1_path<'t>(&self, target: &'t str) -> Option<&'t str> {
+        below(self.version1_path.as_deref()?, target)
+    }
+
+    /// The URL of the root of SCIM 1.1, where `url` is that of SCIM 2.0.
+    pub(crate) fn version1_url(&self, url: &str) -> String {
+        let own = self.version1_path.as_deref().unwrap_or_default();
+        match (url.strip_suffix(&self.base_path), url.strip_suffix("/v2")) {
+            (Some(origin), _) => format!("{origin}{own}"),
+            (None, Some(above)) => format!("{above}/v1"),
+            (None, None) => own.to_owned(),
+        }
     }
 
     /// The part of the path below the SCIM root, with the query.
     pub(crate) fn scim_path<'t>(&self, target: &'t str) -> Option<&'t str> {
-        let rest = target.strip_prefix(&self.base_path)?;
-        (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
+        below(&self.base_path, target)
     }
 
     /// The target of a request for `path` below the SCIM root.
@@ -161,6 +187,12 @@ impl Engine {
             });
         equal.into()
     }
+}
+
+/// What follows `root` in a target.
+fn below<'t>(root: &str, target: &'t str) -> Option<&'t str> {
+    let rest = target.strip_prefix(root)?;
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
 }
 
 fn accepted_tokens(setting: Option<&str>) -> Result<Vec<[u8; 32]>, EngineError> {

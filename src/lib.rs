@@ -19,6 +19,9 @@ pub mod mapping;
 #[forbid(unsafe_code)]
 pub mod scim;
 
+#[forbid(unsafe_code)]
+mod seal;
+
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 

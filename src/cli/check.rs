@@ -27,16 +27,25 @@ pub(super) fn run(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
             .collect();
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
-        if !found.all.is_empty() {
-            println!("{found}");
-        }
-        match mistakes {
-            0 => println!("{name} is fine"),
-            1 => println!("1 mistake in {name}"),
-            several => println!("{several} mistakes in {name}"),
-        }
+        print!("{}", told(&text, &name).0);
     }
     Ok(if mistakes == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is said about a mapping, and whether it can run.
+pub(super) fn told(text: &str, name: &str) -> (String, bool) {
+    let found = mapping::diagnose(text, name);
+    let mistakes = found.all.iter().filter(|it| !it.code.is_warning()).count();
+    let mut told = found.to_string();
+    if !told.is_empty() {
+        told.push('\n');
+    }
+    match mistakes {
+        0 => told.push_str(&format!("{name} is fine\n")),
+        1 => told.push_str(&format!("1 mistake in {name}\n")),
+        several => told.push_str(&format!("{several} mistakes in {name}\n")),
+    }
+    (told, mistakes == 0)
 }
 
 /// Prints the JSON Schema of the language, or its reference.

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod envoy;
 pub mod example;
 pub mod explain;
+mod init;
 pub mod pypi;
 mod reference;
 mod tour;
@@ -57,6 +58,12 @@ enum Command {
         #[arg(last = true, num_args = 2..=3, required = true)]
         request: Vec<String>,
     },
+    /// Print a first mapping made from the application's OpenAPI 3 document, with a comment on every guess.
+    Init {
+        /// The document, in YAML or JSON.
+        #[arg(long)]
+        openapi: PathBuf,
+    },
     /// Print the JSON Schema of the mapping language, for editors.
     Schema {
         /// Print the language's reference instead, as Markdown.
@@ -94,6 +101,7 @@ pub fn main() -> ExitCode {
             as_json: matches!(format, Format::Json),
             request: &request,
         }),
+        Command::Init { openapi } => init::run(&openapi).map(|()| ExitCode::SUCCESS),
         Command::Schema { markdown } => check::schema(markdown).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

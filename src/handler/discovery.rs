@@ -45,7 +45,7 @@ pub(super) fn answer(
     }
 }
 
-fn capabilities(mapping: &Mapping) -> Capabilities {
+pub(super) fn capabilities(mapping: &Mapping) -> Capabilities {
     let writes_password = |resource: &crate::mapping::Resource| {
         resource
             .rows
@@ -64,7 +64,7 @@ fn capabilities(mapping: &Mapping) -> Capabilities {
         change_password: mapping.resources.iter().any(writes_password),
         sort: true,
         etag: true,
-        cursor: false,
+        cursor: Some(super::cursor::LIFETIME),
         authentication_schemes: vec![AuthenticationScheme {
             kind: "oauthbearertoken".to_owned(),
             name: "Bearer token".to_owned(),

@@ -2,17 +2,18 @@
 
 use serde_json::Value;
 
+use super::cursor;
+use super::narrow::{Narrowed, alternatives, asked_members, mentions_members, narrowed};
 use super::native::{is_absent, noun, unfit};
+use super::pages::{page, rows};
 use super::read::Current;
 use super::{Answer, Context, members};
-use crate::exchange::{Request, Response};
+use crate::exchange::Request;
 use crate::mapping::errors::not_understood;
-use crate::mapping::language::Unnarrowed;
-use crate::mapping::paging::{Page, Paging, Walk};
-use crate::mapping::template::{CallTemplate, Scope, query_text};
-use crate::mapping::{How, List, Narrowing, Resource, Row};
+use crate::mapping::paging::Walk;
+use crate::mapping::template::Scope;
+use crate::mapping::{List, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::filter::Term;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
 
 /// GET of a collection (RFC 7644 section 3.4.2).
@@ -21,6 +22,9 @@ pub(super) async fn list(
     resource: &Resource,
     query: &ListQuery,
 ) -> Result<Answer, Error> {
+    if query.cursor.is_some() {
+        return cursor::page(context, &[resource], query).await;
+    }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);
@@ -148,11 +152,7 @@ async fn matching(
             _ => Ok(found),
         };
     };
-    if let Some(branches) = alternatives(filter)
-        && branches
-            .iter()
-            .all(|branch| never_matches(resource, branch) || is_narrowed(resource, list, branch))
-    {
+    if let Some(branches) = alternatives(resource, list, filter) {
         let mut found: Vec<Current> = Vec::new();
         for branch in branches {
             let branch = ListQuery {
@@ -170,14 +170,20 @@ async fn matching(
         }
         return Ok(found);
     }
-    if never_matches(resource, filter) {
-        return Ok(Vec::new());
-    }
-    let mut found = candidates(context, resource, list, filter).await?;
-    let asked = asked_members(filter);
+    let found = candidates(context, resource, list, filter).await?;
+    only_matches(context, resource, filter, found).await
+}
+
+/// Those of `found` that the filter matches.
+pub(super) async fn only_matches(
+    context: &Context<'_>,
+    resource: &Resource,
+    filter: &Filter,
+    mut found: Vec<Current>,
+) -> Result<Vec<Current>, Error> {
     if mentions_members(filter) {
-        let members = match &asked {
-            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, ids).await?,
+        let members = match asked_members(filter) {
+            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, &ids).await?,
             _ => members::of_each(context, resource, &found).await?,
         };
         for (current, members) in found.iter_mut().zip(members) {
@@ -197,195 +203,37 @@ async fn matching(
     Ok(matched)
 }
 
-/// The branches of an `or` at the top of a filter: each may be narrowed on its own.
-fn alternatives(filter: &Filter) -> Option<&[Filter]> {
-    match filter {
-        Filter::Or(branches) if branches.len() <= 20 => Some(branches),
-        _ => None,
-    }
-}
-
-/// Whether the filter asks for a value of something that has no home here: then nothing can match, and an identity
-/// provider that looks an account up by it goes on to its next rule.
-fn never_matches(resource: &Resource, filter: &Filter) -> bool {
-    let homeless = |path: &AttributePath| match resource.kind.canonical(path) {
-        None => true,
-        // Every resource type has it by definition, but not every application.
-        Some(path) => {
-            let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
-            path.schema.is_none()
-                && path.attribute == EXTERNAL_ID
-                && !resource.rows.iter().any(at)
-        }
-    };
-    filter.conjuncts().into_iter().any(|term| match term {
-        Filter::Compare { path, op, value } => {
-            *op != CompareOp::Ne && !value.is_null() && homeless(path)
-        }
-        Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
-        _ => false,
-    })
-}
-
-const EXTERNAL_ID: &str = "externalId";
-
-/// Whether the application can be asked for less than the whole list.
-fn is_narrowed(resource: &Resource, list: &List, filter: &Filter) -> bool {
-    filter
-        .terms(&resource.kind)
-        .iter()
-        .any(|term| is_id(term) || declared(resource, list, term).is_some())
-}
-
-fn is_id(term: &Term<'_>) -> bool {
-    term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
-}
-
-fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
-    list.filters.iter().find(|it| {
-        let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op
-            && covers(resource, it, &term.path)
-            && row.is_none_or(|row| row.codec.is_exact(term.value))
-    })
-}
-
-fn mentions_members(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
-        Filter::Not(term) => mentions_members(term),
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case("members")
-        }
-    }
-}
-
-/// The ids that a filter compares members with, if it does nothing else with members.
-fn asked_members(filter: &Filter) -> Option<Vec<String>> {
-    let all = |terms: &[Filter]| {
-        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
-        asked.map(|ids| ids.into_iter().flatten().collect())
-    };
-    let is_value =
-        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
-    match filter {
-        _ if !mentions_members(filter) => Some(Vec::new()),
-        Filter::And(terms) | Filter::Or(terms) => all(terms),
-        Filter::Not(term) => asked_members(term),
-        Filter::Compare { path, op, value }
-            if *op == CompareOp::Eq
-                && path.filter.is_none()
-                && is_value(path.sub_attribute.as_deref()) =>
-        {
-            Some(vec![value.as_str()?.to_owned()])
-        }
-        Filter::ValuePath { filter, .. } => match filter.as_ref() {
-            Filter::Compare { path, op, value }
-                if *op == CompareOp::Eq
-                    && is_value(Some(path.attribute.as_str())) =>
-            {
-                Some(vec![value.as_str()?.to_owned()])
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The resources among which the matches are: as few as the application can narrow them to.
+/// The resources among which the matches are: as few as the application can narrow them to, read whole.
 async fn candidates(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     filter: &Filter,
 ) -> Result<Vec<Current>, Error> {
-    for term in filter.terms(&resource.kind) {
-        let Some(narrowing) = declared(resource, list, &term) else {
-            if is_id(&term) {
-                // The id is the key: no list is needed to find one resource, whatever the mapping says.
-                let id = resource.native_id(term.value.as_str().unwrap_or_default());
-                return one(context, resource, id).await;
+    let what = format!("find the {}", noun(resource));
+    match narrowed(resource, list, filter)? {
+        Narrowed::Nothing => Ok(Vec::new()),
+        Narrowed::One(id) => one(context, resource, &id).await,
+        Narrowed::Rows(query) => {
+            let rows = all(context, resource, list, &query).await?;
+            whole(context, resource, list, rows).await
+        }
+        Narrowed::Call(operation, value) => {
+            let scope = Scope { value: Some(&value), ..Scope::default() };
+            let found = context.native.object(&what, resource, operation, &scope).await?;
+            whole(context, resource, list, currents(resource, found.into_iter().collect())).await
+        }
+        Narrowed::Find(operation, at, value) => {
+            let scope = Scope { value: Some(&value), ..Scope::default() };
+            let Some(found) = context.native.object(&what, resource, operation, &scope).await? else {
+                return Ok(Vec::new());
+            };
+            match at.get(&found).filter(|id| !id.is_null()) {
+                Some(id) => one(context, resource, id).await,
+                None => Err(not_understood(&what, &format!("there is no id at `{at}`"))),
             }
-            continue;
-        };
-        let row = narrowing.row.and_then(|index| resource.rows.get(index));
-        let value = match row {
-            // A value that the application cannot have is one that no resource has.
-            Some(row) => match row.encode(term.value) {
-                Ok(value) => value,
-                Err(_) => return Ok(Vec::new()),
-            },
-            None => term.value.clone(),
-        };
-        let scope = Scope {
-            value: Some(&value),
-            ..Scope::default()
-        };
-        return match &narrowing.how {
-            How::Query(query) => {
-                let query: Vec<(String, String)> = query
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
-                    .collect();
-                all_complete(context, resource, list, &query).await
-            }
-            How::Read(id) => one(context, resource, Some(id.plain(&scope).into())).await,
-            How::Call(operation) => {
-                let what = format!("find the {}", noun(resource));
-                let found = context
-                    .native
-                    .object(&what, resource, operation, &scope)
-                    .await?;
-                let found = currents(resource, found.into_iter().collect());
-                if list.partial {
-                    return hydrated(context, resource, found).await;
-                }
-                Ok(found)
-            }
-            How::Find(operation, at) => {
-                let what = format!("find the {}", noun(resource));
-                let found = context
-                    .native
-                    .object(&what, resource, operation, &scope)
-                    .await?;
-                let Some(found) = found else {
-                    return Ok(Vec::new());
-                };
-                match at.get(&found).filter(|id| !id.is_null()) {
-                    Some(id) => one(context, resource, Some(id.clone())).await,
-                    None => Err(not_understood(&what, &format!("there is no id at `{at}`"))),
-                }
-            }
-        };
+        }
     }
-    match list.otherwise {
-        Unnarrowed::Scan => all_complete(context, resource, list, &[]).await,
-        Unnarrowed::Reject => Err(Error::invalid_filter(format!(
-            "the application cannot search by this; it can search by: {}",
-            list.filters
-                .iter()
-                .map(|it| format!("{} {}", it.path, it.op.as_str()))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ))),
-    }
-}
-
-/// Whether a native query by `narrowing` finds everything that a term on `path` can match: the same path, or the
-/// whole attribute where the narrowed row is its only home.
-fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> bool {
-    let same_but_filter = narrowing.path.schema == path.schema
-        && narrowing.path.attribute == path.attribute
-        && narrowing.path.sub_attribute == path.sub_attribute;
-    if !same_but_filter {
-        return false;
-    }
-    let homes = resource.rows.iter().filter(|row| {
-        row.place.attribute == path.attribute
-            && row.place.extension == path.schema
-            && row.place.sub == path.sub_attribute
-    });
-    narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
 /// The resource whose `row` has this value, found by the mapping's native query for it.
@@ -413,15 +261,8 @@ pub(super) async fn by_value(
         }))
 }
 
-async fn one(
-    context: &Context<'_>,
-    resource: &Resource,
-    id: Option<Value>,
-) -> Result<Vec<Current>, Error> {
-    let native = match id {
-        Some(id) => context.native.read(resource, &id).await?,
-        None => None,
-    };
+async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Current>, Error> {
+    let native = context.native.read(resource, id).await?;
     Ok(currents(resource, native.into_iter().collect()))
 }
 
@@ -444,22 +285,18 @@ async fn all(
     Ok(currents(resource, items))
 }
 
-/// The same with every field that reading one resource has.
-async fn all_complete(
+/// Rows as whole resources: read one by one where the list leaves fields out.
+pub(super) async fn whole(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
-    query: &[(String, String)],
+    rows: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let rows = all(context, resource, list, query).await?;
-    if list.partial {
-        return hydrated(context, resource, rows).await;
-    }
-    Ok(rows)
+    if list.partial { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
-fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
+pub(super) fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
     let id_at = resource.id_row().and_then(|row| row.native.as_ref());
     let current = |native: Value| {
         let id = id_at?.get(&native)?.clone();
@@ -558,102 +395,3 @@ pub(super) fn sort_index(key: &Value) -> Option<usize> {
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
 
-/// One page of a native list; `None` where a 404 says that the pages before it were all.
-async fn page(
-    context: &Context<'_>,
-    what: &str,
-    call: &CallTemplate,
-    walk: &mut Walk<'_>,
-    scope: &Scope<'_>,
-    query: &[(String, String)],
-) -> Result<Option<Page>, Error> {
-    let request = page_request(call, walk, scope, query)?;
-    let reply = context.native.send(what, request.clone()).await?;
-    accept_page(context, what, walk, (&request, scope), reply)
-}
-
-fn page_request(
-    call: &CallTemplate,
-    walk: &Walk<'_>,
-    scope: &Scope<'_>,
-    query: &[(String, String)],
-) -> Result<Request, Error> {
-    let mut parameters = query.to_vec();
-    parameters.extend(walk.parameters());
-    let mut request = call.render_with(scope, &parameters, None).map_err(|reason| unfit(&reason))?;
-    walk.address(&mut request);
-    Ok(request)
-}
-
-/// Takes a reply into a walk; `None` where a numbered page past the end is not there.
-fn accept_page(
-    context: &Context<'_>,
-    what: &str,
-    walk: &mut Walk<'_>,
-    (request, scope): (&Request, &Scope<'_>),
-    reply: Response,
-) -> Result<Option<Page>, Error> {
-    if walk.is_numbered_further() && is_absent(&reply, &[]) {
-        walk.end();
-        return Ok(None);
-    }
-    let reply = match scope.id {
-        Some(_) => context.native.check(what, reply)?,
-        None => context.native.check_collection(what, reply)?,
-    };
-    let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(request, &reply, body, context.native.authority())
-        .map(Some)
-        .map_err(|problem| not_understood(what, &problem))
-}
-
-/// Every row of a native list, up to `limits.scan`.
-pub(super) async fn rows(
-    context: &Context<'_>,
-    what: &str,
-    call: &CallTemplate,
-    paging: &Paging,
-    scope: &Scope<'_>,
-    query: &[(String, String)],
-) -> Result<Vec<Value>, Error> {
-    let lists = rows_of_each(context, what, call, paging, std::slice::from_ref(scope), query).await?;
-    Ok(lists.into_iter().next().unwrap_or_default())
-}
-
-/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
-pub(super) async fn rows_of_each(
-    context: &Context<'_>,
-    what: &str,
-    call: &CallTemplate,
-    paging: &Paging,
-    scopes: &[Scope<'_>],
-    query: &[(String, String)],
-) -> Result<Vec<Vec<Value>>, Error> {
-    let most = context.native.mapping().limits.scan;
-    let mut walks: Vec<(Walk<'_>, Vec<Value>)> =
-        scopes.iter().map(|_| (Walk::new(paging, 0, None), Vec::new())).collect();
-    // An application that hands out pages without rows for ever must not hold a request for ever.
-    let (mut rounds, mut count) = (0, 0);
-    while walks.iter().any(|(walk, _)| !walk.is_done()) {
-        let due = || scopes.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
-        let requests = due()
-            .map(|((_, scope), (walk, _))| page_request(call, walk, scope, query))
-            .collect::<Result<Vec<Request>, Error>>()?;
-        let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
-        let replies = context.native.send_all(what, requests.clone()).await?;
-        for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
-            let Some((walk, rows)) = walks.get_mut(index) else { continue };
-            let Some(scope) = scopes.get(index) else { continue };
-            let page = accept_page(context, what, walk, (&request, scope), reply?)?.unwrap_or_default();
-            count += page.items.len();
-            rows.extend(page.items);
-        }
-        rounds += 1;
-        if count > most || rounds > most {
-            return Err(Error::too_many(format!(
-                "more than {most} rows of the application would have to be read: narrow the filter"
-            )));
-        }
-    }
-    Ok(walks.into_iter().map(|(_, rows)| rows).collect())
-}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::list::{rows, rows_of_each};
+use super::pages::{rows, rows_of_each};
 use super::native::{is_absent, noun, unfit};
 use super::read::Current;
 use crate::exchange::Request;

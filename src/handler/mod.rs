@@ -2,14 +2,18 @@
 
 mod bulk;
 mod conditional;
+mod cursor;
 mod discovery;
 mod list;
 mod members;
+mod narrow;
 mod native;
+mod pages;
 mod read;
 mod render;
 mod route;
 mod search;
+mod version1;
 mod write;
 
 use std::rc::Rc;
@@ -64,16 +68,18 @@ pub(crate) async fn handle(
     moment: Moment,
 ) -> Response {
     let scheme = request.header("x-forwarded-proto");
-    let base = engine.public_url(request.header("host"), scheme);
+    let mut base = engine.public_url(request.header("host"), scheme);
     let native = Native::new(&engine, upstream, moment);
+    if let Some(target) = engine.version1_path(&request.target) {
+        base = engine.version1_url(&base);
+        let context = Context { native, base };
+        return version1::handle(&context, &engine, &request, target).await;
+    }
     let context = Context { native, base };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
-            let body = answer
-                .body
-                .map(|body| body.to_string().into_bytes())
-                .unwrap_or_default();
-            respond(answer.status, answer.headers, body)
+            let body = answer.body.as_ref().map(render::text).unwrap_or_default();
+            respond(answer.status, answer.headers, body, MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
     }
@@ -85,15 +91,21 @@ pub fn error_response(error: &Error) -> Response {
         error.status,
         error.headers.clone(),
         render::text(&error.body()),
+        MEDIA_TYPE,
     )
 }
 
-fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>) -> Response {
+/// The media type of SCIM 2.0 (RFC 7644 section 8.1).
+const MEDIA_TYPE: &str = "application/scim+json";
+
+fn respond(
+    status: u16,
+    mut headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    media_type: &str,
+) -> Response {
     if !body.is_empty() {
-        headers.push((
-            "content-type".to_owned(),
-            "application/scim+json".to_owned(),
-        ));
+        headers.push(("content-type".to_owned(), media_type.to_owned()));
     }
     Response {
         status,

@@ -32,6 +32,14 @@ impl<'e> Native<'e> {
         &self.engine.mapping
     }
 
+    pub(super) fn engine(&self) -> &'e Engine {
+        self.engine
+    }
+
+    pub(super) fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
     /// The application's own host, which absolute addresses in its replies must have.
     pub(super) fn authority(&self) -> &'e str {
         self.engine.authority()

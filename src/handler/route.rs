@@ -38,7 +38,7 @@ pub(super) async fn route(
     let pairs = query::pairs(query)?;
     let method = request.method.as_str();
     match segments.as_slice() {
-        [""] | [".search"] => search::root(context, engine, request, &segments, &pairs).await,
+        ["" | ".search"] => search::root(context, engine, request, &segments, &pairs).await,
         ["Me", ..] => Err(me()),
         ["Bulk"] => match method {
             "POST" => bulk::bulk(context, engine, request, body(engine, request)?).await,
@@ -118,7 +118,7 @@ fn me() -> Error {
     )
 }
 
-fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
+pub(super) fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
     let problem = match request.header("authorization") {
         Some(credential) if engine.accepts(credential) => return Ok(()),
         Some(_) => "the bearer token is not one that this server accepts",
@@ -127,7 +127,7 @@ fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
     Err(Error::new(401, problem).with_header("www-authenticate", "Bearer realm=\"scim\""))
 }
 
-fn resource<'e>(context: &Context<'e>, endpoint: &str) -> Result<&'e Resource, Error> {
+pub(super) fn resource<'e>(context: &Context<'e>, endpoint: &str) -> Result<&'e Resource, Error> {
     let mut resources = context.native.mapping().resources.iter();
     let found = resources.find(|resource| {
         resource
@@ -149,7 +149,7 @@ pub(super) fn not_allowed(method: &str, allowed: &[&str]) -> Error {
 }
 
 /// The decoded segments of a path; a trailing slash means nothing.
-fn segments(path: &str) -> Result<Vec<String>, Error> {
+pub(super) fn segments(path: &str) -> Result<Vec<String>, Error> {
     path.trim_matches('/')
         .split('/')
         .map(|segment| {

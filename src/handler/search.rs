@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::read::Current;
 use super::route::{body, not_allowed};
-use super::{Answer, Context, list};
+use super::{Answer, Context, cursor, list};
 use crate::Engine;
 use crate::exchange::Request;
 use crate::mapping::Resource;
@@ -37,6 +37,9 @@ pub(super) async fn root(
         (method, _) => return Err(not_allowed(method, &["POST"])),
     };
     let types: Vec<&Resource> = searchable(context);
+    if query.cursor.is_some() {
+        return cursor::page(context, &types, &query).await;
+    }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);

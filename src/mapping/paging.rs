@@ -1,11 +1,13 @@
 //! Native paging styles, walked page by page.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ReplyValue;
 use super::codec::text_of;
 use super::pointer::Pointer;
 use crate::exchange::{Request, Response};
+use crate::scim::etag;
 
 /// How a native list is paged, and where its rows are.
 #[derive(Clone, Debug)]
@@ -85,8 +87,42 @@ pub struct Walk<'a> {
     sized: bool,
     cursor: Option<String>,
     link: Option<String>,
-    previous: Option<Value>,
+    /// What the first row of the page before was.
+    previous: Option<String>,
     done: bool,
+}
+
+/// Where a walk stands, to go on in another request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    #[serde(default, rename = "a", skip_serializing_if = "is_zero")]
+    at: usize,
+    #[serde(default, rename = "k", skip_serializing_if = "is_zero")]
+    skip: usize,
+    #[serde(default, rename = "z", skip_serializing_if = "is_zero")]
+    size: usize,
+    #[serde(default, rename = "q", skip_serializing_if = "std::ops::Not::not")]
+    sized: bool,
+    #[serde(default, rename = "c", skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(default, rename = "p", skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+}
+
+impl Position {
+    /// The position `rows` rows of the next page further on.
+    #[must_use]
+    pub fn past(mut self, rows: usize) -> Self {
+        self.skip = self.skip.saturating_add(rows);
+        self
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One page of a walk.
@@ -131,6 +167,34 @@ impl<'a> Walk<'a> {
             link: None,
             previous: None,
             done: false,
+        }
+    }
+
+    /// A walk from where another one stood.
+    pub fn resume(paging: &'a Paging, position: Position) -> Self {
+        Walk {
+            paging,
+            at: position.at,
+            skip: position.skip,
+            size: position.size,
+            sized: position.sized,
+            cursor: position.cursor,
+            link: position.link,
+            previous: position.previous,
+            done: false,
+        }
+    }
+
+    /// Where the walk stands: before the next page.
+    pub fn position(&self) -> Position {
+        Position {
+            at: self.at,
+            skip: self.skip,
+            size: self.size,
+            sized: self.sized,
+            cursor: self.cursor.clone(),
+            link: self.link.clone(),
+            previous: self.previous.clone(),
         }
     }
 
@@ -208,7 +272,12 @@ impl<'a> Walk<'a> {
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();
-        if count > 0 && items.first() == self.previous.as_ref() {
+        let first = items.first().map(etag::of);
+        if first.is_some() && first == self.previous {
+            if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {
+                // It said that there is more, and does not know what it was asked for.
+                return Err("its next page begins with the rows of the page before".to_owned());
+            }
             // Some applications answer a page past the end with the last page.
             self.done = true;
             return Ok(Page {
@@ -216,7 +285,7 @@ impl<'a> Walk<'a> {
                 total,
             });
         }
-        self.previous = items.first().cloned();
+        self.previous = first;
         match (&self.paging.style, total) {
             (Style::Page(_), Some(total)) => {
                 // Neither a whole page nor the last one.

@@ -89,3 +89,19 @@ fn a_mapping_in_json_has_the_same_diagnostics() {
         assert_eq!(kinds(&diagnose(&json, "mapping.json")), kinds(&diagnosed(file)), "{file}");
     }
 }
+
+#[test]
+fn every_shipped_mapping_is_fine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut checked = 0;
+    for folder in ["mappings", "host-configs/spin"] {
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|it| it == "yaml")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let found = diagnose(&text, &path.display().to_string());
+            assert!(found.all.is_empty(), "{found}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10, "only {checked} mappings");
+}

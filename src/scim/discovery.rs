@@ -38,8 +38,8 @@ pub struct Capabilities {
     pub sort: bool,
     /// Whether `ETag` and `If-Match` work.
     pub etag: bool,
-    /// Whether cursors work (RFC 9865).
-    pub cursor: bool,
+    /// How many seconds a cursor can be used (RFC 9865); `None`: no cursors.
+    pub cursor: Option<u64>,
     /// How clients authenticate.
     pub authentication_schemes: Vec<AuthenticationScheme>,
 }
@@ -71,7 +71,7 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
         "sort": { "supported": c.sort },
         "etag": { "supported": c.etag },
         "pagination": {
-            "cursor": c.cursor,
+            "cursor": c.cursor.is_some(),
             "index": true,
             "defaultPaginationMethod": "index",
         },
@@ -81,6 +81,16 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
             "location": format!("{base}/ServiceProviderConfig"),
         },
     });
+    if let (Some(pagination), Some(most)) = (body.pointer_mut("/pagination"), c.filter_max_results)
+        && let Some(pagination) = pagination.as_object_mut()
+    {
+        pagination.insert("defaultPageSize".to_owned(), most.into());
+        pagination.insert("maxPageSize".to_owned(), most.into());
+        pagination.extend(
+            c.cursor
+                .map(|seconds| ("cursorTimeout".to_owned(), seconds.into())),
+        );
+    }
     if let (Some(uri), Some(body)) = (&c.documentation_uri, body.as_object_mut()) {
         body.insert("documentationUri".to_owned(), uri.as_str().into());
     }

@@ -22,6 +22,7 @@ pub mod resource;
 pub mod schema;
 pub mod sort;
 mod value;
+pub mod version1;
 
 pub use dialect::Leniency;
 pub use error::{Error, ScimType};

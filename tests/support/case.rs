@@ -26,13 +26,16 @@ impl Case {
         let name = folder.file_name().context("a folder has a name")?.to_string_lossy().into_owned();
         let readme = std::fs::read_to_string(folder.join("README.md")).context("README.md")?;
         let exchange = std::fs::read_to_string(folder.join("exchange.yaml")).context("exchange.yaml")?;
-        let own = folder.join("mapping.yaml");
-        let shared = folder.join("../../../mappings/example.yaml");
-        let mapping = std::fs::read_to_string(if own.exists() { own } else { shared })?;
         let mut report = Report::default();
         let document = Node::parse(&exchange, &mut report)
             .with_context(|| report.finish("exchange.yaml").to_string())?
             .to_json();
+        let own = folder.join("mapping.yaml");
+        let shared = document.get("mapping").and_then(Value::as_str);
+        let mapping = match shared {
+            None if own.exists() => std::fs::read_to_string(own),
+            shared => std::fs::read_to_string(folder.join("../../..").join(shared.unwrap_or("mappings/example.yaml"))),
+        }?;
         let steps = match &document {
             Value::Array(steps) => steps.clone(),
             Value::Object(object) => object.get("steps").and_then(Value::as_array).cloned().context("no `steps`")?,
@@ -53,20 +56,34 @@ impl Case {
         &self,
         host: &mut dyn FnMut(&Request, &mut dyn FnMut(Request) -> Reply) -> Result<Response>,
     ) -> Result<(), String> {
+        let mut cursor = None;
         for (index, step) in self.steps.iter().enumerate() {
-            if let Err(problem) = run_step(step, host) {
-                let title = step.get("request").map(text).unwrap_or_default();
-                return Err(format!("step {}, {title}\n{problem:#}\n\n{}", index + 1, self.readme));
+            let step = with_cursor(step, cursor.as_deref());
+            match run_step(&step, host) {
+                Ok(next) => cursor = next.or(cursor),
+                Err(problem) => {
+                    let title = step.get("request").map(text).unwrap_or_default();
+                    return Err(format!("step {}, {title}\n{problem:#}\n\n{}", index + 1, self.readme));
+                }
             }
         }
         Ok(())
     }
 }
 
+/// The step with the `nextCursor` that a response gave last in place of `{nextCursor}`.
+fn with_cursor(step: &Value, cursor: Option<&str>) -> Value {
+    match cursor {
+        Some(cursor) => serde_json::from_str(&step.to_string().replace("{nextCursor}", cursor)).unwrap(),
+        None => step.clone(),
+    }
+}
+
+/// Runs one step, and gives the response's `nextCursor`.
 fn run_step(
     step: &Value,
     host: &mut dyn FnMut(&Request, &mut dyn FnMut(Request) -> Reply) -> Result<Response>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     only_keys(step, &["request", "headers", "body", "raw", "token", "calls", "response"])?;
     let request = request(step)?;
     let mut expected: Vec<&Value> = step.get("calls").and_then(Value::as_array).into_iter().flatten().collect();
@@ -94,7 +111,11 @@ fn run_step(
         (!missing.is_empty()).then(|| format!("calls that did not come:\n  {}", missing.join("\n  "))),
     ];
     let problems: Vec<String> = problems.into_iter().flatten().collect();
-    if problems.is_empty() { Ok(()) } else { bail!(problems.join("\n")) }
+    if !problems.is_empty() {
+        bail!(problems.join("\n"));
+    }
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+    Ok(body.get("nextCursor").and_then(Value::as_str).map(str::to_owned))
 }
 
 fn request(step: &Value) -> Result<Request> {

@@ -102,3 +102,29 @@ fn the_calls_are_those_of_the_cases() {
     }
     assert!(compared > 3, "only {compared} steps compared");
 }
+
+#[test]
+fn with_an_upstream_the_calls_are_made() {
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            request.extend(byte);
+        }
+        let body = r#"{"id":"7","login":"bjensen"}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let mapping = "mapping: v1\nupstream: { base: /api }\nresources:\n  User:\n    path: /users\n    attributes:\n      \
+                   id: { native: id, access: read }\n      userName: { native: login, required: true }\n";
+    let told = told(mapping, "m.yaml", ("GET", "/Users/7", ""), Some(&origin), true).unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(server.join().unwrap().starts_with("GET /api/users/7 HTTP/1.1\r\n"));
+    assert_eq!(told["response"]["body"]["userName"], "bjensen", "{told:#}");
+    assert_eq!(told["calls"][0]["reply"]["assumed"], false);
+}

@@ -404,7 +404,7 @@ impl Compiler<'_> {
                 .iter()
                 .next()
                 .map_or(row, |(key, _)| key.at);
-            let help = "add the other value, or `otherwise:`";
+            let help = "add the other value";
             self.error(
                 Code::NotInvertible,
                 at,

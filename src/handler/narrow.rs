@@ -1,0 +1,190 @@
+//! How far a filter narrows the native list, before anything is called.
+
+use serde_json::Value;
+
+use crate::mapping::language::Unnarrowed;
+use crate::mapping::pointer::Pointer;
+use crate::mapping::template::{Scope, query_text};
+use crate::mapping::{How, List, Narrowing, Operation, Resource, Row};
+use crate::scim::filter::Term;
+use crate::scim::{AttributePath, CompareOp, Error, Filter};
+
+/// Where the matches of a filter are to be looked for.
+pub(super) enum Narrowed<'m> {
+    /// Nowhere.
+    Nothing,
+    /// In the resource with this native id.
+    One(Value),
+    /// In the answer of this call, given this value.
+    Call(&'m Operation, Value),
+    /// In the resource whose native id is here in the answer of this call, given this value.
+    Find(&'m Operation, &'m Pointer, Value),
+    /// In the list with these query parameters.
+    Rows(Vec<(String, String)>),
+}
+
+/// As few resources as the application can narrow a filter without an `or` at its top to.
+pub(super) fn narrowed<'m>(
+    resource: &'m Resource,
+    list: &'m List,
+    filter: &Filter,
+) -> Result<Narrowed<'m>, Error> {
+    if never_matches(resource, filter) {
+        return Ok(Narrowed::Nothing);
+    }
+    for term in filter.terms(&resource.kind) {
+        let Some(narrowing) = declared(resource, list, &term) else {
+            if is_id(&term) {
+                // The id is the key: no list is needed to find one resource, whatever the mapping says.
+                let id = resource.native_id(term.value.as_str().unwrap_or_default());
+                return Ok(id.map_or(Narrowed::Nothing, Narrowed::One));
+            }
+            continue;
+        };
+        let row = narrowing.row.and_then(|index| resource.rows.get(index));
+        let value = match row {
+            // A value that the application cannot have is one that no resource has.
+            Some(row) => match row.encode(term.value) {
+                Ok(value) => value,
+                Err(_) => return Ok(Narrowed::Nothing),
+            },
+            None => term.value.clone(),
+        };
+        let scope = Scope {
+            value: Some(&value),
+            ..Scope::default()
+        };
+        return Ok(match &narrowing.how {
+            How::Query(query) => Narrowed::Rows(
+                query
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
+                    .collect(),
+            ),
+            How::Read(id) => Narrowed::One(id.plain(&scope).into()),
+            How::Call(operation) => Narrowed::Call(operation, value),
+            How::Find(operation, at) => Narrowed::Find(operation, at, value),
+        });
+    }
+    match list.otherwise {
+        Unnarrowed::Scan => Ok(Narrowed::Rows(Vec::new())),
+        Unnarrowed::Reject => Err(Error::invalid_filter(format!(
+            "the application cannot search by this; it can search by: {}",
+            list.filters
+                .iter()
+                .map(|it| format!("{} {}", it.path, it.op.as_str()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
+    }
+}
+
+/// The branches of an `or` at the top of a filter, if each can be looked for on its own.
+pub(super) fn alternatives<'f>(resource: &Resource, list: &List, filter: &'f Filter) -> Option<&'f [Filter]> {
+    let Filter::Or(branches) = filter else { return None };
+    let alone = |branch: &Filter| {
+        let narrows = |term: &Term<'_>| is_id(term) || declared(resource, list, term).is_some();
+        never_matches(resource, branch) || branch.terms(&resource.kind).iter().any(narrows)
+    };
+    (branches.len() <= MOST_BRANCHES && branches.iter().all(alone)).then_some(branches)
+}
+
+/// Beyond it, reading the whole list once is cheaper.
+const MOST_BRANCHES: usize = 20;
+
+/// Whether the filter asks for a value of something that has no home here: then nothing can match, and an identity
+/// provider that looks an account up by it goes on to its next rule.
+fn never_matches(resource: &Resource, filter: &Filter) -> bool {
+    let homeless = |path: &AttributePath| match resource.kind.canonical(path) {
+        None => true,
+        // Every resource type has it by definition, but not every application.
+        Some(path) => {
+            let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
+            path.schema.is_none()
+                && path.attribute == EXTERNAL_ID
+                && !resource.rows.iter().any(at)
+        }
+    };
+    filter.conjuncts().into_iter().any(|term| match term {
+        Filter::Compare { path, op, value } => {
+            *op != CompareOp::Ne && !value.is_null() && homeless(path)
+        }
+        Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
+        _ => false,
+    })
+}
+
+const EXTERNAL_ID: &str = "externalId";
+
+fn is_id(term: &Term<'_>) -> bool {
+    term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
+}
+
+fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
+    list.filters.iter().find(|it| {
+        let row = it.row.and_then(|index| resource.rows.get(index));
+        it.op == term.op
+            && covers(resource, it, &term.path)
+            && row.is_none_or(|row| row.codec.is_exact(term.value))
+    })
+}
+
+/// Whether a native query by `narrowing` finds everything that a term on `path` can match: the same path, or the
+/// whole attribute where the narrowed row is its only home.
+fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> bool {
+    let same_but_filter = narrowing.path.schema == path.schema
+        && narrowing.path.attribute == path.attribute
+        && narrowing.path.sub_attribute == path.sub_attribute;
+    if !same_but_filter {
+        return false;
+    }
+    let homes = resource.rows.iter().filter(|row| {
+        row.place.attribute == path.attribute
+            && row.place.extension == path.schema
+            && row.place.sub == path.sub_attribute
+    });
+    narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
+}
+
+/// Whether members must be read to evaluate the filter.
+pub(super) fn mentions_members(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
+        Filter::Not(term) => mentions_members(term),
+        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
+            path.attribute.eq_ignore_ascii_case("members")
+        }
+    }
+}
+
+/// The ids that a filter compares members with, if it does nothing else with members.
+pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+    let all = |terms: &[Filter]| {
+        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        asked.map(|ids| ids.into_iter().flatten().collect())
+    };
+    let is_value =
+        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    match filter {
+        _ if !mentions_members(filter) => Some(Vec::new()),
+        Filter::And(terms) | Filter::Or(terms) => all(terms),
+        Filter::Not(term) => asked_members(term),
+        Filter::Compare { path, op, value }
+            if *op == CompareOp::Eq
+                && path.filter.is_none()
+                && is_value(path.sub_attribute.as_deref()) =>
+        {
+            Some(vec![value.as_str()?.to_owned()])
+        }
+        Filter::ValuePath { filter, .. } => match filter.as_ref() {
+            Filter::Compare { path, op, value }
+                if *op == CompareOp::Eq
+                    && is_value(Some(path.attribute.as_str())) =>
+            {
+                Some(vec![value.as_str()?.to_owned()])
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,241 @@
+//! SCIM 1.1 on a base path of its own: requests are brought into the form of SCIM 2.0, go the way of every request,
+//! and their responses are brought back.
+
+use serde_json::Value;
+
+use super::route::{authenticate, body, not_allowed, resource, route, segments};
+use super::{Answer, Context, discovery, respond};
+use crate::Engine;
+use crate::exchange::{Request, Response};
+use crate::mapping::language::Access;
+use crate::mapping::{Mapping, Resource};
+use crate::scim::{Error, ResourceType, query, version1};
+
+/// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
+pub(super) async fn handle(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    target: &str,
+) -> Response {
+    let (status, headers, body) = match answer(context, engine, request, target).await {
+        Ok(answer) => (answer.status, answer.headers, answer.body),
+        Err(error) => {
+            let body = version1::error(&error);
+            (error.status, error.headers, Some(body))
+        }
+    };
+    let body = body.map(|body| body.to_string().into_bytes());
+    respond(
+        status,
+        headers,
+        body.unwrap_or_default(),
+        "application/json",
+    )
+}
+
+async fn answer(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    target: &str,
+) -> Result<Answer, Error> {
+    authenticate(engine, request)?;
+    let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
+    let decoded = segments(path)?;
+    let decoded: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let mapping = context.native.mapping();
+    let method = method(request);
+    let types = || -> Vec<ResourceType> { mapping.resources.iter().map(|r| r.kind.clone()).collect() };
+    match decoded.as_slice() {
+        ["ServiceProviderConfigs" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..]
+            if method != "GET" =>
+        {
+            Err(not_allowed(method, &["GET"]))
+        }
+        ["ServiceProviderConfigs" | "ServiceProviderConfig"] => Ok(Answer::new(
+            200,
+            version1::service_provider_config(&discovery::capabilities(mapping), &okta_capabilities(mapping)),
+        )),
+        ["Schemas"] => Ok(Answer::new(200, version1::schema_list(&types()))),
+        ["Schemas", id] => {
+            let found = version1::schema(&types(), id);
+            let missing = || Error::new(404, format!("there is no schema `{id}`"));
+            found.map(|schema| Answer::new(200, schema)).ok_or_else(missing)
+        }
+        ["ResourceTypes", ..] => {
+            let mut answer = discovery::answer(context, &decoded, &query::pairs(parameters)?)?;
+            answer.body = answer.body.map(version1::resource_types);
+            Ok(answer)
+        }
+        ["Bulk" | "Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
+        [endpoint] | [endpoint, _] => {
+            let resource = resource(context, endpoint)?;
+            let request = Request {
+                method: method.to_owned(),
+                target: engine.scim_target(&format!("{path}?{}", parameters_of(parameters)?)),
+                headers: request.headers.clone(),
+                body: translated(engine, request, resource)?,
+            };
+            let mut answer = route(context, engine, &request).await?;
+            answer.body = answer.body.map(version1::response);
+            Ok(answer)
+        }
+        _ => Err(Error::new(404, format!("there is nothing at `{path}`"))),
+    }
+}
+
+/// The body in the form of SCIM 2.0.
+fn translated(engine: &Engine, request: &Request, resource: &Resource) -> Result<Vec<u8>, Error> {
+    let body = match method(request) {
+        "POST" | "PUT" => version1::resource(&resource.kind, body(engine, request)?),
+        "PATCH" => version1::patch(&resource.kind, body(engine, request)?)?,
+        _ => return Ok(Vec::new()),
+    };
+    Ok(body.to_string().into_bytes())
+}
+
+/// The method; clients whose proxies let only GET and POST pass put it in a header field (SCIM Protocol 1.1 section 3).
+fn method(request: &Request) -> &str {
+    let stated = request.header("x-http-method-override");
+    let stated = stated.filter(|method| matches!(*method, "PUT" | "PATCH" | "DELETE"));
+    match request.method.as_str() {
+        "POST" => stated.unwrap_or("POST"),
+        method => method,
+    }
+}
+
+/// The query with the names of SCIM 2.0, without what SCIM 1.1 does not have.
+fn parameters_of(text: &str) -> Result<String, Error> {
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let pairs = query::pairs(text)?;
+    let pairs: Vec<String> = pairs
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("cursor"))
+        .map(|(name, value)| format!("{}={}", encode(name), encode(&version1::query_text(value))))
+        .collect();
+    Ok(pairs.join("&"))
+}
+
+/// What Okta's provisioning agent may use: only what the mapping has calls for.
+fn okta_capabilities(mapping: &Mapping) -> Vec<&'static str> {
+    let user = mapping.resource("User");
+    let has = |of: fn(&Resource) -> bool| user.is_some_and(of);
+    let pushes_groups = mapping.resource("Group").is_some_and(|group| {
+        let members = group.members.as_ref();
+        group.create.is_some()
+            && members.is_some_and(|m| m.replace.is_some() || (m.add.is_some() && m.remove.is_some()))
+    });
+    let makes = |active: bool| user.is_some_and(|user| changes(user, "active", Some(&active.into())));
+    [
+        ("GROUP_PUSH", pushes_groups),
+        ("IMPORT_NEW_USERS", has(|user| user.list.is_some())),
+        ("IMPORT_PROFILE_UPDATES", has(|user| user.list.is_some())),
+        ("PUSH_NEW_USERS", has(|user| user.create.is_some())),
+        ("PUSH_PASSWORD_UPDATES", has(|user| changes(user, "password", None))),
+        ("PUSH_PENDING_USERS", has(|user| user.create.is_some()) && makes(false)),
+        ("PUSH_PROFILE_UPDATES", has(|user| user.update.is_some())),
+        ("PUSH_USER_DEACTIVATION", makes(false)),
+        ("REACTIVATE_USERS", makes(true)),
+    ]
+    .into_iter()
+    .filter_map(|(name, works)| works.then_some(name))
+    .collect()
+}
+
+/// Whether the application has a call that changes an attribute, to `value` if there is one.
+fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool {
+    let mut rows = resource.rows.iter().enumerate();
+    rows.any(|(index, row)| {
+        let named = row.place.attribute == attribute && row.place.extension.is_none();
+        let brings = |action: &usize| {
+            resource.actions.get(*action).is_some_and(|action| {
+                let mut when = action.when.iter().filter(|(of, _)| *of == index).peekable();
+                when.peek().is_none() || when.any(|(_, wanted)| value.is_none_or(|value| value == wanted))
+            })
+        };
+        named
+            && !matches!(row.access, Access::Read | Access::Create)
+            && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use crate::Engine;
+    use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
+
+    fn answer(method: &str, target: &str, body: &[u8]) -> Response {
+        let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, \
+            access: read}, userName: {native: n}, 'emails[type eq \"work\"].value': {native: m}}, list: {}, \
+            create: {}, update: {}, delete: {}}}}";
+        let environment = [("SCIM_EDGE_TOKENS".to_owned(), "t".to_owned())].into();
+        let engine = Engine::new(mapping, "mapping.yaml", &environment).unwrap();
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: vec![("authorization".to_owned(), "t".to_owned())],
+            body: body.to_vec(),
+        };
+        let moment = Moment {
+            now: 0,
+            entropy: [0; 32],
+        };
+        let mut exchange = Exchange::new(Rc::new(engine), request, moment);
+        loop {
+            match exchange.poll_output() {
+                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Respond(response) => return response,
+                Output::Waiting => panic!("it waits for nothing"),
+            }
+        }
+    }
+
+    /// JSON that comes near to what these endpoints read.
+    fn body() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(vec![
+            "Operations", "method", "path", "bulkId", "data", "cursor", "count", "filter", "members", "emails",
+            "operation", "value", "type", "meta", "attributes", "schemas", "sortBy", "failOnErrors", "version",
+        ]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            prop::sample::select(vec!["POST", "/Users", "bulkId:a", "a", "delete", "", "/Bulk", "PATCH", "/Users/bulkId:a"])
+                .prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(4, 24, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        });
+        value.prop_map(|value| value.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_answered(
+            method in prop::sample::select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            endpoint in prop::sample::select(vec![
+                "/scim/v1/Users", "/scim/v1/Users/7", "/scim/v2/Bulk", "/scim/v2/.search", "/scim/v2/Users/.search",
+                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=",
+            ]),
+            tail in prop_oneof![Just(String::new()), any::<String>()],
+            body in prop_oneof![body(), any::<String>()],
+        ) {
+            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes());
+            prop_assert!((200..600).contains(&response.status));
+            let parsed: Result<Value, _> = serde_json::from_slice(&response.body);
+            prop_assert!(response.body.is_empty() || parsed.is_ok_and(|body| body.is_object()));
+        }
+    }
+}
