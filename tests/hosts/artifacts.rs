@@ -6,8 +6,8 @@ use scim_edge::cli::artifact::build_wasm;
 use wasmparser::{Parser, Payload};
 
 /// Bytes, a little more than there are: what grows them further should be looked at.
-const MODULE: usize = 1_550_000;
-const COMPONENT: usize = 1_700_000;
+const MODULE: usize = 1_750_000;
+const COMPONENT: usize = 1_900_000;
 
 pub(crate) fn the_module_imports_what_every_proxy_has() {
     let wasm = read("wasm32-wasip1", MODULE);
