@@ -139,11 +139,8 @@ async fn matching(
     if never_matches(resource, filter) {
         return Ok(Vec::new());
     }
-    let mut found = candidates(context, resource, list, filter).await?;
+    let found = candidates(context, resource, list, filter).await?;
     let asked = asked_members(filter);
-    if list.partial {
-        found = hydrated(context, resource, found).await?;
-    }
     let mut matched = Vec::new();
     for mut current in found {
         if mentions_members(filter) {
@@ -300,7 +297,7 @@ async fn candidates(
                     .iter()
                     .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
                     .collect();
-                all(context, resource, list, &query).await
+                all_complete(context, resource, list, &query).await
             }
             How::Read(id) => one(context, resource, Some(id.plain(&scope).into())).await,
             How::Call(operation) => {
@@ -309,12 +306,30 @@ async fn candidates(
                     .native
                     .object(&what, resource, operation, &scope)
                     .await?;
-                Ok(currents(resource, found.into_iter().collect()))
+                let found = currents(resource, found.into_iter().collect());
+                if list.partial {
+                    return hydrated(context, resource, found).await;
+                }
+                Ok(found)
+            }
+            How::Find(operation, at) => {
+                let what = format!("find the {}", noun(resource));
+                let found = context
+                    .native
+                    .object(&what, resource, operation, &scope)
+                    .await?;
+                let Some(found) = found else {
+                    return Ok(Vec::new());
+                };
+                match at.get(&found).filter(|id| !id.is_null()) {
+                    Some(id) => one(context, resource, Some(id.clone())).await,
+                    None => Err(not_understood(&what, &format!("there is no id at `{at}`"))),
+                }
             }
         };
     }
     match list.otherwise {
-        Unnarrowed::Scan => all(context, resource, list, &[]).await,
+        Unnarrowed::Scan => all_complete(context, resource, list, &[]).await,
         Unnarrowed::Reject => Err(Error::invalid_filter(format!(
             "the application cannot search by this; it can search by: {}",
             list.filters
@@ -362,7 +377,10 @@ pub(super) async fn by_value(
     let found = candidates(context, resource, list, &filter).await?;
     Ok(found
         .into_iter()
-        .find(|current| row.place.get(&current.attributes) == Some(value)))
+        .find(|current| {
+            let found = row.place.get(&current.attributes);
+            found.is_some_and(|found| row.is_same(found, value))
+        }))
 }
 
 async fn one(
@@ -394,6 +412,20 @@ async fn all(
     )
     .await?;
     Ok(currents(resource, items))
+}
+
+/// The same with every field that reading one resource has.
+async fn all_complete(
+    context: &Context<'_>,
+    resource: &Resource,
+    list: &List,
+    query: &[(String, String)],
+) -> Result<Vec<Current>, Error> {
+    let rows = all(context, resource, list, query).await?;
+    if list.partial {
+        return hydrated(context, resource, rows).await;
+    }
+    Ok(rows)
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.

@@ -347,8 +347,7 @@ async fn change(
     } else {
         BTreeMap::new()
     };
-    let mut requests: Vec<(String, Request)> = Vec::new();
-    if call.batch {
+    let batch = |natives: &[(&String, Value)]| {
         let list: Value = natives.iter().map(|(_, native)| native.clone()).collect();
         let scope = Scope {
             id: Some(id),
@@ -356,7 +355,15 @@ async fn change(
             ..Scope::default()
         };
         let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
-        requests.push((format!("{} members", natives.len()), request));
+        let name = match natives {
+            [(name, _)] => format!("the member `{name}`"),
+            _ => format!("{} members", natives.len()),
+        };
+        Ok((name, request))
+    };
+    let mut requests: Vec<(String, Request)> = Vec::new();
+    if call.batch {
+        requests.push(batch(&natives)?);
     } else {
         for (name, native) in &natives {
             let key = keys.get(*name);
@@ -374,9 +381,17 @@ async fn change(
         }
     }
     let what = format!("{verb} a member");
-    let total = requests.len();
-    let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
-    let replies = context.native.send_all(&what, requests).await?;
+    let (mut names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
+    let mut replies = context.native.send_all(&what, requests).await?;
+    let of_one = |replies: &[Result<_, Error>]| matches!(replies, [Ok(reply)] if recognised(&call.done, reply));
+    if call.batch && natives.len() > 1 && of_one(&replies) {
+        // One of them needs no change, and that may have kept the others from theirs.
+        let each = natives.chunks(1).map(batch).collect::<Result<Vec<_>, Error>>()?;
+        let requests;
+        (names, requests) = each.into_iter().unzip();
+        replies = context.native.send_all(&what, requests).await?;
+    }
+    let total = names.len();
     let mut failed: Option<(String, Error)> = None;
     let mut done = 0;
     for (name, reply) in names.into_iter().zip(replies) {

@@ -7,6 +7,7 @@ use crate::engine::NativeToken;
 use crate::exchange::{Moment, Reply, Request, Response, Upstream};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
+use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit};
 use crate::mapping::{Item, Login, Mapping, Operation, ReplyValue, Resource};
 use crate::scim::Error;
@@ -258,6 +259,29 @@ impl<'e> Native<'e> {
             ..Scope::default()
         };
         self.object(&what, resource, &resource.read, &scope).await
+    }
+
+    /// Whether there is an object with this id, in the sense of the guard.
+    pub(super) async fn has(
+        &self,
+        resource: &Resource,
+        id: &Value,
+        guard: Guard,
+    ) -> Result<bool, Error> {
+        if guard != Guard::Unused {
+            return Ok(self.read(resource, id).await?.is_some());
+        }
+        let read = Operation {
+            absent: Vec::new(),
+            ..resource.read.clone()
+        };
+        let what = format!("read the {}", noun(resource));
+        let scope = Scope {
+            id: Some(id),
+            ..Scope::default()
+        };
+        let found = self.object(&what, resource, &read, &scope).await?;
+        Ok(found.is_some())
     }
 }
 

@@ -53,15 +53,16 @@ pub(super) async fn create(
         ..Scope::default()
     };
     let key = client_chosen_id(resource, &desired)?;
-    if create.guard
-        && let Some(key) = &key
-        && context.native.read(resource, key).await?.is_some()
+    if let (Some(guard), Some(key)) = (create.operation.guard, &key)
+        && context.native.has(resource, key, guard).await?
     {
         return Err(Error::uniqueness(format!(
             "this {} exists already",
             noun(resource)
         )));
     }
+    let given: Vec<usize> = (0..resource.rows.len()).collect();
+    refuse_taken(context, resource, &given, None, &desired).await?;
     let what = format!("create the {}", noun(resource));
     let native_body = resource.create_body(&desired, &create.body, &scope)?;
     let call = &create.operation.call;
@@ -434,6 +435,11 @@ async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Resul
     }) else {
         return Ok(false);
     };
+    if let Some(guard) = delete.guard
+        && !context.native.has(resource, id, guard).await?
+    {
+        return Ok(false);
+    }
     let reply = context.native.send(&what, request).await?;
     if is_absent(&reply, &delete.absent) {
         return Ok(false);
@@ -452,6 +458,7 @@ async fn converge(
         return Ok(before);
     };
     let changed = resource.changed(&before.attributes, &desired);
+    refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
     let (mut body, mut actions) = (Vec::new(), Vec::new());
     for index in changed {
         let Some(row) = resource.rows.get(index) else {
@@ -640,6 +647,31 @@ async fn act(
         }
     }
     Ok(attributes)
+}
+
+/// Refuses a value that another resource has, where the mapping says that the application would not.
+async fn refuse_taken(
+    context: &Context<'_>,
+    resource: &Resource,
+    rows: &[usize],
+    own: Option<&Value>,
+    desired: &Attributes,
+) -> Result<(), Error> {
+    let rows = rows.iter().filter_map(|index| resource.rows.get(*index));
+    for row in rows.filter(|row| row.looked_up) {
+        let Some(value) = row.place.get(desired) else {
+            continue;
+        };
+        let holder = super::list::by_value(context, resource, row, value).await?;
+        if holder.is_some_and(|holder| own != Some(&holder.id)) {
+            return Err(Error::uniqueness(format!(
+                "another {} has this `{}`",
+                noun(resource),
+                row.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.

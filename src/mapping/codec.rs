@@ -31,6 +31,15 @@ pub enum Codec {
         /// The text after it.
         after: String,
     },
+    /// Each byte outside some characters as a mark and two hexadecimal digits.
+    Escape {
+        /// The character before the digits.
+        mark: char,
+        /// The first and the last of each range of characters that stay as they are.
+        keep: Vec<(char, char)>,
+    },
+    /// One after the other from SCIM to native, and backwards.
+    Chain(Vec<Codec>),
     /// SCIM values and their native values, one for one.
     Enum {
         /// Pairs of SCIM and native value.
@@ -80,6 +89,10 @@ impl Codec {
                 single => text_of(single).into(),
             },
             Codec::Template { before, after } => format!("{before}{}{after}", text_of(scim)).into(),
+            Codec::Escape { mark, keep } => escape(&text_of(scim), *mark, keep).into(),
+            Codec::Chain(all) => all
+                .iter()
+                .try_fold(scim.clone(), |value, codec| codec.encode(&value))?,
             Codec::Enum { pairs, .. } => match pairs.iter().find(|(key, _)| same(key, scim)) {
                 Some((_, native)) => native.clone(),
                 None => {
@@ -136,6 +149,11 @@ impl Codec {
                 let text = native.as_str()?;
                 text.strip_prefix(before)?.strip_suffix(after)?.into()
             }
+            Codec::Escape { mark, .. } => unescape(native.as_str()?, *mark)?.into(),
+            Codec::Chain(all) => all
+                .iter()
+                .rev()
+                .try_fold(native, |value, codec| codec.decode(value, Kind::String))?,
             _ => native,
         };
         coerce(value, kind)
@@ -162,6 +180,38 @@ fn coerce(value: Value, kind: Kind) -> Option<Value> {
         }
         (_, Value::Object(_)) => None,
     }
+}
+
+fn escape(text: &str, mark: char, keep: &[(char, char)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if keep.iter().any(|(first, last)| (*first..=*last).contains(&c)) {
+            out.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                out.push(mark);
+                out.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+            }
+        }
+    }
+    out
+}
+
+/// The text before [`escape`]. A mark without a code after it stands for itself.
+fn unescape(text: &str, mark: char) -> Option<String> {
+    let mut parts = text.split(mark);
+    let mut out = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            out.push(byte);
+            out.extend(part.bytes().skip(2));
+        } else {
+            out.extend(mark.encode_utf8(&mut [0; 4]).bytes());
+            out.extend(part.bytes());
+        }
+    }
+    String::from_utf8(out).ok()
 }
 
 /// A scalar as text; anything else as JSON.
@@ -227,7 +277,18 @@ mod tests {
             before: "@".into(),
             after: ":example.org".into(),
         };
+        let escape = Codec::Escape {
+            mark: '=',
+            keep: vec![('a', 'z'), ('0', '9'), ('.', '.')],
+        };
         for (codec, kind, scim, native) in [
+            (escape.clone(), Kind::String, json!("é=Ab.c"), json!("=c3=a9=3d=41b.c")),
+            (
+                Codec::Chain(vec![escape.clone(), shape.clone()]),
+                Kind::String,
+                json!("ada@example.com"),
+                json!("@ada=40example.com:example.org"),
+            ),
             (Codec::Same, Kind::String, json!("x"), json!("x")),
             (
                 Codec::EpochSeconds,
@@ -261,5 +322,12 @@ mod tests {
             Some(json!(false))
         );
         assert!(Codec::Integer.encode(&json!("07")).is_err());
+        // Names that were not made by the codec.
+        for native in ["a=", "a=4", "a=zz", "a=é"] {
+            assert_eq!(escape.decode(json!(native), Kind::String), Some(json!(native)));
+        }
+        assert_eq!(escape.decode(json!("a=ff"), Kind::String), None);
+        let folded = Codec::Chain(vec![Codec::Lowercase, escape]);
+        assert_eq!(folded.encode(&json!("Ada@X")), Ok(json!("ada=40x")));
     }
 }

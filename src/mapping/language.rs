@@ -1,10 +1,13 @@
 //! The mapping language as it is written. Each type here is a table or a word set of the document; its
 //! documentation is the reference, and the JSON Schema for editors is derived from it.
+//!
+//! Wherever a text may have placeholders, `{env.NAME}` is one: the text of an environment variable of the host, which
+//! must be set.
 
 use serde_json::{Value, json};
 
 use super::diagnostic::{Code, Report};
-use super::node::{Kind, Node};
+use super::node::{Kind, Mark, Node};
 use super::read::{Definitions, Read, Spanned, Table, tables, words};
 
 words! {
@@ -104,10 +107,20 @@ words! {
         Sensitive = "sensitive",
     }
 
-    /// What a create makes sure of first.
+    /// What a create or a delete makes sure of first.
     Guard {
-        /// The resource is read, and 409 answered when it is there.
+        /// Before a create: the resource is read, and 409 answered when it is there.
         Absent = "absent",
+        /// Before a create: as `absent`, and what `read.absent` recognises is there too: its name stays taken.
+        Unused = "unused",
+        /// Before a delete: the resource is read, and 404 answered when it is not there.
+        Present = "present",
+    }
+
+    /// What is made sure of before a value is written.
+    ValueGuard {
+        /// The value is looked up by the list's `eq` filter, and 409 answered when another resource has it.
+        Unique = "unique",
     }
 
     /// What is done when a call after a create fails.
@@ -176,7 +189,7 @@ tables! {
 
     /// A login call. Its token is kept until it is refused, and renewed once when it is.
     Login {
-        /// The call. Its templates may say `{env.NAME}`.
+        /// The call.
         call: Call,
         /// Where the token stands in the reply.
         token: ValueSource,
@@ -340,6 +353,8 @@ tables! {
         case_exact as "caseExact": Option<bool>,
         /// Whether two resources can have the same value. As the schema says unless it is said.
         unique: Option<bool>,
+        /// What is made sure of before the value is written, for APIs that do not.
+        guard: Option<Spanned<ValueGuard>>,
         /// When it is returned. As the schema says unless it is said.
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
@@ -382,8 +397,8 @@ tables! {
         item: Option<Spanned<String>>,
         /// Where a created resource's id is when the reply has no object.
         id: Option<CreatedId>,
-        /// Whether a create first makes sure that nothing is there, for APIs whose create overwrites.
-        guard: Option<Guard>,
+        /// What is made sure of by reading first, for APIs whose create overwrites and whose delete is repeated in silence.
+        guard: Option<Spanned<Guard>>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
@@ -418,6 +433,8 @@ tables! {
         path: Option<Spanned<String>>,
         /// Query parameters of every list call.
         query: Table<Spanned<Value>>,
+        /// Header fields of every list call.
+        headers: Table<Spanned<String>>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
@@ -430,7 +447,7 @@ tables! {
         partial: bool,
     }
 
-    /// How a filter narrows the native list: exactly one of these.
+    /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
     Narrowing {
         /// Query parameters added to the list call.
         query: Option<Table<Spanned<Value>>>,
@@ -438,6 +455,8 @@ tables! {
         read: Option<Spanned<String>>,
         /// A call that answers with one object, or with 404.
         call: Option<Call>,
+        /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
+        id: Option<Spanned<String>>,
     }
 
     /// A call that owns an attribute.
@@ -472,6 +491,8 @@ tables! {
         path: Spanned<String>,
         /// Query parameters.
         query: Table<Spanned<Value>>,
+        /// Header fields.
+        headers: Table<Spanned<String>>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
@@ -557,13 +578,18 @@ pub enum Text {
 #[derive(Clone, Debug)]
 pub struct Match(pub MatchTable);
 
-/// How a value is written natively: a word, or `{ template: '@{value}:example.org' }`.
+/// How a value is written natively: a word; `{ template: '@{value}:example.org' }`; `{ escape: '=', keep: a-z0-9 }`;
+/// or a list of these for a text, applied in order to what clients write and backwards to what they read.
 #[derive(Clone, Debug)]
 pub enum Codec {
     /// One of the codecs without arguments.
     Word(Spanned<CodecWord>),
     /// A fixed shape around the value.
     Template(Spanned<String>),
+    /// Characters written by their codes.
+    Escape(EscapeCodec),
+    /// One after the other.
+    Chain(Mark, Vec<Codec>),
 }
 
 words! {
@@ -601,8 +627,16 @@ tables! {
 
     /// A codec with an argument.
     TemplateCodec {
-        /// Text with `{value}` once.
+        /// Text with `{value}` once. It may say `{env.NAME}`.
         template: Spanned<String>,
+    }
+
+    /// A codec that writes characters by their codes: each byte as `escape` and two hexadecimal digits.
+    EscapeCodec {
+        /// The character before the digits: `=` makes `=40` of `@`.
+        escape: Spanned<String>,
+        /// The characters that stay as they are, one by one or as ranges: `a-z0-9._-`.
+        keep: Spanned<String>,
     }
 
     /// A recognised reply.
@@ -680,14 +714,23 @@ impl Read for Match {
 impl Read for Codec {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
+            Kind::Table(ref entries) if entries.iter().any(|entry| entry.key == "escape") => {
+                EscapeCodec::read(node, report).map(Codec::Escape)
+            }
             Kind::Table(_) => {
                 TemplateCodec::read(node, report).map(|it| Codec::Template(it.template))
             }
+            Kind::List(_) => Vec::read(node, report).map(|all| Codec::Chain(node.at, all)),
             _ => Spanned::read(node, report).map(Codec::Word),
         }
     }
 
     fn schema(definitions: &mut Definitions) -> Value {
-        json!({ "anyOf": [CodecWord::schema(definitions), TemplateCodec::schema(definitions)] })
+        let single = json!([
+            CodecWord::schema(definitions),
+            TemplateCodec::schema(definitions),
+            EscapeCodec::schema(definitions),
+        ]);
+        json!({ "anyOf": [{ "anyOf": single }, { "type": "array", "items": { "anyOf": single } }] })
     }
 }

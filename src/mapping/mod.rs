@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
 use codec::Codec;
 use errors::{ErrorRule, Recognised};
-use language::{Access, Part, Returned, Send, Unmapped, Unnarrowed};
+use language::{Access, Guard, Part, Returned, Send, Unmapped, Unnarrowed};
 use paging::Paging;
 use place::Place;
 use pointer::Pointer;
@@ -169,6 +169,8 @@ pub struct Row {
     pub default: Option<Value>,
     /// What clearing sends.
     pub clear: Value,
+    /// Whether no other resource may have a value that is written, which is looked up first.
+    pub looked_up: bool,
 }
 
 impl Row {
@@ -192,6 +194,8 @@ pub struct Operation {
     pub item: Item,
     /// Replies that mean that the resource is not there, beside 404.
     pub absent: Vec<Recognised>,
+    /// What a create or a delete makes sure of first.
+    pub guard: Option<Guard>,
 }
 
 /// Where an object is in a reply.
@@ -223,8 +227,6 @@ pub struct Create {
     pub body: Body,
     /// Where the new id is when the reply has no object.
     pub id: Option<NewId>,
-    /// Whether the resource is read first, and 409 answered when it is there.
-    pub guard: bool,
     /// Whether the resource is deleted again when what follows the create call fails.
     pub undo: bool,
 }
@@ -288,6 +290,8 @@ pub enum How {
     Read(Template),
     /// A call that answers with one object, or that it is not there.
     Call(Operation),
+    /// A call whose answer has the id here, or that it is not there. The resource is then read.
+    Find(Operation, Pointer),
 }
 
 /// A call that owns attributes.

@@ -204,6 +204,10 @@ impl<'a> Walk<'a> {
         };
         let count = items.len();
         if count > 0 && items.first() == self.previous.as_ref() {
+            if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {
+                // It said that there is more, and does not know what it was asked for.
+                return Err("its next page begins with the rows of the page before".to_owned());
+            }
             // Some applications answer a page past the end with the last page.
             self.done = true;
             return Ok(Page {

@@ -140,6 +140,23 @@ impl Template {
         })
     }
 
+    /// The texts before and after the placeholder of a template that has exactly one.
+    pub fn around_slot(&self) -> Option<(String, String)> {
+        let text = |pieces: &[Piece]| {
+            pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Text(text) => Some(text.as_str()),
+                    Piece::Slot(_) => None,
+                })
+                .collect::<Option<String>>()
+        };
+        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(_)))?;
+        let (before, rest) = self.0.split_at(at);
+        let (_, after) = rest.split_first()?;
+        Some((text(before)?, text(after)?))
+    }
+
     /// The only placeholder of a template that is nothing else.
     fn only_slot(&self) -> Option<&Slot> {
         match self.0.as_slice() {

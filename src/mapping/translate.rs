@@ -81,6 +81,11 @@ impl Row {
             .encode(scim)
             .map_err(|problem| Error::invalid_value(format!("`{}`: {problem}", self.name)))
     }
+
+    /// Whether two values are one in the application, as two that differ in letter case are where it knows lower case only.
+    pub fn is_same(&self, a: &Value, b: &Value) -> bool {
+        a == b || matches!((self.codec.encode(a), self.codec.encode(b)), (Ok(a), Ok(b)) if a == b)
+    }
 }
 
 impl Resource {
@@ -116,7 +121,10 @@ impl Resource {
 
     /// The rows whose value differs between two states, by index. Rows that clients cannot write are left out.
     pub fn changed(&self, current: &Attributes, desired: &Attributes) -> Vec<usize> {
-        let differs = |row: &Row| row.place.get(current) != row.place.get(desired);
+        let differs = |row: &Row| match (row.place.get(current), row.place.get(desired)) {
+            (Some(current), Some(desired)) => !row.is_same(current, desired),
+            (current, desired) => current.is_some() != desired.is_some(),
+        };
         let writable = |row: &Row| row.access != Access::Read;
         self.rows
             .iter()

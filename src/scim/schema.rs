@@ -146,6 +146,16 @@ impl Attribute {
         }
     }
 
+    /// Whether two values of it are one: letter case counts only where it matters.
+    pub fn is_same(&self, a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::String(a), Value::String(b)) if !self.case_exact => {
+                a == b || a.to_lowercase() == b.to_lowercase()
+            }
+            _ => a == b,
+        }
+    }
+
     /// The sub-attribute called `name`, in any letter case.
     pub fn sub(&self, name: &str) -> Option<&Attribute> {
         find(&self.sub_attributes, name)

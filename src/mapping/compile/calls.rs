@@ -15,7 +15,6 @@ use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
 pub(super) struct Names<'a> {
     fixed: Vec<(&'static str, Slot)>,
     rows: &'a [Row],
-    environment: bool,
 }
 
 impl<'a> Names<'a> {
@@ -24,7 +23,6 @@ impl<'a> Names<'a> {
         Names {
             fixed: fixed.to_vec(),
             rows,
-            environment: false,
         }
     }
 
@@ -33,7 +31,6 @@ impl<'a> Names<'a> {
         Names {
             fixed: vec![("token", Slot::Token)],
             rows: &[],
-            environment: true,
         }
     }
 
@@ -62,15 +59,15 @@ impl<'a> Names<'a> {
 impl Compiler<'_> {
     pub(super) fn template(&mut self, text: &Spanned<String>, names: &Names) -> Template {
         let mut missing = None;
-        let parsed = Template::parse(&text.value, |name| match name.strip_prefix("env.") {
-            Some(variable) if names.environment => match self.environment.get(variable) {
-                Some(value) => Some(Err(value.trim().to_owned())),
-                None => {
-                    missing = Some(variable.to_owned());
-                    Some(Err(String::new()))
-                }
-            },
-            _ => names.slot(name).map(Ok),
+        let parsed = Template::parse(&text.value, |name| {
+            let Some(variable) = name.strip_prefix("env.") else {
+                return names.slot(name).map(Ok);
+            };
+            let value = self.environment.get(variable).filter(|value| !value.is_empty());
+            if value.is_none() {
+                missing = Some(variable.to_owned());
+            }
+            Some(Err(value.map(|value| value.trim().to_owned()).unwrap_or_default()))
         });
         if let Some(variable) = missing {
             self.secret(&variable, text.at);
@@ -158,7 +155,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn headers(
+    pub(super) fn headers(
         &mut self,
         headers: &Table<Spanned<String>>,
         names: &Names,
@@ -269,6 +266,7 @@ impl Compiler<'_> {
                 stated: own_item.is_some(),
             },
             absent,
+            guard: operation.and_then(|it| it.guard.as_ref()).map(|guard| guard.value),
         }
     }
 

@@ -88,6 +88,7 @@ impl Compiler<'_> {
         let mut call =
             crate::mapping::template::CallTemplate::new("GET", self.path(&list.path, &names));
         call.query = self.query(&list.query, &names);
+        call.headers = self.headers(&list.headers, &names);
         let finder = Names::new(&[("id", Slot::Id), ("member", Slot::Member)], &[]);
         let find = list.find.as_ref().map(|query| self.query(query, &finder));
         Some(MemberSource::List {

@@ -73,7 +73,6 @@ impl Compiler<'_> {
                 operation,
                 body,
                 id,
-                guard: written.guard.is_some(),
                 undo: written.undo.is_some(),
             }
         });
@@ -82,6 +81,7 @@ impl Compiler<'_> {
             body: self.body(written, resource.wrap.as_ref(), &of_one),
             send: written.send.unwrap_or(written::Send::Changed),
         });
+        self.guards(resource, &rows, id);
         let delete = resource.delete.as_ref().map(|written| {
             let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
             let body = self.body(written, None, &of_one);
@@ -111,6 +111,46 @@ impl Compiler<'_> {
             actions,
             members,
         })
+    }
+
+    /// Checks that each guard can do what it is for.
+    fn guards(&mut self, resource: &written::Resource, rows: &[Row], id: usize) {
+        use written::Guard;
+        let operations = [
+            ("a read", &resource.read, [].as_slice()),
+            ("a create", &resource.create, &[Guard::Absent, Guard::Unused]),
+            ("an update", &resource.update, &[]),
+            ("a delete", &resource.delete, &[Guard::Present]),
+        ];
+        for (what, operation, allowed) in operations {
+            let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
+                continue;
+            };
+            if !allowed.contains(&guard.value) {
+                let help = "`absent` and `unused` are for a create, `present` is for a delete";
+                self.error(Code::BadRow, guard.at, format!("{what} has no such guard"), help);
+            }
+        }
+        let key = rows.get(id).and_then(|row| row.native.as_ref());
+        let chosen = |row: &Row| row.native.as_ref() == key && row.place.attribute != "id";
+        if let Some(guard) = resource.create.as_ref().and_then(|it| it.guard.as_ref())
+            && guard.value != Guard::Present
+            && !rows.iter().any(chosen)
+        {
+            let message = "the guard cannot know the id before the create: no other row has the native field of `id`";
+            let help = "remove it, or give `userName` the native field of `id`";
+            self.error(Code::BadRow, guard.at, message, help);
+        }
+        for (path, attribute) in resource.attributes.iter() {
+            let Some(guard) = &attribute.guard else { continue };
+            let finds = |key: &str| key.rsplit_once(' ').is_some_and(|(of, op)| of.trim() == path.value && op == "eq");
+            let filters = resource.list.iter().flat_map(|list| list.filters.iter());
+            if !filters.into_iter().any(|(key, _)| finds(&key.value)) {
+                let message = format!("nothing finds who has a `{}`", path.value);
+                let help = format!("add `{} eq` below `list.filters`", path.value);
+                self.error(Code::BadFilter, guard.at, message, help);
+            }
+        }
     }
 
     /// The resource type with everything that its schemas declare.
@@ -302,6 +342,7 @@ impl Compiler<'_> {
         let path = list.path.as_ref().unwrap_or(collection);
         let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
+        call.headers = self.headers(&list.headers, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
         let filters = list
             .filters
@@ -375,12 +416,21 @@ impl Compiler<'_> {
                 stated: item.is_some(),
                 at: item.unwrap_or_default(),
             };
-            How::Call(crate::mapping::Operation {
+            let operation = crate::mapping::Operation {
                 call,
                 item,
                 absent: Vec::new(),
-            })
+                guard: None,
+            };
+            match &narrowing.id {
+                Some(id) => How::Find(operation, self.pointer(id)?),
+                None => How::Call(operation),
+            }
         };
+        if let (Some(id), None) = (&narrowing.id, &narrowing.call) {
+            let help = "remove it, or give the call that answers with an id";
+            self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
+        }
         Some(Narrowing {
             path: canonical?,
             row,
@@ -422,5 +472,47 @@ impl crate::mapping::Body {
             .iter()
             .map(|(at, value)| (at.to_string(), value.clone()));
         crate::mapping::template::JsonTemplate::Object(fields.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::check;
+
+    /// The message of the one mistake in a mapping with these further keys of `User`, and of its `userName`.
+    fn mistake(keys: &str, user_name: &str) -> String {
+        let mapping = format!(
+            "mapping: v1\nupstream: {{}}\nresources:\n  User:\n    path: /users\n    attributes:\n      \
+             id: {{ native: id, access: read }}\n      userName: {{ native: login, {user_name} }}\n    {keys}\n"
+        );
+        let all = check(&mapping, "mapping.yaml").unwrap_err().all;
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.into_iter().map(|it| it.message).collect()
+    }
+
+    #[test]
+    fn guards_and_codecs_that_cannot_work_are_mistakes() {
+        for (keys, user_name, message) in [
+            ("create: { guard: present }", "required: true", "a create has no such guard"),
+            ("delete: { guard: absent }", "required: true", "a delete has no such guard"),
+            ("update: { guard: unused }", "required: true", "an update has no such guard"),
+            ("create: { guard: unused }", "required: true", "the guard cannot know the id"),
+            ("create: {}", "guard: unique", "nothing finds who has a `userName`"),
+            (
+                "list: { filters: { userName eq: { query: { q: '{value}' }, id: id } } }",
+                "required: true",
+                "`id` belongs to `call`",
+            ),
+            ("create: {}", "codec: [not]", "`not` is for booleans"),
+            ("create: {}", "codec: [csv]", "a list of codecs is for texts"),
+            ("create: {}", "codec: { escape: '==', keep: a-z }", "`==` cannot begin an escape"),
+            ("create: {}", "codec: { escape: a, keep: x }", "`a` cannot begin an escape"),
+            ("create: {}", "codec: { escape: '=', keep: '=a-z' }", "`=` begins every escape"),
+            ("create: {}", "codec: { escape: '=', keep: z-a }", "the range `z-a` has nothing in it"),
+            ("create: {}", "codec: { template: '{env.HOST}' }", "the template must have `{value}` once"),
+        ] {
+            let found = mistake(keys, user_name);
+            assert!(found.contains(message), "{keys} {user_name}: {found}");
+        }
     }
 }

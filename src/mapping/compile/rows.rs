@@ -3,12 +3,14 @@
 use serde_json::Value;
 
 use super::Compiler;
+use super::calls::Names;
 use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language::{self as written, Access, AttributeType, CodecWord, Returned};
 use crate::mapping::node::Mark;
 use crate::mapping::place::{Element, Place};
 use crate::mapping::read::{Spanned, Table};
+use crate::mapping::template::Slot;
 use crate::mapping::{Row, pointer::Pointer};
 use crate::scim::core::{ENTERPRISE_USER, GROUP, USER};
 use crate::scim::path::AttributePath;
@@ -133,6 +135,7 @@ impl Compiler<'_> {
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
             clear: attribute.clear.clone().unwrap_or(Value::Null),
+            looked_up: attribute.guard.is_some(),
         })
     }
 
@@ -262,7 +265,13 @@ impl Compiler<'_> {
         }
         match &attribute.codec {
             None => Codec::Same,
-            Some(written::Codec::Word(word)) => match word.value {
+            Some(codec) => self.written_codec(codec, kind),
+        }
+    }
+
+    fn written_codec(&mut self, codec: &written::Codec, kind: Kind) -> Codec {
+        match codec {
+            written::Codec::Word(word) => match word.value {
                 CodecWord::EpochSeconds => Codec::EpochSeconds,
                 CodecWord::EpochMillis => Codec::EpochMillis,
                 CodecWord::Lowercase => Codec::Lowercase,
@@ -280,22 +289,64 @@ impl Compiler<'_> {
                     Codec::Same
                 }
             },
-            Some(written::Codec::Template(text)) => match text.value.split_once("{value}") {
-                Some((before, after)) if !after.contains("{value}") => Codec::Template {
-                    before: before.to_owned(),
-                    after: after.to_owned(),
-                },
-                _ => {
-                    let help = "write it as '@{value}:example.org'";
-                    self.error(
-                        Code::BadTemplate,
-                        text.at,
-                        "the template must have `{value}` once",
-                        help,
-                    );
-                    Codec::Same
+            written::Codec::Template(text) => {
+                let template = self.template(text, &Names::new(&[("value", Slot::Value)], &[]));
+                if let Some((before, after)) = template.around_slot() {
+                    return Codec::Template { before, after };
                 }
-            },
+                let help = "write it as '@{value}:example.org'";
+                let message = "the template must have `{value}` once";
+                self.error(Code::BadTemplate, text.at, message, help);
+                Codec::Same
+            }
+            written::Codec::Escape(escape) => self.escape(escape),
+            written::Codec::Chain(at, all) => {
+                let all: Vec<Codec> = all.iter().map(|codec| self.written_codec(codec, kind)).collect();
+                let for_text = |codec: &Codec| {
+                    !matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Not | Codec::Csv)
+                };
+                if !all.iter().all(for_text) {
+                    let help = "keep those for texts: lowercase, integer, template, escape";
+                    let message = "a list of codecs is for texts, and one of these is not";
+                    self.error(Code::BadRow, *at, message, help);
+                }
+                Codec::Chain(all)
+            }
+        }
+    }
+
+    fn escape(&mut self, written: &written::EscapeCodec) -> Codec {
+        let mut keep = Vec::new();
+        let mut rest = written.keep.value.as_str();
+        while let Some(first) = rest.chars().next() {
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            let last = rest.strip_prefix('-').and_then(|after| after.chars().next());
+            if let Some(last) = last {
+                rest = rest.get(1 + last.len_utf8()..).unwrap_or_default();
+            }
+            keep.push((first, last.unwrap_or(first)));
+        }
+        if let Some((first, last)) = keep.iter().find(|(first, last)| first > last) {
+            let message = format!("the range `{first}-{last}` has nothing in it");
+            let help = format!("write `{last}-{first}`; a `-` of its own stands last");
+            self.error(Code::BadRow, written.keep.at, message, help);
+        }
+        let mut mark = written.escape.value.chars();
+        match (mark.next(), mark.next()) {
+            (Some(mark), None) if !mark.is_ascii_hexdigit() => {
+                if keep.iter().any(|(first, last)| (*first..=*last).contains(&mark)) {
+                    let message = format!("`{mark}` begins every escape, and is to stay as it is");
+                    let help = format!("take `{mark}` out of `keep`");
+                    self.error(Code::NotInvertible, written.keep.at, message, help);
+                }
+                Codec::Escape { mark, keep }
+            }
+            _ => {
+                let message = format!("`{}` cannot begin an escape", written.escape.value);
+                let help = "write one character that is no hexadecimal digit, such as `=` or `%`";
+                self.error(Code::BadRow, written.escape.at, message, help);
+                Codec::Same
+            }
         }
     }
 

@@ -198,8 +198,9 @@ impl Target<'_> {
             (None, op, Some(new)) => {
                 let element = self.operation.path.filter.is_some() && self.attribute.multi_valued;
                 let immutable = self.attribute.mutability == Mutability::Immutable;
-                if immutable && is_present(value) && value != new {
-                    return Err(self.immutable());
+                if immutable && is_present(value) {
+                    let unchanged = self.attribute.is_same(value, new);
+                    return if unchanged { Ok(()) } else { Err(self.immutable()) };
                 }
                 if element && op == Op::Replace {
                     let mut whole = new.clone();
@@ -216,11 +217,11 @@ impl Target<'_> {
                 }
             }
             (Some(sub), op, new) => {
-                let present = value.get(&sub.name).is_some_and(is_present);
+                let old = value.get(&sub.name).filter(|old| is_present(old));
                 let new = new.as_ref().filter(|_| op != Op::Remove);
-                if sub.mutability == Mutability::Immutable && present && value.get(&sub.name) != new
-                {
-                    return Err(self.immutable());
+                if let (Mutability::Immutable, Some(old)) = (sub.mutability, old) {
+                    let unchanged = new.is_some_and(|new| sub.is_same(old, new));
+                    return if unchanged { Ok(()) } else { Err(self.immutable()) };
                 }
                 self.change_sub(value, sub, new);
             }

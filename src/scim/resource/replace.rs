@@ -79,9 +79,12 @@ fn replace(
     };
     if let Some(old) = old {
         carry_read_only(attribute, old, &mut new);
-        if attribute.mutability == Mutability::Immutable && *old != new {
-            let name = &attribute.name;
-            return Err(Error::mutability(format!("`{name}` cannot be changed")));
+        if attribute.mutability == Mutability::Immutable {
+            if !attribute.is_same(old, &new) {
+                let name = &attribute.name;
+                return Err(Error::mutability(format!("`{name}` cannot be changed")));
+            }
+            new.clone_from(old);
         }
     }
     set(container, &attribute.name, new);

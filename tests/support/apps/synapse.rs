@@ -91,6 +91,7 @@ impl Synapse {
 fn configure(directory: &TempDir, port: u16) -> anyhow::Result<()> {
     let path = directory.path();
     let file = |name: &str| path.join(name).display().to_string();
+    let often = json!({ "per_second": 1000, "burst_count": 1000 });
     // YAML contains JSON.
     let homeserver = json!({
         "server_name": SERVER_NAME,
@@ -108,6 +109,7 @@ fn configure(directory: &TempDir, port: u16) -> anyhow::Result<()> {
         "macaroon_secret_key": "synapse-test-macaroon",
         "form_secret": "synapse-test-form",
         "bcrypt_rounds": 4,
+        "rc_login": { "address": often, "account": often, "failed_attempts": often },
         "enable_registration": false,
         "report_stats": false,
         "trusted_key_servers": [],
