@@ -40,20 +40,19 @@ pub(super) fn told(text: &str, name: &str) -> (String, bool) {
     if !told.is_empty() {
         told.push('\n');
     }
-    match mistakes {
-        0 => told.push_str(&format!("{name} is fine\n")),
-        1 => told.push_str(&format!("1 mistake in {name}\n")),
-        several => told.push_str(&format!("{several} mistakes in {name}\n")),
-    }
+    told.push_str(&match mistakes {
+        0 => format!("{name} is fine\n"),
+        1 => format!("1 mistake in {name}\n"),
+        several => format!("{several} mistakes in {name}\n"),
+    });
     (told, mistakes == 0)
 }
 
 /// Prints the JSON Schema of the language, or its reference.
-pub(super) fn schema(markdown: bool) -> anyhow::Result<()> {
+pub(super) fn schema(markdown: bool) {
     if markdown {
         print!("{}", super::reference::markdown());
     } else {
         println!("{:#}", mapping::json_schema());
     }
-    Ok(())
 }

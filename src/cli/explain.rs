@@ -127,6 +127,8 @@ pub(crate) fn told(
         named.into_keys().filter_map(|name| Some((environment.get(&name)?.trim().to_owned(), name))).collect();
     let engine = Rc::new(Engine::new(mapping, name, &environment)?);
     let request = request(method, target, body);
+    // The command line is a host: it is where the time comes from.
+    #[allow(clippy::disallowed_methods)]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));
     let explanation = match upstream {
         None => {

@@ -1,4 +1,4 @@
-//! `scim-edge init`: a first mapping from an application's OpenAPI 3 document, with a comment on every guess.
+//! `scim-edge init`: a first mapping from an application's `OpenAPI` 3 document, with a comment on every guess.
 
 mod guess;
 mod lists;
@@ -28,7 +28,7 @@ pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A mapping that passes `check`, for an OpenAPI 3 document in YAML or JSON.
+/// A mapping that passes `check`, for an `OpenAPI` 3 document in YAML or JSON.
 fn draft(text: &str, name: &str) -> anyhow::Result<String> {
     let mut report = Report::default();
     let Some(node) = Node::parse(text, &mut report) else { bail!("{}", report.finish(name)) };

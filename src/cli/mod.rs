@@ -102,7 +102,10 @@ pub fn main() -> ExitCode {
             request: &request,
         }),
         Command::Init { openapi } => init::run(&openapi).map(|()| ExitCode::SUCCESS),
-        Command::Schema { markdown } => check::schema(markdown).map(|()| ExitCode::SUCCESS),
+        Command::Schema { markdown } => {
+            check::schema(markdown);
+            Ok(ExitCode::SUCCESS)
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -73,6 +73,10 @@ fn the_calls_are_those_of_the_cases() {
                 continue;
             }
             let (method, target) = step["request"].as_str().unwrap().split_once(' ').unwrap();
+            // Other SCIM roots are a setting of hosts, which this command does not have.
+            if target.starts_with("/scim/") {
+                continue;
+            }
             let body = step.get("body").map(Value::to_string).unwrap_or_default();
             let engine = Rc::new(Engine::new(&mapping, "mapping.yaml", &environment).unwrap());
             let mut left = calls.clone();

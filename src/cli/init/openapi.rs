@@ -1,4 +1,4 @@
-//! What is needed of an OpenAPI 3 document: references followed, schemas flattened.
+//! What is needed of an `OpenAPI` 3 document: references followed, schemas flattened.
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether a schema is of this type; OpenAPI 3.1 has lists of types.
+/// Whether a schema is of this type; `OpenAPI` 3.1 has lists of types.
 pub(super) fn is(schema: &Value, kind: &str) -> bool {
     match schema.get("type") {
         Some(Value::Array(kinds)) => kinds.iter().any(|it| it == kind),

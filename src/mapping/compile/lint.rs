@@ -21,7 +21,7 @@ impl Compiler<'_> {
         }
         for (name, resource) in document.resources.iter() {
             for (path, row) in resource.attributes.iter() {
-                self.row_contradictions(name, path, row);
+                self.row_contradictions(name, resource.create.is_some(), path, row);
             }
             self.lone_parts(&resource.attributes);
             self.queries(resource);
@@ -53,7 +53,13 @@ impl Compiler<'_> {
         self.error(Code::LiteralSecret, at, message, "write `{ env: NATIVE_API_KEY }`, and set that variable in the host");
     }
 
-    fn row_contradictions(&mut self, resource: &Spanned<String>, path: &Spanned<String>, row: &Attribute) {
+    fn row_contradictions(
+        &mut self,
+        resource: &Spanned<String>,
+        created: bool,
+        path: &Spanned<String>,
+        row: &Attribute,
+    ) {
         let mut bad = |message: String, help: &str| self.error(Code::BadRow, path.at, message, help);
         let name = &path.value;
         if row.constant.is_some() && row.native.is_some() {
@@ -65,7 +71,7 @@ impl Compiler<'_> {
         if row.default.is_some() && row.access == Some(Access::Read) {
             bad(format!("`{name}` has a default that is never written"), "remove `default`, or `access: read`");
         }
-        if row.required == Some(true) && row.access == Some(Access::Read) {
+        if created && row.required == Some(true) && row.access == Some(Access::Read) {
             bad(format!("clients must give `{name}` and cannot write it"), "remove `required`, or `access: read`");
         }
         if let (Some(otherwise), None) = (&row.otherwise, &row.enumeration) {
