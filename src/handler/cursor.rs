@@ -7,11 +7,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::list::{self, Narrowed, alternatives, currents, listed, narrowed, only_matches};
+use super::list::{self, Narrowed, currents, listed, narrowed, only_matches};
 use super::native::noun;
 use super::read::Current;
 use super::{Answer, Context};
-use crate::mapping::language::Unnarrowed;
 use crate::mapping::paging::{Position, Walk};
 use crate::mapping::template::Scope;
 use crate::mapping::{List, Resource};
@@ -214,10 +213,8 @@ fn walkable(
     let Some(filter) = &query.filter else {
         return Ok(Some(Vec::new()));
     };
-    if let Some(branches) = alternatives(filter) {
-        let scans = |branch| matches!(narrowed(resource, list, branch), Ok(Narrowed::Rows(query)) if query.is_empty());
-        let scan = list.otherwise == Unnarrowed::Scan && branches.iter().any(scans);
-        return Ok(scan.then(Vec::new));
+    if list::looked_up(resource, list, filter).is_some() {
+        return Ok(None);
     }
     Ok(match narrowed(resource, list, filter)? {
         Narrowed::Rows(parameters) => Some(parameters),
@@ -258,6 +255,10 @@ async fn walked(
             parameters,
         )
         .await?;
+        // Past the end.
+        let Some(page) = page else {
+            break;
+        };
         rows += page.items.len();
         pages += 1;
         total = page.total.filter(|_| query.filter.is_none());

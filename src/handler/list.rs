@@ -13,7 +13,8 @@ use crate::mapping::paging::{Page, Paging, Walk};
 use crate::mapping::template::{CallTemplate, Scope, query_text};
 use crate::mapping::{How, List, Narrowing, Operation, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{Error, Filter, list as response, sort};
+use crate::scim::filter::Term;
+use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
 
 /// GET of a collection (RFC 7644 section 3.4.2).
 pub(super) async fn list(
@@ -109,8 +110,20 @@ async fn window(
             &[],
         )
         .await?;
+        let Some(page) = page else {
+            // Past the end, which does not tell how many there are.
+            if first == 0 {
+                return Ok((Vec::new(), 0));
+            }
+            let (_, total) = Box::pin(window(context, resource, list, 0, 1)).await?;
+            return Ok((Vec::new(), total));
+        };
         items.extend(page.items);
-        let total = page.total.unwrap_or_default();
+        let Some(total) = page.total else {
+            let all = all(context, resource, list, &[]).await?;
+            let total = all.len();
+            return Ok((all.into_iter().skip(first).take(count).collect(), total));
+        };
         if walk.is_done() || items.len() >= count {
             items.truncate(count);
             return Ok((currents(resource, items), total));
@@ -126,9 +139,14 @@ async fn matching(
     query: &ListQuery,
 ) -> Result<Vec<Current>, Error> {
     let Some(filter) = &query.filter else {
-        return all(context, resource, list, &[]).await;
+        let found = all(context, resource, list, &[]).await?;
+        // Rows may lack what they are to be sorted by.
+        return match query.sort_by {
+            Some(_) if list.partial => hydrated(context, resource, found).await,
+            _ => Ok(found),
+        };
     };
-    if let Some(branches) = alternatives(filter) {
+    if let Some(branches) = looked_up(resource, list, filter) {
         let mut found: Vec<Current> = Vec::new();
         for branch in branches {
             let branch = ListQuery {
@@ -158,14 +176,23 @@ pub(super) async fn only_matches(
     filter: &Filter,
     mut found: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
+    let asked = asked_members(filter);
     if list.partial {
         found = hydrated(context, resource, found).await?;
     }
     let mut matched = Vec::new();
     for mut current in found {
         if mentions_members(filter) {
-            let members =
-                super::members::of(context, resource, &current.id, &current.native).await?;
+            let among = match &asked {
+                Some(ids) => {
+                    super::members::among(context, resource, &current.id, ids).await?
+                }
+                None => None,
+            };
+            let members = match among {
+                Some(members) => members,
+                None => super::members::of(context, resource, &current.id, &current.native).await?,
+            };
             current.attributes.insert("members".to_owned(), members);
         }
         let attributes = Value::Object(std::mem::take(&mut current.attributes));
@@ -179,8 +206,21 @@ pub(super) async fn only_matches(
     Ok(matched)
 }
 
-/// The branches of an `or` at the top of a filter: each can be narrowed on its own.
-pub(super) fn alternatives(filter: &Filter) -> Option<&[Filter]> {
+/// The branches of an `or` at the top of a filter, if each is narrowed on its own.
+pub(super) fn looked_up<'f>(
+    resource: &Resource,
+    list: &List,
+    filter: &'f Filter,
+) -> Option<&'f [Filter]> {
+    alternatives(filter).filter(|branches| {
+        branches
+            .iter()
+            .all(|branch| never_matches(resource, branch) || is_narrowed(resource, list, branch))
+    })
+}
+
+/// The branches of an `or` at the top of a filter: each may be narrowed on its own.
+fn alternatives(filter: &Filter) -> Option<&[Filter]> {
     match filter {
         Filter::Or(branches) if branches.len() <= 20 => Some(branches),
         _ => None,
@@ -190,16 +230,46 @@ pub(super) fn alternatives(filter: &Filter) -> Option<&[Filter]> {
 /// Whether the filter asks for a value of something that has no home here: then nothing can match, and an identity
 /// provider that looks an account up by it goes on to its next rule.
 fn never_matches(resource: &Resource, filter: &Filter) -> bool {
-    filter.terms(&resource.kind).is_empty()
-        && filter.conjuncts().into_iter().any(|term| match term {
-            Filter::Compare { path, op, value } => {
-                *op != crate::scim::CompareOp::Ne
-                    && !value.is_null()
-                    && resource.kind.canonical(path).is_none()
-            }
-            Filter::Present(path) => resource.kind.canonical(path).is_none(),
-            _ => false,
-        })
+    let homeless = |path: &AttributePath| match resource.kind.canonical(path) {
+        None => true,
+        // Every resource type has it by definition, but not every application.
+        Some(path) => {
+            let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
+            path.schema.is_none()
+                && path.attribute == EXTERNAL_ID
+                && !resource.rows.iter().any(at)
+        }
+    };
+    filter.conjuncts().into_iter().any(|term| match term {
+        Filter::Compare { path, op, value } => {
+            *op != CompareOp::Ne && !value.is_null() && homeless(path)
+        }
+        Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
+        _ => false,
+    })
+}
+
+const EXTERNAL_ID: &str = "externalId";
+
+/// Whether the application can be asked for less than the whole list.
+fn is_narrowed(resource: &Resource, list: &List, filter: &Filter) -> bool {
+    filter
+        .terms(&resource.kind)
+        .iter()
+        .any(|term| is_id(term) || declared(resource, list, term).is_some())
+}
+
+fn is_id(term: &Term<'_>) -> bool {
+    term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
+}
+
+fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
+    list.filters.iter().find(|it| {
+        let row = it.row.and_then(|index| resource.rows.get(index));
+        it.op == term.op
+            && covers(resource, it, &term.path)
+            && row.is_none_or(|row| row.codec.is_exact(term.value))
+    })
 }
 
 fn mentions_members(filter: &Filter) -> bool {
@@ -209,6 +279,38 @@ fn mentions_members(filter: &Filter) -> bool {
         Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
             path.attribute.eq_ignore_ascii_case("members")
         }
+    }
+}
+
+/// The ids that a filter compares members with, if it does nothing else with members.
+fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+    let all = |terms: &[Filter]| {
+        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        asked.map(|ids| ids.into_iter().flatten().collect())
+    };
+    let is_value =
+        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    match filter {
+        _ if !mentions_members(filter) => Some(Vec::new()),
+        Filter::And(terms) | Filter::Or(terms) => all(terms),
+        Filter::Not(term) => asked_members(term),
+        Filter::Compare { path, op, value }
+            if *op == CompareOp::Eq
+                && path.filter.is_none()
+                && is_value(path.sub_attribute.as_deref()) =>
+        {
+            Some(vec![value.as_str()?.to_owned()])
+        }
+        Filter::ValuePath { filter, .. } => match filter.as_ref() {
+            Filter::Compare { path, op, value }
+                if *op == CompareOp::Eq
+                    && is_value(Some(path.attribute.as_str())) =>
+            {
+                Some(vec![value.as_str()?.to_owned()])
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -234,15 +336,8 @@ pub(super) fn narrowed<'m>(
         return Ok(Narrowed::Nothing);
     }
     for term in filter.terms(&resource.kind) {
-        let by_id = term.path.schema.is_none()
-            && term.path.attribute == "id"
-            && term.op == crate::scim::CompareOp::Eq;
-        let declared = list
-            .filters
-            .iter()
-            .find(|it| it.op == term.op && covers(resource, it, &term.path));
-        let Some(narrowing) = declared else {
-            if by_id {
+        let Some(narrowing) = declared(resource, list, &term) else {
+            if is_id(&term) {
                 // The id is the key: no list is needed to find one resource, whatever the mapping says.
                 let id = resource.native_id(term.value.as_str().unwrap_or_default());
                 return Ok(id.map_or(Narrowed::Nothing, Narrowed::One));
@@ -314,7 +409,7 @@ async fn candidates(
 
 /// Whether a native query by `narrowing` finds everything that a term on `path` can match: the same path, or the
 /// whole attribute where the narrowed row is its only home.
-fn covers(resource: &Resource, narrowing: &Narrowing, path: &crate::scim::AttributePath) -> bool {
+fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> bool {
     let same_but_filter = narrowing.path.schema == path.schema
         && narrowing.path.attribute == path.attribute
         && narrowing.path.sub_attribute == path.sub_attribute;
@@ -342,7 +437,7 @@ pub(super) async fn by_value(
     };
     let filter = Filter::Compare {
         path,
-        op: crate::scim::CompareOp::Eq,
+        op: CompareOp::Eq,
         value: value.clone(),
     };
     let found = candidates(context, resource, list, &filter).await?;
@@ -406,7 +501,7 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some();
+    let read_already = query.filter.is_some() || query.sort_by.is_some();
     if list.partial && !read_already {
         hydrated(context, resource, page).await
     } else {
@@ -449,7 +544,7 @@ async fn hydrated(
 fn sorted(
     resource: &Resource,
     found: Vec<Current>,
-    by: &crate::scim::AttributePath,
+    by: &AttributePath,
     descending: bool,
 ) -> Vec<Current> {
     let mut keys: Vec<Value> = found
@@ -482,7 +577,7 @@ pub(super) fn sort_index(key: &Value) -> Option<usize> {
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
 
-/// One page of a native list.
+/// One page of a native list; `None` where a 404 says that the pages before it were all.
 pub(super) async fn page(
     context: &Context<'_>,
     what: &str,
@@ -490,7 +585,7 @@ pub(super) async fn page(
     walk: &mut Walk<'_>,
     scope: &Scope<'_>,
     query: &[(String, String)],
-) -> Result<Page, Error> {
+) -> Result<Option<Page>, Error> {
     let mut parameters = query.to_vec();
     parameters.extend(walk.parameters());
     let mut request = call
@@ -498,10 +593,17 @@ pub(super) async fn page(
         .map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
     let reply = context.native.send(what, request.clone()).await?;
-    let reply = context.native.check(what, reply)?;
+    if walk.is_numbered_further() && is_absent(&reply, &[]) {
+        return Ok(None);
+    }
+    let reply = match scope.id {
+        Some(_) => context.native.check(what, reply)?,
+        None => context.native.check_collection(what, reply)?,
+    };
     let body =
         serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
     walk.take(&request, &reply, body, context.native.authority())
+        .map(Some)
         .map_err(|problem| not_understood(what, &problem))
 }
 
@@ -520,11 +622,10 @@ pub(super) async fn rows(
     // An application that hands out pages without rows for ever must not hold a request for ever.
     let mut pages = 0;
     while !walk.is_done() {
-        items.extend(
-            page(context, what, call, &mut walk, scope, query)
-                .await?
-                .items,
-        );
+        let Some(page) = page(context, what, call, &mut walk, scope, query).await? else {
+            break;
+        };
+        items.extend(page.items);
         pages += 1;
         if items.len() > most || pages > most {
             return Err(Error::too_many(format!(

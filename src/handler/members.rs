@@ -9,7 +9,7 @@ use super::list::rows;
 use super::native::{is_absent, noun, unfit};
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
-use crate::mapping::template::{Scope, query_text};
+use crate::mapping::template::{JsonTemplate, Scope, query_text};
 use crate::mapping::{MemberCall, MemberSource, Members, Resource};
 use crate::scim::patch::MemberEdit;
 use crate::scim::{Error, Projection};
@@ -84,6 +84,85 @@ pub(super) async fn of(
     })
 }
 
+/// Those of `ids` that are members: by the mapping's look-up of single memberships, where it has one, so that the
+/// question whether somebody belongs to a group of fifty thousand is one small call. `None`: there is no such look-up.
+pub(super) async fn among(
+    context: &Context<'_>,
+    group: &Resource,
+    id: &Value,
+    ids: &[String],
+) -> Result<Option<Value>, Error> {
+    let source = group
+        .members
+        .as_ref()
+        .and_then(|members| members.source.as_ref());
+    let Some(MemberSource::List {
+        call,
+        paging,
+        member,
+        find: Some(find),
+        ..
+    }) = source
+    else {
+        return Ok(None);
+    };
+    let user = context.native.mapping().resource("User");
+    let mut found = Vec::new();
+    for id_of_member in ids {
+        let Ok(native) = native_id(user, id_of_member) else {
+            continue;
+        };
+        let scope = Scope {
+            id: Some(id),
+            member: Some(&native),
+            ..Scope::default()
+        };
+        let query = queries(find, &scope);
+        let rows = rows(context, "find a membership", call, paging, &scope, &query).await?;
+        let is_member = |row: &Value| {
+            let name = member.get(row).and_then(|native| scim_id(user, native));
+            name.as_ref() == Some(id_of_member)
+        };
+        if rows.iter().any(is_member) {
+            found.push(json!({ "value": id_of_member, "type": "User" }));
+        }
+    }
+    Ok(Some(found.into()))
+}
+
+fn queries(find: &[(String, JsonTemplate)], scope: &Scope<'_>) -> Vec<(String, String)> {
+    find.iter()
+        .filter_map(|(name, value)| Some((name.clone(), query_text(value, scope)?)))
+        .collect()
+}
+
+/// Refuses members that cannot be, and changes that need a list which the application does not show, before anything
+/// is written.
+pub(super) fn check(
+    context: &Context<'_>,
+    group: &Resource,
+    edits: &[MemberEdit],
+) -> Result<(), Error> {
+    let user = context.native.mapping().resource("User");
+    let shown = group
+        .members
+        .as_ref()
+        .is_some_and(|members| members.source.is_some());
+    if !shown && edits.iter().any(wants_current) {
+        return Err(Error::mutability(
+            "the application does not show who the members are, so that they can only be added and removed by id",
+        ));
+    }
+    for edit in edits {
+        if let MemberEdit::Add(ids) | MemberEdit::Replace(ids) = edit {
+            for id in ids {
+                native_id(user, id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn scim_id(user: Option<&Resource>, native: &Value) -> Option<String> {
     match user {
         Some(user) => user.scim_id(native),
@@ -111,12 +190,14 @@ struct Changes {
 }
 
 /// Carries out changes of a group's members, in order. Only what needs it reads the list first: adding and
-/// removing by id cost the same in a group of five and in a group of fifty thousand.
+/// removing by id cost the same in a group of five and in a group of fifty thousand. `known` is the group's native
+/// object, where it has been read already.
 pub(super) async fn edit(
     context: &Context<'_>,
     group: &Resource,
     id: &Value,
     edits: &[MemberEdit],
+    known: Option<&Value>,
 ) -> Result<(), Error> {
     let Some(members) = &group.members else {
         return Ok(());
@@ -124,15 +205,17 @@ pub(super) async fn edit(
     if edits.is_empty() {
         return Ok(());
     }
-    let wants_current =
-        |edit: &MemberEdit| matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_));
+    check(context, group, edits)?;
     let single_calls = members.add.is_some() && members.remove.is_some();
     let current = if edits.iter().any(wants_current) || !single_calls {
-        let native = context
-            .native
-            .read(group, id)
-            .await?
-            .ok_or_else(|| gone(group, id))?;
+        let native = match known {
+            Some(native) => native.clone(),
+            None => context
+                .native
+                .read(group, id)
+                .await?
+                .ok_or_else(|| gone(group, id))?,
+        };
         Some(of(context, group, id, &native).await?)
     } else {
         None
@@ -173,6 +256,11 @@ pub(super) async fn edit(
     }
 }
 
+/// Whether a change cannot be made without knowing the members.
+fn wants_current(edit: &MemberEdit) -> bool {
+    matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_))
+}
+
 fn ids(members: Option<&Value>) -> impl Iterator<Item = String> {
     let members = members.and_then(Value::as_array).into_iter().flatten();
     members.filter_map(|member| member.get("value")?.as_str().map(str::to_owned))
@@ -205,7 +293,12 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
             }
             MemberEdit::RemoveWhere(filter) => {
                 let selected = |id: &&String| {
-                    let member = json!({ "members": [{ "value": id, "type": "User" }] });
+                    let mut known = current.and_then(Value::as_array).into_iter().flatten();
+                    let member = known
+                        .find(|member| member.get("value").and_then(Value::as_str) == Some(id.as_str()))
+                        .cloned()
+                        .unwrap_or_else(|| json!({ "value": id, "type": "User" }));
+                    let member = json!({ "members": [member] });
                     crate::scim::Filter::ValuePath {
                         path: crate::scim::AttributePath::of("members"),
                         filter: Box::new(filter.clone()),
@@ -241,10 +334,14 @@ async fn change(
         return Ok(());
     }
     let user = context.native.mapping().resource("User");
+    // Who cannot be a member is none, so that removing them is done; adding them has been refused before.
     let natives: Vec<(&String, Value)> = who
         .iter()
-        .map(|id| Ok((id, native_id(user, id)?)))
-        .collect::<Result<_, Error>>()?;
+        .filter_map(|id| Some((id, native_id(user, id).ok()?)))
+        .collect();
+    if natives.is_empty() {
+        return Ok(());
+    }
     let keys = if call.keyed {
         membership_keys(context, members, id, &natives).await?
     } else {
@@ -368,10 +465,7 @@ async fn membership_keys(
                     member: Some(native),
                     ..Scope::default()
                 };
-                let query: Vec<(String, String)> = find
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
-                    .collect();
+                let query = queries(find, &scope);
                 keep(rows(context, what, call, paging, &scope, &query).await?);
             }
         }

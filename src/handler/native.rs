@@ -63,7 +63,7 @@ impl<'e> Native<'e> {
         for batch in requests.chunks(self.mapping().limits.concurrency) {
             for reply in self.send_with_credential(what, batch).await? {
                 results.push(
-                    reply.map_err(|reason| scim_error(&self.mapping().errors, what, &Err(reason))),
+                    reply.map_err(|reason| self.error(what, &Err(reason))),
                 );
             }
         }
@@ -156,7 +156,14 @@ impl<'e> Native<'e> {
             Ok(Response {
                 status: 400..=403, ..
             }) => return Err(denied()),
-            other => return Err(scim_error(&[], "log the gateway in", &other)),
+            other => {
+                return Err(scim_error(
+                    &[],
+                    "log the gateway in",
+                    &other,
+                    self.moment.now,
+                ));
+            }
         };
         let token = match &login.token {
             ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
@@ -195,7 +202,31 @@ impl<'e> Native<'e> {
                 return Ok(reply);
             }
         }
-        Err(scim_error(rules, what, &Ok(reply)))
+        Err(self.error(what, &Ok(reply)))
+    }
+
+    fn error(&self, what: &str, reply: &Reply) -> Error {
+        scim_error(&self.mapping().errors, what, reply, self.moment.now)
+    }
+
+    /// As [`Native::check`], for a call whose path no resource of the client's is part of, or one that has just been
+    /// read: a 404 is then no news about a resource, and an identity provider must not take it for some.
+    pub(super) fn check_collection(&self, what: &str, reply: Response) -> Result<Response, Error> {
+        let status = reply.status;
+        let declared = || {
+            let body = json_body(&reply);
+            let mut rules = self.mapping().errors.iter();
+            rules.any(|rule| rule.when.matches(&reply, &body))
+        };
+        if is_absent(&reply, &[]) && !declared() {
+            return Err(Error::new(
+                502,
+                format!(
+                    "the application could not {what}: it has nothing at this path (native status {status})"
+                ),
+            ));
+        }
+        self.check(what, reply)
     }
 
     /// Makes a call that answers with an object: `None` where the application says that it is not there.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::members::edit;
+use super::members::{check, edit};
 use super::native::{is_absent, item, noun, unfit};
 use super::read::{Current, current, with_members};
 use super::{Answer, Context};
@@ -14,7 +14,7 @@ use crate::mapping::errors::{json_body, not_understood};
 use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Create, NewId, Resource};
+use crate::mapping::{Create, MemberSource, NewId, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -41,6 +41,7 @@ pub(super) async fn create(
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
+    check(context, resource, &edits)?;
     for row in &resource.rows {
         if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
             row.place.set(&mut desired, default.clone());
@@ -68,17 +69,23 @@ pub(super) async fn create(
         .render_with(&scope, &[], Some(native_body))
         .map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
-    let reply = context.native.check(&what, reply)?;
+    let reply = context.native.check_collection(&what, reply)?;
     let created = created(context, resource, create, &reply, key, &desired).await?;
     let finished = finish(context, resource, &created, &desired, &edits).await;
     let attributes = match finished {
         Ok(attributes) => attributes,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    let created = Current {
+    let mut created = Current {
         attributes,
         ..created
     };
+    if !edits.is_empty()
+        && shows_members(resource)
+        && let Some(native) = context.native.read(resource, &created.id).await?
+    {
+        created.native = native;
+    }
     let attributes = with_members(context, resource, &created, projection).await?;
     let id = attributes
         .get("id")
@@ -115,7 +122,14 @@ async fn finish(
         desired,
     )
     .await?;
-    edit(context, resource, &created.id, edits).await?;
+    edit(
+        context,
+        resource,
+        &created.id,
+        edits,
+        Some(&created.native),
+    )
+    .await?;
     Ok(attributes)
 }
 
@@ -166,11 +180,16 @@ async fn created(
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
-            return Ok(Current {
+            let shown = Current {
                 id,
                 native,
                 attributes,
-            });
+            };
+            return if shows(resource, &shown.native, desired) {
+                Ok(shown)
+            } else {
+                read_back(context, resource, &what, shown.id).await
+            };
         }
     }
     let id = match &create.id {
@@ -192,16 +211,40 @@ async fn created(
             "it does not say the new id where the mapping says",
         ));
     };
+    read_back(context, resource, &what, id).await
+}
+
+/// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
+fn shows(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
+    resource.rows.iter().all(|row| match &row.native {
+        Some(at) if row.readable() && row.place.get(desired).is_some() => at.get(native).is_some(),
+        _ => true,
+    })
+}
+
+/// Reads what has just been written, where the reply does not show what the application made of it.
+async fn read_back(
+    context: &Context<'_>,
+    resource: &Resource,
+    what: &str,
+    id: Value,
+) -> Result<Current, Error> {
     match context.native.read(resource, &id).await? {
         Some(native) => {
-            let attributes = resource.decode(&native);
+            let own = resource.id_row().and_then(|row| row.native.as_ref());
+            // The id as its own object has it: an address has no numbers.
+            let id = own.and_then(|at| at.get(&native)).cloned().unwrap_or(id);
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), resource.scim_id(&id)) {
+                attributes.insert("id".to_owned(), id.into());
+            }
             Ok(Current {
                 id,
                 native,
                 attributes,
             })
         }
-        None => Err(not_understood(&what, "what it created cannot be read")),
+        None => Err(not_understood(what, "what it has written cannot be read")),
     }
 }
 
@@ -260,6 +303,7 @@ pub(super) async fn replace(
         }
         _ => Vec::new(),
     };
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let desired = normalised.replace_in(
         &resource.kind,
@@ -267,9 +311,44 @@ pub(super) async fn replace(
         Omitted::Keep,
     )?;
     let after = converge(context, resource, before, desired).await?;
-    edit(context, resource, &after.id, &edits).await?;
+    let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
+}
+
+/// Changes members, and reads the group again if its own object shows them and is to be answered.
+async fn edited(
+    context: &Context<'_>,
+    resource: &Resource,
+    mut group: Current,
+    edits: &[MemberEdit],
+) -> Result<Current, Error> {
+    edit(context, resource, &group.id, edits, Some(&group.native)).await?;
+    if !edits.is_empty()
+        && shows_members(resource)
+        && let Some(native) = context.native.read(resource, &group.id).await?
+    {
+        group.native = native;
+    }
+    Ok(group)
+}
+
+/// Whether a resource with this native id could be read at all.
+fn is_addressable(resource: &Resource, id: &Value) -> bool {
+    let scope = Scope {
+        id: Some(id),
+        ..Scope::default()
+    };
+    resource.read.call.render(&scope).is_ok()
+}
+
+/// Whether a group's own object has its members.
+fn shows_members(resource: &Resource) -> bool {
+    let source = resource
+        .members
+        .as_ref()
+        .and_then(|members| members.source.as_ref());
+    matches!(source, Some(MemberSource::Inline { .. }))
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
@@ -290,10 +369,12 @@ pub(super) async fn patch(
     if !edits.is_empty() && operations.is_empty() && !asked {
         let native_id = resource
             .native_id(id)
+            .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
-        edit(context, resource, &native_id, &edits).await?;
+        edit(context, resource, &native_id, &edits, None).await?;
         return Ok(Answer::empty(204));
     }
+    check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     let mut desired = Value::Object(before.attributes.clone());
     patch::apply(&resource.kind, &mut desired, &operations)?;
@@ -301,10 +382,18 @@ pub(super) async fn patch(
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
     let after = converge(context, resource, before, desired).await?;
-    edit(context, resource, &after.id, &edits).await?;
     if resource.members.is_some() && !asked {
+        edit(
+            context,
+            resource,
+            &after.id,
+            &edits,
+            Some(&after.native),
+        )
+        .await?;
         return Ok(Answer::empty(204));
     }
+    let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
@@ -433,28 +522,23 @@ async fn update(
         return Err(Error::not_found(&resource.kind.name, id));
     }
     let reply = context.native.check(&what, reply)?;
-    let native = match item(resource, &update.operation.item, &reply) {
-        Some(native) if resource.scim_id_of(&native).is_some() => native,
-        // The reply does not show what the application made of the values: read it.
-        _ => match context.native.read(resource, &before.id).await? {
-            Some(native) => native,
-            None => return Err(not_understood(&what, "what it updated cannot be read")),
-        },
-    };
-    let id = resource
-        .id_row()
-        .and_then(|row| row.native.as_ref()?.get(&native))
-        .cloned()
-        .unwrap_or(before.id);
-    let mut attributes = resource.decode(&native);
-    if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
-        attributes.insert("id".to_owned(), id.clone());
+    let shown = item(resource, &update.operation.item, &reply);
+    let own = resource.id_row().and_then(|row| row.native.as_ref());
+    let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
+    match (shown, id) {
+        (Some(native), Some(id)) if shows(resource, &native, desired) => {
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
+                attributes.insert("id".to_owned(), id.clone());
+            }
+            Ok(Current {
+                id,
+                native,
+                attributes,
+            })
+        }
+        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await,
     }
-    Ok(Current {
-        id,
-        native,
-        attributes,
-    })
 }
 
 /// The actions that bring one row to its desired value, by index.
@@ -519,13 +603,21 @@ async fn act(
     due.sort_unstable();
     due.dedup();
     for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
-        let what = format!("{} the {}", action.name.replace('_', " "), noun(resource));
+        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action
             .call
             .render(&scope)
             .map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;
-        let reply = context.native.check(&what, reply)?;
+        let missing = is_absent(&reply, &[]);
+        let reply = match context.native.check_collection(&what, reply) {
+            // The application's 404 can mean that the resource has just gone.
+            Err(_) if missing && context.native.read(resource, id).await?.is_none() => {
+                let id = attributes.get("id").and_then(Value::as_str);
+                return Err(Error::not_found(&resource.kind.name, id.unwrap_or_default()));
+            }
+            other => other?,
+        };
         if let Some(at) = &action.item
             && let Some(native) = at.get(&json_body(&reply))
         {

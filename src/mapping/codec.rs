@@ -43,6 +43,9 @@ pub enum Codec {
 impl Codec {
     /// The native value for a SCIM value. The error says what would be accepted.
     pub fn encode(&self, scim: &Value) -> Result<Value, String> {
+        if let (Value::Array(items), false) = (scim, matches!(self, Codec::Csv)) {
+            return items.iter().map(|item| self.encode(item)).collect();
+        }
         Ok(match self {
             Codec::Same => scim.clone(),
             Codec::EpochSeconds => instant(scim)?.as_second().into(),
@@ -91,6 +94,18 @@ impl Codec {
         })
     }
 
+    /// Whether `scim` has one native value only: what an enum reads everything else as has many, so that a native
+    /// query for one of them would miss the rest.
+    pub fn is_exact(&self, scim: &Value) -> bool {
+        match self {
+            Codec::Enum {
+                otherwise: Some(otherwise),
+                ..
+            } => !same(otherwise, scim),
+            _ => true,
+        }
+    }
+
     /// The SCIM value, of type `kind`, for a native value. `None` where the native value says nothing.
     pub fn decode(&self, native: Value, kind: Kind) -> Option<Value> {
         if let Codec::Enum { pairs, otherwise } = self {
@@ -137,6 +152,8 @@ fn coerce(value: Value, kind: Kind) -> Option<Value> {
         (Kind::Decimal, Value::String(text)) => text.parse::<Number>().ok().map(Value::Number),
         (Kind::Complex, value @ (Value::Object(_) | Value::Array(_))) => Some(value),
         (Kind::Complex | Kind::Decimal, _) => None,
+        // What clients clear with an empty text is then as unset as they see it.
+        (_, Value::String(text)) if text.is_empty() => None,
         (_, value @ Value::String(_)) => Some(value),
         (_, value @ (Value::Number(_) | Value::Bool(_))) => Some(text_of(&value).into()),
         (_, Value::Array(items)) => {

@@ -64,8 +64,9 @@ pub fn json_body(reply: &Response) -> Value {
 
 /// The SCIM error for a reply that is not a success. `what` is what was tried, in words: `read the user`.
 ///
-/// Native text goes into `detail` only where a rule points at it: it could hold anything.
-pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply) -> Error {
+/// Native text goes into `detail` only where a rule points at it: it could hold anything. `now` is in milliseconds
+/// since the Unix epoch.
+pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> Error {
     let reply = match reply {
         Ok(reply) => reply,
         Err(reason) => return unreachable(what, *reason),
@@ -88,7 +89,7 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply) -> Error {
             detail,
             headers: Vec::new(),
         };
-        return with_retry_after(error, reply);
+        return with_retry_after(error, reply, now);
     }
     let status = reply.status;
     match status {
@@ -108,6 +109,7 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply) -> Error {
                 format!("the application is busy and could not {what}: try again later"),
             ),
             reply,
+            now,
         ),
         // The credential that was refused is the module's own: a 401 would tell the identity provider that *its* is.
         401 | 403 | 407 => Error::new(
@@ -154,12 +156,46 @@ fn unreachable(what: &str, reason: Unreachable) -> Error {
     }
 }
 
-/// Identity providers read integer seconds only. A date is left to the client's own back-off.
-fn with_retry_after(error: Error, reply: &Response) -> Error {
-    match reply.header("retry-after").map(str::trim) {
-        Some(seconds) if !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_digit()) => {
-            error.with_header("retry-after", seconds)
+/// Identity providers read integer seconds only, so that a date (RFC 9110 section 10.2.3) becomes some.
+fn with_retry_after(error: Error, reply: &Response, now: u64) -> Error {
+    let Some(text) = reply.header("retry-after").map(str::trim) else {
+        return error;
+    };
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return error.with_header("retry-after", text);
+    }
+    let Ok(then) = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text) else {
+        return error;
+    };
+    let then = u64::try_from(then.as_millisecond()).unwrap_or(0);
+    let seconds = then.saturating_sub(now).div_ceil(1000);
+    error.with_header("retry-after", seconds.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_whole_seconds() {
+        let now = 1_767_225_600_500;
+        for (field, expected) in [
+            ("120", Some("120")),
+            (" 7 ", Some("7")),
+            ("Thu, 01 Jan 2026 00:01:30 GMT", Some("90")),
+            ("Thu, 01 Jan 2026 00:00:00 GMT", Some("0")),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            let reply = Response {
+                status: 429,
+                headers: vec![("retry-after".to_owned(), field.to_owned())],
+                body: Vec::new(),
+            };
+            let error = scim_error(&[], "read the user", &Ok(reply), now);
+            let given = crate::exchange::header(&error.headers, "retry-after");
+            assert_eq!((error.status, given), (429, expected), "{field}");
         }
-        _ => error,
     }
 }

@@ -83,6 +83,8 @@ pub struct Walk<'a> {
     skip: usize,
     /// Rows on a page, as the application turns out to have them.
     size: usize,
+    /// Whether that is known from a page.
+    sized: bool,
     cursor: Option<String>,
     link: Option<String>,
     /// What the first row of the page before was.
@@ -99,6 +101,8 @@ pub struct Position {
     skip: usize,
     #[serde(default, rename = "z", skip_serializing_if = "is_zero")]
     size: usize,
+    #[serde(default, rename = "s", skip_serializing_if = "std::ops::Not::not")]
+    sized: bool,
     #[serde(default, rename = "c", skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
     #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
@@ -158,6 +162,7 @@ impl<'a> Walk<'a> {
             at,
             skip,
             size,
+            sized: false,
             cursor: None,
             link: None,
             previous: None,
@@ -172,6 +177,7 @@ impl<'a> Walk<'a> {
             at: position.at,
             skip: position.skip,
             size: position.size,
+            sized: position.sized,
             cursor: position.cursor,
             link: position.link,
             previous: position.previous,
@@ -185,6 +191,7 @@ impl<'a> Walk<'a> {
             at: self.at,
             skip: self.skip,
             size: self.size,
+            sized: self.sized,
             cursor: self.cursor.clone(),
             link: self.link.clone(),
             previous: self.previous.clone(),
@@ -196,6 +203,11 @@ impl<'a> Walk<'a> {
         self.done
     }
 
+    /// Whether the next page is asked for by a number beyond the first: there may be no such page.
+    pub fn is_numbered_further(&self) -> bool {
+        self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_))
+    }
+
     /// The query parameters of the next page.
     pub fn parameters(&self) -> Vec<(String, String)> {
         let mut out = Vec::new();
@@ -203,14 +215,15 @@ impl<'a> Walk<'a> {
         match &self.paging.style {
             Style::Whole | Style::Next(_) | Style::Link => {}
             Style::Page(numbered) => {
-                let page = self.at.checked_div(self.size).unwrap_or(0) + numbered.first;
+                let page = self.at.checked_div(self.size).unwrap_or(0);
+                let page = page.saturating_add(numbered.first);
                 put(&numbered.param, page.to_string());
                 if let Some(size) = &numbered.size {
                     put(size, self.size.to_string());
                 }
             }
             Style::Offset(numbered) => {
-                put(&numbered.param, (self.at + numbered.first).to_string());
+                put(&numbered.param, self.at.saturating_add(numbered.first).to_string());
                 if let Some(size) = &numbered.size {
                     put(size, self.size.to_string());
                 }
@@ -265,13 +278,15 @@ impl<'a> Walk<'a> {
         }
         self.previous = first;
         match (&self.paging.style, total) {
-            (Style::Page(_) | Style::Offset(_), Some(total)) => {
-                let capped = count > 0 && count < self.size && self.at + count < total;
-                if capped && matches!(self.paging.style, Style::Page(_)) {
+            (Style::Page(_), Some(total)) => {
+                // Neither a whole page nor the last one.
+                let short = count > 0 && count < self.size && self.at.saturating_add(count) != total;
+                if short && !self.sized {
+                    // The application's largest page is smaller than what was asked for.
                     let from = self.at + self.skip;
-                    let misplaced = self.at > 0 && self.at.checked_rem(count) != Some(0);
+                    self.sized = true;
                     self.size = count;
-                    if misplaced {
+                    if self.at > 0 {
                         // Page numbers count in the application's own size: ask again with that.
                         self.skip = from.checked_rem(count).unwrap_or(0);
                         self.at = from - self.skip;
@@ -282,7 +297,15 @@ impl<'a> Walk<'a> {
                         });
                     }
                 }
-                self.at += count;
+                self.sized |= count > 0;
+                // A page that lacks rows still has its number.
+                if count > 0 {
+                    self.at = self.at.saturating_add(self.size.max(count));
+                }
+                self.done = count == 0 || self.at >= total;
+            }
+            (Style::Offset(_), Some(total)) => {
+                self.at = self.at.saturating_add(count);
                 self.done = count == 0 || self.at >= total;
             }
             (Style::Page(_), None) => {

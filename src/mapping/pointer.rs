@@ -168,6 +168,40 @@ impl Pointer {
         true
     }
 
+    /// Takes away the field or the element that stands at this place.
+    pub fn remove(&self, value: &mut Value) {
+        let Some((last, before)) = self.0.split_last() else {
+            return;
+        };
+        let mut place = value;
+        for step in before {
+            let next = match (step, place) {
+                (Step::Field(name, _), Value::Object(map)) => map.get_mut(name),
+                (Step::Field(_, Some(index)), Value::Array(items)) => items.get_mut(*index),
+                (Step::Where(name, text), Value::Array(items)) => {
+                    items.iter_mut().find(|item| has(item, name, text))
+                }
+                _ => None,
+            };
+            match next {
+                Some(next) => place = next,
+                None => return,
+            }
+        }
+        match (last, place) {
+            (Step::Field(name, _), Value::Object(map)) => {
+                map.remove(name);
+            }
+            (Step::Field(_, Some(index)), Value::Array(items)) if *index < items.len() => {
+                items.remove(*index);
+            }
+            (Step::Where(name, text), Value::Array(items)) => {
+                items.retain(|item| !has(item, name, text));
+            }
+            _ => {}
+        }
+    }
+
     /// Copies the list that this pointer goes into from `current`, unless `body` has it: an API that is sent
     /// a list takes it whole, so the elements that are not ours must be sent with it.
     pub fn seed_list(&self, body: &mut Value, current: &Value) {

@@ -68,7 +68,7 @@ impl Scope<'_> {
 /// Why a template has no text for the values at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// The value is missing, or cannot be a segment of a path: empty, `.` or `..`.
+    /// The value is missing, or cannot be a segment of a path: empty, or with `.` or `..` in it.
     PathSegment(String),
     /// The value has a control character, and stands in a header field.
     HeaderValue,
@@ -153,8 +153,10 @@ impl Template {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Slot(slot) => {
                     let text = scope.get(slot).map(text_of).unwrap_or_default();
-                    // A proxy would resolve dot segments, percent-encoded or not, and reach another resource.
-                    if text.is_empty() || text == "." || text == ".." {
+                    // A proxy or a framework would resolve dot segments, percent-encoded or not, and reach another
+                    // resource; some decode slashes first.
+                    let dots = text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
+                    if text.is_empty() || dots {
                         return Err(Unfit::PathSegment(text));
                     }
                     out.extend(utf8_percent_encode(&text, RESERVED));
@@ -431,11 +433,18 @@ mod tests {
     fn escapes_by_where_a_value_stands() {
         let mut call = CallTemplate::new("GET", template("/users/{id}.json"));
         assert_eq!(
-            rendered(&call, &json!("a/../b?c#d é")),
-            Ok("/users/a%2F..%2Fb%3Fc%23d%20%C3%A9.json".into())
+            rendered(&call, &json!("a/b?c#d é")),
+            Ok("/users/a%2Fb%3Fc%23d%20%C3%A9.json".into())
         );
         assert_eq!(rendered(&call, &json!(7)), Ok("/users/7.json".into()));
-        for hostile in [json!(".."), json!("."), json!("")] {
+        for hostile in [
+            json!(".."),
+            json!("."),
+            json!(""),
+            json!("../admin"),
+            json!("a/../b"),
+            json!("a\\..\\b"),
+        ] {
             assert!(rendered(&call, &hostile).is_err());
         }
         call.path = template("/users");

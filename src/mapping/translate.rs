@@ -33,8 +33,19 @@ impl Row {
             }
             _ => found.clone(),
         };
-        let value = self.codec.decode(value, self.kind)?;
+        let value = match value {
+            Value::Array(items) if self.kind == Kind::Complex => items
+                .into_iter()
+                .filter_map(|item| match item {
+                    Value::Object(_) => Some(item),
+                    plain => self.codec.decode(plain, Kind::String),
+                })
+                .collect(),
+            value => self.codec.decode(value, self.kind)?,
+        };
         match value {
+            // A list of nothing is no value (RFC 7643 section 2.5).
+            Value::Array(items) if items.is_empty() => None,
             // A list of plain values is a list of elements that have nothing but a value.
             Value::Array(items) if self.kind == Kind::Complex => Some(
                 items
@@ -46,6 +57,21 @@ impl Row {
                     .collect(),
             ),
             value => Some(value),
+        }
+    }
+
+    /// The native value that `attributes` want here.
+    fn native_value(&self, attributes: &Attributes) -> Result<Option<Value>, Error> {
+        match self.place.get(attributes) {
+            Some(Value::Array(items)) if self.kind == Kind::Complex => {
+                let plain = items.iter().map(|item| match item {
+                    Value::Object(item) => item.get("value").cloned().unwrap_or_default(),
+                    plain => plain.clone(),
+                });
+                self.encode(&plain.collect()).map(Some)
+            }
+            Some(value) => self.encode(value).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -104,12 +130,7 @@ impl Resource {
     pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
         self.rows
             .iter()
-            .map(|row| {
-                row.place
-                    .get(attributes)
-                    .map(|value| row.encode(value))
-                    .transpose()
-            })
+            .map(|row| row.native_value(attributes))
             .collect()
     }
 
@@ -163,14 +184,8 @@ impl Resource {
             at.set(native, whole.join(" ").into());
             return Ok(());
         }
-        match row.place.get(desired) {
-            Some(Value::Array(items)) if row.kind == Kind::Complex => {
-                let plain = items
-                    .iter()
-                    .map(|item| item.get("value").cloned().unwrap_or(Value::Null));
-                at.set(native, row.encode(&plain.collect())?);
-            }
-            Some(value) => at.set(native, row.encode(value)?),
+        match row.native_value(desired)? {
+            Some(value) => at.set(native, value),
             None if at.remove_element(native) => {}
             None => at.set(native, row.clear.clone()),
         }
@@ -242,9 +257,7 @@ impl Body {
     /// The whole body around a native object: fixed fields set, unwanted ones taken away, wrapped.
     fn finish(&self, mut native: Value, scope: &Scope) -> Value {
         for at in &self.omit {
-            if let Some(map) = native.as_object_mut() {
-                map.remove(&at.to_string());
-            }
+            at.remove(&mut native);
         }
         if self.wrap.is_root() {
             self.set_fields(&mut native, scope);

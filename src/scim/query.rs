@@ -223,7 +223,8 @@ fn integer(name: &str, text: &str) -> Result<i64, Error> {
 }
 
 fn from_one(number: i64) -> usize {
-    usize::try_from(number.max(1)).unwrap_or(usize::MAX)
+    // The same on every host: a list has no such place, and some hosts have 32 bits.
+    usize::try_from(number.clamp(1, i32::MAX.into())).unwrap_or(1)
 }
 
 fn from_zero(number: i64) -> usize {

@@ -79,7 +79,17 @@ impl Reader {
         };
         let mut read = Vec::with_capacity(elements.len());
         for element in elements {
-            read.extend(self.single(parent, attribute, element)?);
+            match self.single(parent, attribute, element)? {
+                Some(element) => read.push(element),
+                // A member without an id must not make a shorter list: replacing would put the others out.
+                None if names_others(attribute) => {
+                    let name = name(parent, attribute);
+                    return Err(Error::invalid_value(format!(
+                        "`{name}` has an element without its `value`"
+                    )));
+                }
+                None => {}
+            }
         }
         if attribute.sub("primary").is_some() {
             if self.lenient() {
@@ -225,6 +235,12 @@ fn name(parent: Option<&Attribute>, attribute: &Attribute) -> String {
         Some(parent) => format!("{}.{}", parent.name, attribute.name),
         None => attribute.name.clone(),
     }
+}
+
+/// Whether the elements are references to resources, as a group's members are.
+fn names_others(attribute: &Attribute) -> bool {
+    let value = attribute.sub("value");
+    value.is_some_and(|value| value.mutability == Mutability::Immutable)
 }
 
 /// The value itself is not shown: it may be a secret.

@@ -118,7 +118,9 @@ fn run_step(
 fn request(step: &Value) -> Result<Request> {
     let line = step.get("request").and_then(Value::as_str).context("no `request`")?;
     let (method, path) = line.split_once(' ').context("`request` is a method and a path")?;
-    let target = if path.starts_with("/scim/") { path.to_owned() } else { format!("/scim/v2{path}") };
+    // Written as it is read; on the wire no target has a space.
+    let path = path.replace(' ', "%20");
+    let target = if path.starts_with("/scim/") { path } else { format!("/scim/v2{path}") };
     let mut headers = vec![("host".to_owned(), "scim.example.com".to_owned())];
     match step.get("token") {
         None => headers.push(("authorization".to_owned(), format!("Bearer {TOKEN}"))),
