@@ -65,24 +65,11 @@ impl Engine {
     /// set), `SCIM_EDGE_PATH_V1` (the root of SCIM 1.1: `/v1` beside a path that ends in `/v2`, unless it is set)
     /// and `SCIM_EDGE_PUBLIC_URL`.
     pub fn new(mapping: &str, name: &str, environment: &Environment) -> Result<Self, EngineError> {
-        let setting = |name: &str| {
-            environment
-                .get(name)
-                .map(|value| value.trim())
-                .filter(|value| !value.is_empty())
-        };
+        let setting = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
         let mapping = mapping::compile(mapping, name, environment).map_err(EngineError::Mapping)?;
-        let upstream = setting("SCIM_EDGE_UPSTREAM")
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned();
+        let upstream = setting("SCIM_EDGE_UPSTREAM").unwrap_or_default().trim_end_matches('/').to_owned();
         let authority = setting("SCIM_EDGE_AUTHORITY").map_or_else(
-            || {
-                upstream
-                    .split_once("://")
-                    .map_or(upstream.as_str(), |(_, authority)| authority)
-                    .to_owned()
-            },
+            || upstream.split_once("://").map_or(upstream.as_str(), |(_, authority)| authority).to_owned(),
             str::to_owned,
         );
         // The root itself is the empty path, so that every path is below it.
@@ -102,8 +89,7 @@ impl Engine {
             upstream,
             authority,
             base_path,
-            public_url: setting("SCIM_EDGE_PUBLIC_URL")
-                .map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: setting("SCIM_EDGE_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
             cursors: Sealer::new("scim-edge cursor", &accepted),
             accepted,
         })
@@ -179,12 +165,7 @@ impl Engine {
             _ => credential.trim(),
         };
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let equal = self
-            .accepted
-            .iter()
-            .fold(Choice::from(0), |equal, accepted| {
-                equal | accepted.ct_eq(&digest)
-            });
+        let equal = self.accepted.iter().fold(Choice::from(0), |equal, accepted| equal | accepted.ct_eq(&digest));
         equal.into()
     }
 }
@@ -213,8 +194,7 @@ fn accepted_tokens(setting: Option<&str>) -> Result<Vec<[u8; 32]>, EngineError> 
         .map(|token| match token.strip_prefix("sha256:") {
             Some(hex) => digest(hex).ok_or_else(|| {
                 EngineError::Setting(
-                    "SCIM_EDGE_TOKENS has a `sha256:` digest that is not 64 hexadecimal digits"
-                        .to_owned(),
+                    "SCIM_EDGE_TOKENS has a `sha256:` digest that is not 64 hexadecimal digits".to_owned(),
                 )
             }),
             None => Ok(Sha256::digest(token.as_bytes()).into()),

@@ -46,10 +46,7 @@ pub struct Response {
 
 /// The value of the first header called `name` (lower case).
 pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 impl Request {
@@ -165,11 +162,7 @@ impl Exchange {
     pub fn new(engine: Rc<Engine>, request: Request, moment: Moment) -> Self {
         let upstream = Upstream::default();
         let handler = crate::handler::handle(engine.clone(), upstream.clone(), request, moment);
-        Exchange {
-            engine,
-            upstream,
-            handler: Some(Box::pin(handler)),
-        }
+        Exchange { engine, upstream, handler: Some(Box::pin(handler)) }
     }
 
     /// What to do next. Call it until it says [`Output::Waiting`] or [`Output::Respond`].
@@ -180,10 +173,7 @@ impl Exchange {
         let Some(handler) = self.handler.as_mut() else {
             return Output::Waiting;
         };
-        match handler
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+        match handler.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(response) => {
                 self.handler = None;
                 Output::Respond(response)

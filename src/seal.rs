@@ -29,10 +29,7 @@ impl Sealer {
         let derived = keyed(&self.0, &[entropy, text]);
         let nonce: [u8; NONCE] = derived.first_chunk().copied()?;
         let cipher = ChaCha20Poly1305::new(&Key::from(self.0));
-        let payload = Payload {
-            msg: text,
-            aad: bound,
-        };
+        let payload = Payload { msg: text, aad: bound };
         let sealed = cipher.encrypt(&Nonce::from(nonce), payload).ok()?;
         Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
@@ -45,10 +42,7 @@ impl Sealer {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
         let cipher = ChaCha20Poly1305::new(&Key::from(self.0));
-        let payload = Payload {
-            msg: sealed,
-            aad: bound,
-        };
+        let payload = Payload { msg: sealed, aad: bound };
         cipher.decrypt(&Nonce::from(*nonce), payload).ok()
     }
 }
@@ -74,17 +68,11 @@ mod tests {
     fn only_the_same_deployment_and_use_open_it() {
         let sealer = Sealer::new("cursor", &[[1; 32], [2; 32]]);
         let sealed = sealer.seal(b"page 2", b"/Users", &[7; 32]).unwrap();
-        assert_eq!(
-            sealer.open(&sealed, b"/Users").as_deref(),
-            Some(b"page 2".as_slice())
-        );
+        assert_eq!(sealer.open(&sealed, b"/Users").as_deref(), Some(b"page 2".as_slice()));
         let same = Sealer::new("cursor", &[[2; 32], [1; 32]]);
         assert!(same.open(&sealed, b"/Users").is_some());
         assert_eq!(sealer.open(&sealed, b"/Groups"), None);
-        for other in [
-            Sealer::new("cursor", &[[1; 32]]),
-            Sealer::new("other", &[[1; 32], [2; 32]]),
-        ] {
+        for other in [Sealer::new("cursor", &[[1; 32]]), Sealer::new("other", &[[1; 32], [2; 32]])] {
             assert_eq!(other.open(&sealed, b"/Users"), None);
         }
         assert!(!sealed.contains("page"));

@@ -28,17 +28,9 @@ fn reference() -> anyhow::Result<(Server, String)> {
 fn a_conforming_server_has_no_errors() {
     let (_server, url) = reference().unwrap();
     let report = scim2_tester(&url, TOKEN).unwrap();
-    assert_eq!(
-        (report.passed, report.errors),
-        (135, 0),
-        "{}",
-        report.output
-    );
+    assert_eq!((report.passed, report.errors), (135, 0), "{}", report.output);
     let error = scim2_tester(&url, "wrong").unwrap_err();
-    assert!(
-        error.to_string().contains("Authorization failure"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Authorization failure"), "{error}");
 }
 
 #[test]

@@ -20,9 +20,7 @@ static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 /// returned; the error says so if that file is missing.
 pub fn build_wasm(target: &str) -> anyhow::Result<PathBuf> {
     // A panic of another test while it held the lock leaves the map whole.
-    let mut built = BUILT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(path) = built.get(target) {
         return Ok(path.clone());
     }
@@ -37,10 +35,7 @@ pub fn build_wasm(target: &str) -> anyhow::Result<PathBuf> {
 fn prebuilt(dir: &Path, target: &str) -> anyhow::Result<PathBuf> {
     let path = dir.join(format!("{target}.wasm"));
     if !path.is_file() {
-        bail!(
-            "`SCIM_EDGE_WASM_DIR` is set, and there is no `{}`",
-            path.display()
-        );
+        bail!("`SCIM_EDGE_WASM_DIR` is set, and there is no `{}`", path.display());
     }
     Ok(path)
 }
@@ -66,11 +61,7 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
         .output()
         .with_context(|| format!("cannot run `{}`", cargo.to_string_lossy()))?;
     if !output.status.success() {
-        bail!(
-            "the build for `{target}` failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("the build for `{target}` failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(target_dir.join(target).join("release/scim_edge.wasm"))
 }
@@ -79,18 +70,12 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
 /// `scim-edge`: where built modules and installed tools are kept between runs.
 pub fn target_dir() -> anyhow::Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where this program is")?;
-    let inside = program
-        .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let inside = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
     if let Some(dir) = inside {
         return Ok(dir.to_owned());
     }
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from);
+    let cache = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = cache
-        .or_else(home)
-        .context("neither `XDG_CACHE_HOME` nor `HOME` is set")?;
+    let cache = cache.or_else(home).context("neither `XDG_CACHE_HOME` nor `HOME` is set")?;
     Ok(cache.join("scim-edge"))
 }

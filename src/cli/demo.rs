@@ -123,7 +123,9 @@ pub(super) fn run(host: DemoHost, with_tour: bool) -> anyhow::Result<()> {
         "  curl -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/scim+json' {url}/Users \\\n    \
          -d '{{\"userName\":\"bjensen\",\"emails\":[{{\"value\":\"bjensen@example.com\",\"type\":\"work\"}}],\"active\":true}}'"
     );
-    println!("  curl -H 'Authorization: Bearer {TOKEN}' -G {url}/Users --data-urlencode 'filter=userName eq \"bjensen\"'");
+    println!(
+        "  curl -H 'Authorization: Bearer {TOKEN}' -G {url}/Users --data-urlencode 'filter=userName eq \"bjensen\"'"
+    );
     println!(
         "  curl -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/scim+json' -X PATCH {url}/Users/1 \\\n    \
          -d '{{\"Operations\":[{{\"op\":\"replace\",\"path\":\"active\",\"value\":false}}]}}'"

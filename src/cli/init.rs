@@ -40,7 +40,9 @@ fn draft(text: &str, name: &str) -> anyhow::Result<String> {
     let Some(users) = collection(&document, USERS) else {
         bail!("{name} has no collection of users: no path that can be read and ends with one of {}", USERS.join(", "));
     };
-    let mut out = "# A first mapping, made from the OpenAPI document. Every comment is a guess to check.\nmapping: v1\n".to_owned();
+    let mut out =
+        "# A first mapping, made from the OpenAPI document. Every comment is a guess to check.\nmapping: v1\n"
+            .to_owned();
     upstream(&mut out, &document);
     out.push_str("resources:\n");
     resource(&mut out, &document, "User", &users);
@@ -67,7 +69,8 @@ fn collection(document: &Document, names: &[&str]) -> Option<Paths> {
     let paths = document.0.get("paths")?.as_object()?;
     let last = |path: &str| plain(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
     let readable = |path: &&String| !path.contains('{') && document.operation(path, "get").is_some();
-    let mut found: Vec<&String> = paths.keys().filter(readable).filter(|path| names.contains(&last(path).as_str())).collect();
+    let mut found: Vec<&String> =
+        paths.keys().filter(readable).filter(|path| names.contains(&last(path).as_str())).collect();
     found.sort_by_key(|path| (names.iter().position(|name| *name == last(path)), path.len()));
     let all = (*found.first()?).clone();
     let below = |path: &&String| {
@@ -81,7 +84,9 @@ fn collection(document: &Document, names: &[&str]) -> Option<Paths> {
 
 fn upstream(out: &mut String, document: &Document) {
     let url = document.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("", |at| rest.get(at..).unwrap_or_default()));
+    let path = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest.find('/').map_or("", |at| rest.get(at..).unwrap_or_default()));
     let base = path.trim_end_matches('/').replace(['{', '}'], "");
     out.push_str("upstream:\n");
     if base.is_empty() {
@@ -122,14 +127,20 @@ fn resource(out: &mut String, document: &Document, name: &str, paths: &Paths) {
     for row in &rows {
         let _ = writeln!(out, "      {}: {{ {} }}  # {}", row.attribute, row.text, row.why);
     }
-    let unmapped: Vec<&str> = fields.iter().map(|field| field.path.as_str()).filter(|path| !rows.iter().any(|row| row.native.as_deref() == Some(path))).collect();
+    let unmapped: Vec<&str> = fields
+        .iter()
+        .map(|field| field.path.as_str())
+        .filter(|path| !rows.iter().any(|row| row.native.as_deref() == Some(path)))
+        .collect();
     if !unmapped.is_empty() {
         let _ = writeln!(out, "      # without a row, and so never shown: {}", unmapped.join(", "));
     }
     lists::list(out, document, paths, list, &rows);
     if document.operation(&paths.all, "post").is_some() {
         match wrap {
-            Some(wrap) => drop(writeln!(out, "    create: {{ body: {{ wrap: {wrap} }} }}  # bodies are {{\"{wrap}\": {{…}}}}")),
+            Some(wrap) => {
+                drop(writeln!(out, "    create: {{ body: {{ wrap: {wrap} }} }}  # bodies are {{\"{wrap}\": {{…}}}}"))
+            }
             None => out.push_str("    create: {}\n"),
         }
     }
@@ -138,7 +149,10 @@ fn resource(out: &mut String, document: &Document, name: &str, paths: &Paths) {
     if has("patch") {
         let _ = writeln!(out, "    update: {{ method: PATCH{body} }}  # the changed fields only");
     } else if has("put") {
-        let _ = writeln!(out, "    update: {{ method: PUT, send: full{body} }}  # PUT is taken to replace: the object is read, changed and put");
+        let _ = writeln!(
+            out,
+            "    update: {{ method: PUT, send: full{body} }}  # PUT is taken to replace: the object is read, changed and put"
+        );
     }
     if has("delete") {
         out.push_str("    delete: {}\n");
@@ -155,12 +169,18 @@ fn errors(out: &mut String, document: &Document, users: &Paths) {
     let mut rules = String::new();
     for (status, scim, why) in [
         ("409", "status: 409, type: uniqueness", "a name that is taken"),
-        ("422", "status: 400, type: invalidValue", "a value that is not accepted; add a rule above it if it is also said of taken names"),
+        (
+            "422",
+            "status: 400, type: invalidValue",
+            "a value that is not accepted; add a rule above it if it is also said of taken names",
+        ),
         ("400", "status: 400, type: invalidValue", "a value that is not accepted"),
     ] {
         let Some(schema) = document.error(&users.all, "post", status) else { continue };
         let fields = document.fields(schema);
-        let message = fields.iter().find(|field| ["message", "detail", "description", "errormessage"].contains(&field.plain().as_str()));
+        let message = fields
+            .iter()
+            .find(|field| ["message", "detail", "description", "errormessage"].contains(&field.plain().as_str()));
         let message = message.map(|field| format!(", message: {}", field.path)).unwrap_or_default();
         let _ = writeln!(rules, "  - {{ status: {status}, scim: {{ {scim}{message} }} }}  # {why}");
     }

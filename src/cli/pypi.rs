@@ -24,10 +24,8 @@ pub fn venv(name: &str, requirements: &[&str]) -> anyhow::Result<PathBuf> {
     let key = key(&tools, requirements);
     let dir = tools.join(format!("{name}-{key}"));
     let lock_path = tools.join(format!("{name}-{key}.lock"));
-    let lock = File::create(&lock_path)
-        .with_context(|| format!("cannot create `{}`", lock_path.display()))?;
-    lock.lock()
-        .with_context(|| format!("cannot lock `{}`", lock_path.display()))?;
+    let lock = File::create(&lock_path).with_context(|| format!("cannot create `{}`", lock_path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock `{}`", lock_path.display()))?;
 
     let complete = dir.join("complete");
     if !complete.is_file() {
@@ -36,8 +34,7 @@ pub fn venv(name: &str, requirements: &[&str]) -> anyhow::Result<PathBuf> {
             remove(&dir)?;
             return Err(error.context(format!("cannot install `{}`", requirements.join(" "))));
         }
-        File::create(&complete)
-            .with_context(|| format!("cannot create `{}`", complete.display()))?;
+        File::create(&complete).with_context(|| format!("cannot create `{}`", complete.display()))?;
     }
     Ok(dir.join("bin"))
 }
@@ -52,28 +49,15 @@ fn key(tools: &Path, requirements: &[&str]) -> String {
         hash.update(requirement.as_bytes());
     }
     let digest = hash.finalize();
-    digest
-        .iter()
-        .take(6)
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    digest.iter().take(6).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn install(dir: &Path, requirements: &[&str]) -> anyhow::Result<()> {
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(dir);
-    run(venv).context(
-        "python 3 with its `venv` module is needed (Debian and Ubuntu: `apt install python3-venv`)",
-    )?;
+    run(venv).context("python 3 with its `venv` module is needed (Debian and Ubuntu: `apt install python3-venv`)")?;
     let mut pip = Command::new(dir.join("bin/python"));
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ])
-    .args(requirements);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]).args(requirements);
     run(pip)
 }
 

@@ -54,7 +54,8 @@ pub(super) fn markdown() -> String {
 fn table_section(out: &mut String, name: &str, table: &Value, referred: &mut Vec<String>) {
     let text = |value: &Value| value.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     let _ = writeln!(out, "\n### {name}\n\n{}\n\n| Key | Value | Meaning |\n|---|---|---|", text(table));
-    let required: Vec<&str> = table.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        table.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let mut keys: Vec<_> = table.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
     keys.sort_by_key(|(key, _)| (!required.contains(&key.as_str()), key.as_str()));
     for (key, value) in keys {
@@ -80,7 +81,9 @@ fn sort(schema: &Value, referred: &mut Vec<String>) -> String {
     }
     let Some(kind) = schema.get("type") else { return "any value".to_owned() };
     match kind.as_str() {
-        Some("array") => format!("list of: {}", schema.get("items").map(|items| sort(items, referred)).unwrap_or_default()),
+        Some("array") => {
+            format!("list of: {}", schema.get("items").map(|items| sort(items, referred)).unwrap_or_default())
+        }
         Some("object") => match schema.get("additionalProperties") {
             Some(value) => format!("table of: {}", sort(value, referred)),
             None => "table".to_owned(),

@@ -59,11 +59,7 @@ impl WasiServer {
     ///
     /// Fails if the component does not compile, or imports what a WASI 0.3 HTTP host does not have. A
     /// mapping with mistakes does not fail here: the component answers with them, as in any host.
-    pub fn start(
-        component: &Path,
-        mapping: &Path,
-        env: &[(String, String)],
-    ) -> anyhow::Result<Self> {
+    pub fn start(component: &Path, mapping: &Path, env: &[(String, String)]) -> anyhow::Result<Self> {
         let service = load(component)?;
         let copy = TempDir::new().context("cannot make a directory for the mapping")?;
         let mount = if mapping.is_dir() {
@@ -76,34 +72,18 @@ impl WasiServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let log = Log::echoing();
-        let workers = Workers {
-            service,
-            env: env.to_vec(),
-            mount: Some(mount),
-            outbound: Outbound::Network,
-            log: log.clone(),
-        };
+        let workers =
+            Workers { service, env: env.to_vec(), mount: Some(mount), outbound: Outbound::Network, log: log.clone() };
         let (stop, stopped) = watch::channel(false);
-        let thread = std::thread::Builder::new()
-            .name("wasi-http".to_owned())
-            .spawn(move || {
-                let log = workers.log.clone();
-                runtime.block_on(accept(listener, ProxyHandler::new(workers), stopped));
-                log.close();
-                runtime.shutdown_timeout(DRAIN);
-            })?;
-        Ok(WasiServer {
-            url,
-            log,
-            stop,
-            thread: Some(thread),
-            _copy: copy,
-        })
+        let thread = std::thread::Builder::new().name("wasi-http".to_owned()).spawn(move || {
+            let log = workers.log.clone();
+            runtime.block_on(accept(listener, ProxyHandler::new(workers), stopped));
+            log.close();
+            runtime.shutdown_timeout(DRAIN);
+        })?;
+        Ok(WasiServer { url, log, stop, thread: Some(thread), _copy: copy })
     }
 
     /// Where the component is served, without a final slash: `http://127.0.0.1:40123`.
@@ -186,9 +166,7 @@ pub fn run_case(
 }
 
 fn incoming(request: Request) -> anyhow::Result<http::Request<WasiBody>> {
-    let mut builder = http::Request::builder()
-        .method(request.method.as_str())
-        .uri(request.target);
+    let mut builder = http::Request::builder().method(request.method.as_str()).uri(request.target);
     for (name, value) in request.headers {
         builder = builder.header(name, value);
     }
@@ -231,11 +209,7 @@ fn compile(engine: &Engine, component: &Path) -> wasmtime::Result<ServicePre<Hos
     ServicePre::new(linker.instantiate_pre(&component)?)
 }
 
-async fn accept(
-    listener: TcpListener,
-    handler: ProxyHandler<Workers>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, handler: ProxyHandler<Workers>, mut stopped: watch::Receiver<bool>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return eprintln!("cannot serve the component: {error}"),
@@ -265,14 +239,9 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: tokio::net::TcpStream,
-    handler: ProxyHandler<Workers>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn connection(stream: tokio::net::TcpStream, handler: ProxyHandler<Workers>, mut stopped: watch::Receiver<bool>) {
     let service = service_fn(|request| serve(&handler, request));
-    let mut connection =
-        pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     // A connection that fails has lost its client, whom nothing can be told.
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -292,8 +261,7 @@ async fn serve(
         Ok(response) => response,
         Err(error) => {
             eprintln!("the component failed: {error:?}");
-            let body =
-                Full::from("the component failed\n").map_err(wasmtime_wasi_http::Error::from);
+            let body = Full::from("the component failed\n").map_err(wasmtime_wasi_http::Error::from);
             let mut response = http::Response::new(body.boxed_unsync());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response

@@ -51,10 +51,7 @@ pub(super) async fn bulk(
             break;
         }
     }
-    Ok(Answer::new(
-        200,
-        bulk::response(outcomes.into_values().collect()),
-    ))
+    Ok(Answer::new(200, bulk::response(outcomes.into_values().collect())))
 }
 
 /// What an operation that succeeded leaves behind.
@@ -73,45 +70,24 @@ async fn run(
     operation: &BulkOperation,
     ids: &BTreeMap<String, String>,
 ) -> Result<Done, Error> {
-    if let Some(name) = operation
-        .references()
-        .into_iter()
-        .find(|name| !ids.contains_key(*name))
-    {
-        return Err(Error::new(
-            409,
-            format!("the operation `{name}`, which this one refers to, did not succeed"),
-        ));
+    if let Some(name) = operation.references().into_iter().find(|name| !ids.contains_key(*name)) {
+        return Err(Error::new(409, format!("the operation `{name}`, which this one refers to, did not succeed")));
     }
     let mut operation = operation.clone();
     operation.resolve(ids);
-    let answer = Box::pin(route(
-        context,
-        engine,
-        &single(engine, request, &operation)?,
-    ))
-    .await?;
+    let answer = Box::pin(route(context, engine, &single(engine, request, &operation)?)).await?;
     let field = |name: &str| header(&answer.headers, name).map(str::to_owned);
-    let id = answer
-        .body
-        .as_ref()
-        .and_then(|body| body.get("id")?.as_str());
+    let id = answer.body.as_ref().and_then(|body| body.get("id")?.as_str());
     Ok(Done {
         status: answer.status,
-        id: id
-            .filter(|_| operation.method == "POST")
-            .map(str::to_owned),
+        id: id.filter(|_| operation.method == "POST").map(str::to_owned),
         location: field("location"),
         version: field("etag"),
     })
 }
 
 /// The request that an operation would be on its own.
-fn single(
-    engine: &Engine,
-    request: &Request,
-    operation: &BulkOperation,
-) -> Result<Request, Error> {
+fn single(engine: &Engine, request: &Request, operation: &BulkOperation) -> Result<Request, Error> {
     let path = operation.path.split('?').next().unwrap_or_default();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let fits = match segments.as_slice() {
@@ -138,30 +114,17 @@ fn single(
         Value::Null => Vec::new(),
         data => data.to_string().into_bytes(),
     };
-    Ok(Request {
-        method: operation.method.clone(),
-        target: engine.scim_target(&operation.path),
-        headers,
-        body,
-    })
+    Ok(Request { method: operation.method.clone(), target: engine.scim_target(&operation.path), headers, body })
 }
 
 /// Why an operation cannot run: it refers to nothing, or to something that waits for it (section 3.7.1).
 fn unresolved(bulk: &bulk::BulkRequest, operation: &BulkOperation) -> Error {
-    let known = |name: &&str| {
-        bulk.operations
-            .iter()
-            .any(|other| other.bulk_id.as_deref() == Some(*name))
-    };
+    let known = |name: &&str| bulk.operations.iter().any(|other| other.bulk_id.as_deref() == Some(*name));
     match operation.references().into_iter().find(|name| !known(name)) {
         Some(name) => Error::invalid_value(format!("no operation has the bulkId `{name}`")),
-        None => Error {
-            status: 409,
-            ..Error::of(
-                ScimType::InvalidValue,
-                "the operations refer to each other in a circle",
-            )
-        },
+        None => {
+            Error { status: 409, ..Error::of(ScimType::InvalidValue, "the operations refer to each other in a circle") }
+        }
     }
 }
 
@@ -180,12 +143,7 @@ fn outcome(
     match result {
         Ok(done) => {
             let location = done.location.or_else(own);
-            operation.outcome(
-                done.status,
-                location.as_deref(),
-                done.version.as_deref(),
-                None,
-            )
+            operation.outcome(done.status, location.as_deref(), done.version.as_deref(), None)
         }
         Err(error) => operation.outcome(error.status, own().as_deref(), None, Some(error.body())),
     }

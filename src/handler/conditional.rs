@@ -23,10 +23,7 @@ pub(super) struct Conditions<'r> {
 
 impl<'r> Conditions<'r> {
     pub(super) fn of(request: &'r Request) -> Self {
-        Conditions {
-            if_match: request.header("if-match"),
-            if_none_match: request.header("if-none-match"),
-        }
+        Conditions { if_match: request.header("if-match"), if_none_match: request.header("if-none-match") }
     }
 
     fn is_empty(&self) -> bool {
@@ -34,22 +31,17 @@ impl<'r> Conditions<'r> {
     }
 
     fn allow_match(&self, tag: &str) -> bool {
-        self.if_match
-            .is_none_or(|header| etag::if_match(header, tag))
+        self.if_match.is_none_or(|header| etag::if_match(header, tag))
     }
 
     fn allow_none_match(&self, tag: &str) -> bool {
-        self.if_none_match
-            .is_none_or(|header| etag::if_none_match(header, tag))
+        self.if_none_match.is_none_or(|header| etag::if_none_match(header, tag))
     }
 }
 
 /// The tag of a resource, if all of it has been read.
 fn tag(resource: &Resource, attributes: &Attributes) -> Option<String> {
-    let has_members = resource
-        .members
-        .as_ref()
-        .is_some_and(|members| members.source.is_some());
+    let has_members = resource.members.as_ref().is_some_and(|members| members.source.is_some());
     if has_members && !attributes.contains_key("members") {
         return None;
     }
@@ -113,18 +105,11 @@ pub(super) async fn check(
     }
     let current = current(context, resource, id).await?;
     let (_, tag) = read_tag(context, resource, &current).await?;
-    if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) {
-        Ok(())
-    } else {
-        Err(changed())
-    }
+    if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) { Ok(()) } else { Err(changed()) }
 }
 
 fn changed() -> Error {
-    Error::new(
-        412,
-        "the resource is not in the state that the request's precondition asks for",
-    )
+    Error::new(412, "the resource is not in the state that the request's precondition asks for")
 }
 
 impl Context<'_> {
@@ -138,17 +123,13 @@ impl Context<'_> {
     ) -> Answer {
         let tag = tag(resource, &attributes);
         if let Some(tag) = &tag {
-            let meta = attributes
-                .entry("meta")
-                .or_insert_with(|| Value::Object(Attributes::new()));
+            let meta = attributes.entry("meta").or_insert_with(|| Value::Object(Attributes::new()));
             if let Value::Object(meta) = meta {
                 meta.insert("version".to_owned(), tag.as_str().into());
             }
         }
         let mut answer = Answer::new(status, self.present(resource, attributes, projection));
-        answer
-            .headers
-            .extend(tag.map(|tag| ("etag".to_owned(), tag)));
+        answer.headers.extend(tag.map(|tag| ("etag".to_owned(), tag)));
         answer
     }
 }

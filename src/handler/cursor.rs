@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::list::{self, currents, listed, only_matches};
 use super::narrow::{Narrowed, alternatives, narrowed};
-use super::pages;
 use super::native::noun;
+use super::pages;
 use super::read::Current;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};
@@ -49,15 +49,9 @@ enum Place {
 }
 
 /// One page of a cursor walk over the lists of `types`, one after the other.
-pub(super) async fn page(
-    context: &Context<'_>,
-    types: &[&Resource],
-    query: &ListQuery,
-) -> Result<Answer, Error> {
+pub(super) async fn page(context: &Context<'_>, types: &[&Resource], query: &ListQuery) -> Result<Answer, Error> {
     if query.start_index != 1 {
-        return Err(Error::invalid_value(
-            "`startIndex` and `cursor` exclude each other",
-        ));
+        return Err(Error::invalid_value("`startIndex` and `cursor` exclude each other"));
     }
     let bound = bound(context, types, query);
     let mut state = open(context, query, &bound)?;
@@ -66,9 +60,7 @@ pub(super) async fn page(
         let place = std::mem::replace(&mut state.place, Place::Start);
         let wanted = state.count.saturating_sub(resources.len());
         let part = part(context, resource, query, place, wanted).await?;
-        total = total
-            .zip(part.total)
-            .map(|(total, of_type): (usize, usize)| total + of_type);
+        total = total.zip(part.total).map(|(total, of_type): (usize, usize)| total + of_type);
         resources.extend(list::presented(context, resource, query, part.found).await?);
         next = match part.rest {
             Some(place) => Some((kind, place)),
@@ -82,29 +74,15 @@ pub(super) async fn page(
     // A total of some of the types is none.
     let total = total.filter(|_| types.len() == 1);
     let next = match next.filter(|_| state.count > 0) {
-        Some((kind, place)) => Some(seal(
-            context,
-            &State {
-                kind,
-                place,
-                ..state
-            },
-            &bound,
-        )?),
+        Some((kind, place)) => Some(seal(context, &State { kind, place, ..state }, &bound)?),
         None => None,
     };
-    Ok(Answer::new(
-        200,
-        response::cursor_response(resources, total, next.as_deref()),
-    ))
+    Ok(Answer::new(200, response::cursor_response(resources, total, next.as_deref())))
 }
 
 /// What a cursor may be used with: it belongs to one question.
 fn bound(context: &Context<'_>, types: &[&Resource], query: &ListQuery) -> String {
-    let endpoints: Vec<&str> = types
-        .iter()
-        .map(|resource| resource.kind.endpoint.as_str())
-        .collect();
+    let endpoints: Vec<&str> = types.iter().map(|resource| resource.kind.endpoint.as_str()).collect();
     let filter = query.filter.as_ref().map(ToString::to_string);
     let order = query.sort_by.as_ref().map(ToString::to_string);
     let order = (order, query.sort_descending);
@@ -118,30 +96,18 @@ fn open(context: &Context<'_>, query: &ListQuery, bound: &str) -> Result<State, 
     let expires = now.saturating_add(LIFETIME * 1000);
     let text = query.cursor.as_deref().unwrap_or_default();
     if text.is_empty() {
-        return Ok(State {
-            expires,
-            count: asked.unwrap_or(most),
-            kind: 0,
-            place: Place::Start,
-        });
+        return Ok(State { expires, count: asked.unwrap_or(most), kind: 0, place: Place::Start });
     }
     let opened = context.native.engine().cursors.open(text, bound.as_bytes());
     let state = opened.and_then(|state| serde_json::from_slice::<State>(&state).ok());
     let Some(state) = state else {
-        return Err(Error::invalid_cursor(
-            "this cursor is none of this list's: begin again without one",
-        ));
+        return Err(Error::invalid_cursor("this cursor is none of this list's: begin again without one"));
     };
     if now >= state.expires {
-        return Err(Error::expired_cursor(
-            "this cursor is too old: begin again without one",
-        ));
+        return Err(Error::expired_cursor("this cursor is too old: begin again without one"));
     }
     if asked.is_some_and(|count| count != state.count) {
-        return Err(Error::invalid_count(format!(
-            "this cursor goes with a `count` of {}",
-            state.count
-        )));
+        return Err(Error::invalid_count(format!("this cursor goes with a `count` of {}", state.count)));
     }
     Ok(State { expires, ..state })
 }
@@ -151,9 +117,7 @@ fn seal(context: &Context<'_>, state: &State, bound: &str) -> Result<String, Err
     let text = serde_json::to_vec(state).map_err(|_| failed())?;
     let entropy = context.native.moment().entropy;
     let cursors = &context.native.engine().cursors;
-    cursors
-        .seal(&text, bound.as_bytes(), &entropy)
-        .ok_or_else(failed)
+    cursors.seal(&text, bound.as_bytes(), &entropy).ok_or_else(failed)
 }
 
 /// A part of one resource type's list.
@@ -193,22 +157,14 @@ async fn part(
             };
             let (found, total) = list::find(context, resource, query, first, wanted).await?;
             let next = first + found.len();
-            Ok(Part {
-                rest: (next < total).then_some(Place::Index(next)),
-                found,
-                total: Some(total),
-            })
+            Ok(Part { rest: (next < total).then_some(Place::Index(next)), found, total: Some(total) })
         }
     }
 }
 
 /// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
 /// is no such list, or where no list is needed.
-fn walkable(
-    resource: &Resource,
-    list: &List,
-    query: &ListQuery,
-) -> Result<Option<Vec<(String, String)>>, Error> {
+fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Option<Vec<(String, String)>>, Error> {
     if query.sort_by.is_some() {
         return Ok(None);
     }
@@ -241,31 +197,16 @@ async fn walked(
     let (mut rows, mut pages) = (0, 0);
     while !walk.is_done() {
         if found.len() >= wanted || rows >= most || pages >= most {
-            return Ok(Part {
-                found,
-                rest: Some(Place::Walk(walk.position())),
-                total,
-            });
+            return Ok(Part { found, rest: Some(Place::Walk(walk.position())), total });
         }
         let before = walk.position();
-        let page = pages::page(
-            context,
-            &what,
-            &list.call,
-            &mut walk,
-            &Scope::default(),
-            parameters,
-        )
-        .await?
-        .unwrap_or_default();
+        let page = pages::page(context, &what, &list.call, &mut walk, &Scope::default(), parameters)
+            .await?
+            .unwrap_or_default();
         rows += page.items.len();
         pages += 1;
         total = page.total.filter(|_| query.filter.is_none());
-        let ids: Vec<Option<Value>> = page
-            .items
-            .iter()
-            .map(|item| id_at?.get(item).cloned())
-            .collect();
+        let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
         let mut matched = currents(resource, page.items);
         if let Some(filter) = &query.filter {
             matched = list::whole(context, resource, list, matched).await?;
@@ -277,22 +218,11 @@ async fn walked(
         found.extend(matched);
         if let Some(next_id) = next_id {
             // The rest of this page is for the next request.
-            let read = ids
-                .iter()
-                .position(|id| id.as_ref() == Some(&next_id))
-                .unwrap_or_default();
-            return Ok(Part {
-                found,
-                rest: Some(Place::Walk(before.past(read))),
-                total,
-            });
+            let read = ids.iter().position(|id| id.as_ref() == Some(&next_id)).unwrap_or_default();
+            return Ok(Part { found, rest: Some(Place::Walk(before.past(read))), total });
         }
     }
-    Ok(Part {
-        found,
-        rest: None,
-        total,
-    })
+    Ok(Part { found, rest: None, total })
 }
 
 #[cfg(test)]
@@ -323,11 +253,7 @@ mod tests {
             match exchange.poll_output() {
                 Output::Call(id, call, _) => {
                     let body = json!({"d": [{"id": call.target, "n": "a"}], "t": 3}).to_string();
-                    let reply = Response {
-                        status: 200,
-                        headers: Vec::new(),
-                        body: body.into_bytes(),
-                    };
+                    let reply = Response { status: 200, headers: Vec::new(), body: body.into_bytes() };
                     exchange.handle_reply(id, Ok(reply));
                 }
                 Output::Respond(response) => {

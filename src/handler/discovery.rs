@@ -6,30 +6,16 @@ use crate::scim::discovery::{self, AuthenticationScheme, Capabilities};
 use crate::scim::{Error, ResourceType};
 
 /// Answers a GET below one of the three endpoints.
-pub(super) fn answer(
-    context: &Context<'_>,
-    segments: &[&str],
-    pairs: &[(String, String)],
-) -> Result<Answer, Error> {
+pub(super) fn answer(context: &Context<'_>, segments: &[&str], pairs: &[(String, String)]) -> Result<Answer, Error> {
     // RFC 7644 section 4: a client that believes it can filter here must not take the answer for filtered.
-    if pairs
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("filter"))
-    {
+    if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("filter")) {
         return Err(Error::new(403, "discovery endpoints cannot be filtered"));
     }
     let mapping = context.native.mapping();
-    let types: Vec<ResourceType> = mapping
-        .resources
-        .iter()
-        .map(|resource| resource.kind.clone())
-        .collect();
+    let types: Vec<ResourceType> = mapping.resources.iter().map(|resource| resource.kind.clone()).collect();
     let base = context.base.as_str();
     let body = match segments {
-        ["ServiceProviderConfig"] => Some(discovery::service_provider_config(
-            &capabilities(mapping),
-            base,
-        )),
+        ["ServiceProviderConfig"] => Some(discovery::service_provider_config(&capabilities(mapping), base)),
         ["ResourceTypes"] => Some(discovery::resource_types(&types, base)),
         ["ResourceTypes", id] => discovery::resource_type(&types, id, base),
         ["Schemas"] => Some(discovery::schemas(&types, base)),
@@ -38,19 +24,13 @@ pub(super) fn answer(
     };
     match body {
         Some(body) => Ok(Answer::new(200, body)),
-        None => Err(Error::new(
-            404,
-            format!("there is nothing at `/{}`", segments.join("/")),
-        )),
+        None => Err(Error::new(404, format!("there is nothing at `/{}`", segments.join("/")))),
     }
 }
 
 pub(super) fn capabilities(mapping: &Mapping) -> Capabilities {
     let writes_password = |resource: &crate::mapping::Resource| {
-        resource
-            .rows
-            .iter()
-            .any(|row| row.place.attribute == "password" && row.place.extension.is_none())
+        resource.rows.iter().any(|row| row.place.attribute == "password" && row.place.extension.is_none())
     };
     Capabilities {
         documentation_uri: None,

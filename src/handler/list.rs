@@ -17,11 +17,7 @@ use crate::scim::query::ListQuery;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
 
 /// GET of a collection (RFC 7644 section 3.4.2).
-pub(super) async fn list(
-    context: &Context<'_>,
-    resource: &Resource,
-    query: &ListQuery,
-) -> Result<Answer, Error> {
+pub(super) async fn list(context: &Context<'_>, resource: &Resource, query: &ListQuery) -> Result<Answer, Error> {
     if query.cursor.is_some() {
         return cursor::page(context, &[resource], query).await;
     }
@@ -30,20 +26,12 @@ pub(super) async fn list(
     let first = query.start_index.saturating_sub(1);
     let (page, total) = find(context, resource, query, first, count).await?;
     let resources = presented(context, resource, query, page).await?;
-    Ok(Answer::new(
-        200,
-        response::response(resources, total, query.start_index),
-    ))
+    Ok(Answer::new(200, response::response(resources, total, query.start_index)))
 }
 
 /// The native list of a resource type, or 501.
 pub(super) fn listed(resource: &Resource) -> Result<&List, Error> {
-    resource.list.as_ref().ok_or_else(|| {
-        Error::new(
-            501,
-            format!("the application cannot list {}s", noun(resource)),
-        )
-    })
+    resource.list.as_ref().ok_or_else(|| Error::new(501, format!("the application cannot list {}s", noun(resource))))
 }
 
 /// The matches `first..first + count` in the order that was asked for, and how many there are in all.
@@ -58,8 +46,7 @@ pub(super) async fn find(
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
-    let walked =
-        query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
+    let walked = query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
     if walked {
         let mut found = matching(context, resource, list, query).await?;
         if let Some(by) = &query.sort_by {
@@ -107,15 +94,7 @@ async fn window(
     let mut walk = Walk::new(&list.paging, first, Some(count.max(1)));
     let mut items = Vec::new();
     loop {
-        let page = page(
-            context,
-            &what,
-            &list.call,
-            &mut walk,
-            &Scope::default(),
-            &[],
-        )
-        .await?;
+        let page = page(context, &what, &list.call, &mut walk, &Scope::default(), &[]).await?;
         let Some(page) = page else {
             // Past the end, which does not tell how many there are.
             if first == 0 {
@@ -155,15 +134,9 @@ async fn matching(
     if let Some(branches) = alternatives(resource, list, filter) {
         let mut found: Vec<Current> = Vec::new();
         for branch in branches {
-            let branch = ListQuery {
-                filter: Some(branch.clone()),
-                ..query.clone()
-            };
+            let branch = ListQuery { filter: Some(branch.clone()), ..query.clone() };
             for current in Box::pin(matching(context, resource, list, &branch)).await? {
-                if !found
-                    .iter()
-                    .any(|other| other.attributes.get("id") == current.attributes.get("id"))
-                {
+                if !found.iter().any(|other| other.attributes.get("id") == current.attributes.get("id")) {
                     found.push(current);
                 }
             }
@@ -243,22 +216,15 @@ pub(super) async fn by_value(
     row: &Row,
     value: &Value,
 ) -> Result<Option<Current>, Error> {
-    let (Some(list), Ok(path)) = (&resource.list, crate::scim::AttributePath::parse(&row.name))
-    else {
+    let (Some(list), Ok(path)) = (&resource.list, crate::scim::AttributePath::parse(&row.name)) else {
         return Ok(None);
     };
-    let filter = Filter::Compare {
-        path,
-        op: CompareOp::Eq,
-        value: value.clone(),
-    };
+    let filter = Filter::Compare { path, op: CompareOp::Eq, value: value.clone() };
     let found = candidates(context, resource, list, &filter).await?;
-    Ok(found
-        .into_iter()
-        .find(|current| {
-            let found = row.place.get(&current.attributes);
-            found.is_some_and(|found| row.is_same(found, value))
-        }))
+    Ok(found.into_iter().find(|current| {
+        let found = row.place.get(&current.attributes);
+        found.is_some_and(|found| row.is_same(found, value))
+    }))
 }
 
 async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Current>, Error> {
@@ -273,15 +239,7 @@ async fn all(
     query: &[(String, String)],
 ) -> Result<Vec<Current>, Error> {
     let what = format!("list {}s", noun(resource));
-    let items = rows(
-        context,
-        &what,
-        &list.call,
-        &list.paging,
-        &Scope::default(),
-        query,
-    )
-    .await?;
+    let items = rows(context, &what, &list.call, &list.paging, &Scope::default(), query).await?;
     Ok(currents(resource, items))
 }
 
@@ -302,11 +260,7 @@ pub(super) fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
         let id = id_at?.get(&native)?.clone();
         let attributes = resource.decode(&native);
         attributes.get("id")?;
-        Some(Current {
-            id,
-            native,
-            attributes,
-        })
+        Some(Current { id, native, attributes })
     };
     items.into_iter().filter_map(current).collect()
 }
@@ -320,30 +274,13 @@ async fn complete(
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
     let read_already = query.filter.is_some() || query.sort_by.is_some();
-    if list.partial && !read_already {
-        hydrated(context, resource, page).await
-    } else {
-        Ok(page)
-    }
+    if list.partial && !read_already { hydrated(context, resource, page).await } else { Ok(page) }
 }
 
-async fn hydrated(
-    context: &Context<'_>,
-    resource: &Resource,
-    rows: Vec<Current>,
-) -> Result<Vec<Current>, Error> {
+async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Current>) -> Result<Vec<Current>, Error> {
     let what = format!("read the {}", noun(resource));
-    let render = |row: &Current| {
-        resource.read.call.render(&Scope {
-            id: Some(&row.id),
-            ..Scope::default()
-        })
-    };
-    let requests: Vec<Request> = rows
-        .iter()
-        .map(render)
-        .collect::<Result<_, _>>()
-        .map_err(|reason| unfit(&reason))?;
+    let render = |row: &Current| resource.read.call.render(&Scope { id: Some(&row.id), ..Scope::default() });
+    let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
     let mut found = Vec::with_capacity(rows.len());
     for reply in context.native.send_all(&what, requests).await? {
         let reply = reply?;
@@ -359,17 +296,8 @@ async fn hydrated(
     Ok(currents(resource, found))
 }
 
-fn sorted(
-    resource: &Resource,
-    found: Vec<Current>,
-    by: &AttributePath,
-    descending: bool,
-) -> Vec<Current> {
-    let mut keys: Vec<Value> = found
-        .iter()
-        .enumerate()
-        .map(|(index, current)| sort_key(current, index))
-        .collect();
+fn sorted(resource: &Resource, found: Vec<Current>, by: &AttributePath, descending: bool) -> Vec<Current> {
+    let mut keys: Vec<Value> = found.iter().enumerate().map(|(index, current)| sort_key(current, index)).collect();
     sort::sort(&resource.kind, &mut keys, by, descending);
     let mut found: Vec<Option<Current>> = found.into_iter().map(Some).collect();
     keys.iter()
@@ -394,4 +322,3 @@ pub(super) fn sort_index(key: &Value) -> Option<usize> {
 
 /// A key that no SCIM attribute can have.
 const INDEX: &str = " index";
-

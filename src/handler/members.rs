@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::pages::{rows, rows_of_each};
 use super::native::{is_absent, noun, unfit};
+use super::pages::{rows, rows_of_each};
 use super::read::Current;
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
@@ -18,10 +18,7 @@ use crate::scim::{Error, Projection};
 
 /// Whether a response will carry members, so that they must be read.
 pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
-    let readable = resource
-        .members
-        .as_ref()
-        .is_some_and(|members| members.source.is_some());
+    let readable = resource.members.as_ref().is_some_and(|members| members.source.is_some());
     readable && projection.wants(&resource.kind, "members")
 }
 
@@ -32,11 +29,7 @@ pub(super) async fn of(context: &Context<'_>, group: &Resource, current: &Curren
 }
 
 /// The `members` of each of several groups, read side by side.
-pub(super) async fn of_each(
-    context: &Context<'_>,
-    group: &Resource,
-    groups: &[Current],
-) -> Result<Vec<Value>, Error> {
+pub(super) async fn of_each(context: &Context<'_>, group: &Resource, groups: &[Current]) -> Result<Vec<Value>, Error> {
     let user = context.native.mapping().resource("User");
     let one = |native: &Value, display: Option<&Value>| {
         Some(present(context, &scim_id(user, native)?, display.filter(|it| it.is_string())))
@@ -113,23 +106,14 @@ pub(super) async fn among(
 }
 
 fn queries(find: &[(String, JsonTemplate)], scope: &Scope<'_>) -> Vec<(String, String)> {
-    find.iter()
-        .filter_map(|(name, value)| Some((name.clone(), query_text(value, scope)?)))
-        .collect()
+    find.iter().filter_map(|(name, value)| Some((name.clone(), query_text(value, scope)?))).collect()
 }
 
 /// Refuses members that cannot be, and changes that need a list which the application does not show, before anything
 /// is written.
-pub(super) fn check(
-    context: &Context<'_>,
-    group: &Resource,
-    edits: &[MemberEdit],
-) -> Result<(), Error> {
+pub(super) fn check(context: &Context<'_>, group: &Resource, edits: &[MemberEdit]) -> Result<(), Error> {
     let user = context.native.mapping().resource("User");
-    let shown = group
-        .members
-        .as_ref()
-        .is_some_and(|members| members.source.is_some());
+    let shown = group.members.as_ref().is_some_and(|members| members.source.is_some());
     if !shown && edits.iter().any(wants_current) {
         return Err(Error::mutability(
             "the application does not show who the members are, so that they can only be added and removed by id",
@@ -157,11 +141,7 @@ fn native_id(user: Option<&Resource>, id: &str) -> Result<Value, Error> {
         Some(user) => user.native_id(id),
         None => Some(Value::from(id)),
     };
-    native.ok_or_else(|| {
-        Error::invalid_value(format!(
-            "no user can have the id `{id}`, which is to be a member"
-        ))
-    })
+    native.ok_or_else(|| Error::invalid_value(format!("no user can have the id `{id}`, which is to be a member")))
 }
 
 /// Who is to be added and removed.
@@ -203,23 +183,12 @@ pub(super) async fn edit(
     let count = changes.add.len() + changes.remove.len();
     let most = context.native.mapping().limits.members;
     if count > most {
-        return Err(Error::too_many(format!(
-            "{count} member changes in one request; the limit is {most}"
-        )));
+        return Err(Error::too_many(format!("{count} member changes in one request; the limit is {most}")));
     }
     match (&members.add, &members.remove, &members.replace) {
         (Some(add), Some(remove), _) => {
             // Removing first never leaves somebody in who should be out, if the rest fails.
-            change(
-                context,
-                group,
-                members,
-                id,
-                remove,
-                &changes.remove,
-                "remove",
-            )
-            .await?;
+            change(context, group, members, id, remove, &changes.remove, "remove").await?;
             change(context, group, members, id, add, &changes.add, "add").await
         }
         (_, _, Some(replace)) if count > 0 => {
@@ -229,9 +198,7 @@ pub(super) async fn edit(
             replace_all(context, group, id, replace, &target).await
         }
         (_, _, Some(_)) => Ok(()),
-        _ => Err(Error::mutability(
-            "the application has no call that changes the members of a group",
-        )),
+        _ => Err(Error::mutability("the application has no call that changes the members of a group")),
     }
 }
 
@@ -264,10 +231,7 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
             MemberEdit::Remove(ids) => ids.iter().for_each(|id| remove(&mut changes, id)),
             MemberEdit::Replace(ids) => {
                 let present: Vec<String> = before.iter().chain(&changes.add).cloned().collect();
-                present
-                    .iter()
-                    .filter(|id| !ids.contains(id))
-                    .for_each(|id| remove(&mut changes, id));
+                present.iter().filter(|id| !ids.contains(id)).for_each(|id| remove(&mut changes, id));
                 ids.iter().for_each(|id| add(&mut changes, id));
             }
             MemberEdit::RemoveWhere(filter) => {
@@ -285,10 +249,7 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
                     .matches(&kind, &member)
                 };
                 let present: Vec<String> = before.iter().chain(&changes.add).cloned().collect();
-                present
-                    .iter()
-                    .filter(selected)
-                    .for_each(|id| remove(&mut changes, id));
+                present.iter().filter(selected).for_each(|id| remove(&mut changes, id));
             }
         }
     }
@@ -314,25 +275,14 @@ async fn change(
     }
     let user = context.native.mapping().resource("User");
     // Who cannot be a member is none, so that removing them is done; adding them has been refused before.
-    let natives: Vec<(&String, Value)> = who
-        .iter()
-        .filter_map(|id| Some((id, native_id(user, id).ok()?)))
-        .collect();
+    let natives: Vec<(&String, Value)> = who.iter().filter_map(|id| Some((id, native_id(user, id).ok()?))).collect();
     if natives.is_empty() {
         return Ok(());
     }
-    let keys = if call.keyed {
-        membership_keys(context, members, id, &natives).await?
-    } else {
-        BTreeMap::new()
-    };
+    let keys = if call.keyed { membership_keys(context, members, id, &natives).await? } else { BTreeMap::new() };
     let batch = |natives: &[(&String, Value)]| {
         let list: Value = natives.iter().map(|(_, native)| native.clone()).collect();
-        let scope = Scope {
-            id: Some(id),
-            members: Some(&list),
-            ..Scope::default()
-        };
+        let scope = Scope { id: Some(id), members: Some(&list), ..Scope::default() };
         let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
         let name = match natives {
             [(name, _)] => format!("the member `{name}`"),
@@ -349,12 +299,7 @@ async fn change(
             if call.keyed && key.is_none() {
                 continue;
             }
-            let scope = Scope {
-                id: Some(id),
-                member: Some(native),
-                key,
-                ..Scope::default()
-            };
+            let scope = Scope { id: Some(id), member: Some(native), key, ..Scope::default() };
             let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
             requests.push((format!("the member `{name}`"), request));
         }
@@ -374,8 +319,7 @@ async fn change(
     let mut failed: Option<(String, Error)> = None;
     let mut done = 0;
     for (name, reply) in names.into_iter().zip(replies) {
-        let missing =
-            matches!(&reply, Ok(reply) if is_absent(reply, &[]) && !recognised(&call.done, reply));
+        let missing = matches!(&reply, Ok(reply) if is_absent(reply, &[]) && !recognised(&call.done, reply));
         let outcome = match reply {
             Ok(reply) if recognised(&call.done, &reply) => Ok(()),
             Ok(reply) => context.native.check(&what, reply).map(|_| ()),
@@ -428,15 +372,7 @@ async fn membership_keys(
     id: &Value,
     natives: &[(&String, Value)],
 ) -> Result<BTreeMap<String, Value>, Error> {
-    let Some(MemberSource::List {
-        call,
-        paging,
-        member,
-        key: Some(key),
-        find,
-        ..
-    }) = &members.source
-    else {
+    let Some(MemberSource::List { call, paging, member, key: Some(key), find, .. }) = &members.source else {
         return Ok(BTreeMap::new());
     };
     let user = context.native.mapping().resource("User");
@@ -454,20 +390,13 @@ async fn membership_keys(
         // Many single look-ups cost more than the whole list.
         Some(find) if natives.len() <= context.native.mapping().limits.concurrency => {
             for (_, native) in natives {
-                let scope = Scope {
-                    id: Some(id),
-                    member: Some(native),
-                    ..Scope::default()
-                };
+                let scope = Scope { id: Some(id), member: Some(native), ..Scope::default() };
                 let query = queries(find, &scope);
                 keep(rows(context, what, call, paging, &scope, &query).await?);
             }
         }
         _ => {
-            let scope = Scope {
-                id: Some(id),
-                ..Scope::default()
-            };
+            let scope = Scope { id: Some(id), ..Scope::default() };
             keep(rows(context, what, call, paging, &scope, &[]).await?);
         }
     }
@@ -482,16 +411,8 @@ async fn replace_all(
     target: &BTreeSet<String>,
 ) -> Result<(), Error> {
     let user = context.native.mapping().resource("User");
-    let list: Value = target
-        .iter()
-        .map(|id| native_id(user, id))
-        .collect::<Result<Vec<_>, _>>()?
-        .into();
-    let scope = Scope {
-        id: Some(id),
-        members: Some(&list),
-        ..Scope::default()
-    };
+    let list: Value = target.iter().map(|id| native_id(user, id)).collect::<Result<Vec<_>, _>>()?.into();
+    let scope = Scope { id: Some(id), members: Some(&list), ..Scope::default() };
     let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
     let what = format!("replace the members of the {}", noun(group));
     let reply = context.native.send(&what, request).await?;

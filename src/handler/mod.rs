@@ -44,29 +44,16 @@ struct Answer {
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Answer {
-            status,
-            headers: Vec::new(),
-            body: Some(body),
-        }
+        Answer { status, headers: Vec::new(), body: Some(body) }
     }
 
     fn empty(status: u16) -> Self {
-        Answer {
-            status,
-            headers: Vec::new(),
-            body: None,
-        }
+        Answer { status, headers: Vec::new(), body: None }
     }
 }
 
 /// Answers one SCIM request.
-pub(crate) async fn handle(
-    engine: Rc<Engine>,
-    upstream: Upstream,
-    request: Request,
-    moment: Moment,
-) -> Response {
+pub(crate) async fn handle(engine: Rc<Engine>, upstream: Upstream, request: Request, moment: Moment) -> Response {
     let scheme = request.header("x-forwarded-proto");
     let mut base = engine.public_url(request.header("host"), scheme);
     let native = Native::new(&engine, upstream, moment);
@@ -87,31 +74,17 @@ pub(crate) async fn handle(
 
 /// The response that tells a client of an error.
 pub fn error_response(error: &Error) -> Response {
-    respond(
-        error.status,
-        error.headers.clone(),
-        render::text(&error.body()),
-        MEDIA_TYPE,
-    )
+    respond(error.status, error.headers.clone(), render::text(&error.body()), MEDIA_TYPE)
 }
 
 /// The media type of SCIM 2.0 (RFC 7644 section 8.1).
 const MEDIA_TYPE: &str = "application/scim+json";
 
-fn respond(
-    status: u16,
-    mut headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    media_type: &str,
-) -> Response {
+fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>, media_type: &str) -> Response {
     if !body.is_empty() {
         headers.push(("content-type".to_owned(), media_type.to_owned()));
     }
-    Response {
-        status,
-        headers,
-        body,
-    }
+    Response { status, headers, body }
 }
 
 impl Context<'_> {
@@ -122,23 +95,13 @@ impl Context<'_> {
     }
 
     /// A resource as clients see it: with `schemas` and `meta`, and without what is not to be returned.
-    fn present(
-        &self,
-        resource: &Resource,
-        mut attributes: Attributes,
-        projection: &Projection,
-    ) -> Value {
+    fn present(&self, resource: &Resource, mut attributes: Attributes, projection: &Projection) -> Value {
         let kind = &resource.kind;
-        let id = attributes
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
         let location = self.location(resource, id);
         let schemas = kind.schemas_of(&attributes);
         attributes.insert("schemas".to_owned(), schemas);
-        let meta = attributes
-            .entry("meta")
-            .or_insert_with(|| Value::Object(Attributes::new()));
+        let meta = attributes.entry("meta").or_insert_with(|| Value::Object(Attributes::new()));
         if let Value::Object(meta) = meta {
             meta.insert("resourceType".to_owned(), Value::from(kind.name.as_str()));
             meta.insert("location".to_owned(), Value::from(location));

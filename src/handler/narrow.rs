@@ -24,11 +24,7 @@ pub(super) enum Narrowed<'m> {
 }
 
 /// As few resources as the application can narrow a filter without an `or` at its top to.
-pub(super) fn narrowed<'m>(
-    resource: &'m Resource,
-    list: &'m List,
-    filter: &Filter,
-) -> Result<Narrowed<'m>, Error> {
+pub(super) fn narrowed<'m>(resource: &'m Resource, list: &'m List, filter: &Filter) -> Result<Narrowed<'m>, Error> {
     if never_matches(resource, filter) {
         return Ok(Narrowed::Nothing);
     }
@@ -50,16 +46,10 @@ pub(super) fn narrowed<'m>(
             },
             None => term.value.clone(),
         };
-        let scope = Scope {
-            value: Some(&value),
-            ..Scope::default()
-        };
+        let scope = Scope { value: Some(&value), ..Scope::default() };
         return Ok(match &narrowing.how {
             How::Query(query) => Narrowed::Rows(
-                query
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?)))
-                    .collect(),
+                query.iter().filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?))).collect(),
             ),
             How::Read(id) => Narrowed::One(id.plain(&scope).into()),
             How::Call(operation) => Narrowed::Call(operation, value),
@@ -70,11 +60,7 @@ pub(super) fn narrowed<'m>(
         Unnarrowed::Scan => Ok(Narrowed::Rows(Vec::new())),
         Unnarrowed::Reject => Err(Error::invalid_filter(format!(
             "the application cannot search by this; it can search by: {}",
-            list.filters
-                .iter()
-                .map(|it| format!("{} {}", it.path, it.op.as_str()))
-                .collect::<Vec<_>>()
-                .join(", ")
+            list.filters.iter().map(|it| format!("{} {}", it.path, it.op.as_str())).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
@@ -100,15 +86,11 @@ fn never_matches(resource: &Resource, filter: &Filter) -> bool {
         // Every resource type has it by definition, but not every application.
         Some(path) => {
             let at = |row: &Row| row.place.extension.is_none() && row.place.attribute == EXTERNAL_ID;
-            path.schema.is_none()
-                && path.attribute == EXTERNAL_ID
-                && !resource.rows.iter().any(at)
+            path.schema.is_none() && path.attribute == EXTERNAL_ID && !resource.rows.iter().any(at)
         }
     };
     filter.conjuncts().into_iter().any(|term| match term {
-        Filter::Compare { path, op, value } => {
-            *op != CompareOp::Ne && !value.is_null() && homeless(path)
-        }
+        Filter::Compare { path, op, value } => *op != CompareOp::Ne && !value.is_null() && homeless(path),
         Filter::Present(path) | Filter::ValuePath { path, .. } => homeless(path),
         _ => false,
     })
@@ -123,9 +105,7 @@ fn is_id(term: &Term<'_>) -> bool {
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
     list.filters.iter().find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op
-            && covers(resource, it, &term.path)
-            && row.is_none_or(|row| row.codec.is_exact(term.value))
+        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.codec.is_exact(term.value))
     })
 }
 
@@ -163,24 +143,18 @@ pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
         let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
         asked.map(|ids| ids.into_iter().flatten().collect())
     };
-    let is_value =
-        |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
+    let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
         _ if !mentions_members(filter) => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked_members(term),
         Filter::Compare { path, op, value }
-            if *op == CompareOp::Eq
-                && path.filter.is_none()
-                && is_value(path.sub_attribute.as_deref()) =>
+            if *op == CompareOp::Eq && path.filter.is_none() && is_value(path.sub_attribute.as_deref()) =>
         {
             Some(vec![value.as_str()?.to_owned()])
         }
         Filter::ValuePath { filter, .. } => match filter.as_ref() {
-            Filter::Compare { path, op, value }
-                if *op == CompareOp::Eq
-                    && is_value(Some(path.attribute.as_str())) =>
-            {
+            Filter::Compare { path, op, value } if *op == CompareOp::Eq && is_value(Some(path.attribute.as_str())) => {
                 Some(vec![value.as_str()?.to_owned()])
             }
             _ => None,

@@ -21,11 +21,7 @@ pub(super) struct Native<'e> {
 
 impl<'e> Native<'e> {
     pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
-        Native {
-            engine,
-            upstream,
-            moment,
-        }
+        Native { engine, upstream, moment }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
@@ -63,29 +59,21 @@ impl<'e> Native<'e> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
             for reply in self.send_with_credential(what, batch).await? {
-                results.push(
-                    reply.map_err(|reason| self.error(what, &Err(reason))),
-                );
+                results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
         }
         Ok(results)
     }
 
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
-    async fn send_with_credential(
-        &self,
-        what: &str,
-        requests: &[Request],
-    ) -> Result<Vec<Reply>, Error> {
+    async fn send_with_credential(&self, what: &str, requests: &[Request]) -> Result<Vec<Reply>, Error> {
         let Some(login) = &self.mapping().login else {
             let prepared = requests.iter().map(|request| self.prepare(request, None));
             return Ok(self.upstream.call_all(prepared).await);
         };
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let prepared = requests
-            .iter()
-            .map(|request| self.prepare(request, Some(with(&token))));
+        let prepared = requests.iter().map(|request| self.prepare(request, Some(with(&token))));
         let mut replies = self.upstream.call_all(prepared).await;
         let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
         if replies.iter().any(refused) {
@@ -115,73 +103,44 @@ impl<'e> Native<'e> {
             }
         }
         if request.header("accept").is_none() {
-            request
-                .headers
-                .push(("accept".to_owned(), "application/json".to_owned()));
+            request.headers.push(("accept".to_owned(), "application/json".to_owned()));
         }
         request
     }
 
     /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
     /// the one that was `refused`.
-    async fn token(
-        &self,
-        what: &str,
-        login: &Login,
-        refused: Option<&str>,
-    ) -> Result<String, Error> {
+    async fn token(&self, what: &str, login: &Login, refused: Option<&str>) -> Result<String, Error> {
         let kept = self.engine.token.borrow().clone();
         if let Some(kept) = kept {
-            let fresh = login
-                .lifetime
-                .is_none_or(|lifetime| self.moment.now < kept.obtained.saturating_add(lifetime));
+            let fresh = login.lifetime.is_none_or(|lifetime| self.moment.now < kept.obtained.saturating_add(lifetime));
             if fresh && refused != Some(kept.value.as_str()) {
                 return Ok(kept.value);
             }
         }
-        let request = login
-            .call
-            .render(&Scope::default())
-            .map_err(|_| unfit_path())?;
+        let request = login.call.render(&Scope::default()).map_err(|_| unfit_path())?;
         let reply = self.upstream.call(self.prepare(&request, None)).await;
         let denied = || {
             Error::new(
                 502,
-                format!(
-                    "the application did not accept the login of this gateway, which is needed to {what}"
-                ),
+                format!("the application did not accept the login of this gateway, which is needed to {what}"),
             )
         };
         let reply = match reply {
             Ok(reply) if (200..300).contains(&reply.status) => reply,
-            Ok(Response {
-                status: 400..=403, ..
-            }) => return Err(denied()),
+            Ok(Response { status: 400..=403, .. }) => return Err(denied()),
             other => {
-                return Err(scim_error(
-                    &[],
-                    "log the gateway in",
-                    &other,
-                    self.moment.now,
-                ));
+                return Err(scim_error(&[], "log the gateway in", &other, self.moment.now));
             }
         };
         let token = match &login.token {
             ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
             ReplyValue::Body(at) => at.get(&json_body(&reply)).map(text_of),
         };
-        let Some(value) =
-            token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control))
-        else {
-            return Err(not_understood(
-                "log the gateway in",
-                "it has no token where the mapping says",
-            ));
+        let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
+            return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
         };
-        let kept = NativeToken {
-            value: value.clone(),
-            obtained: self.moment.now,
-        };
+        let kept = NativeToken { value: value.clone(), obtained: self.moment.now };
         *self.engine.token.borrow_mut() = Some(kept);
         Ok(value)
     }
@@ -200,10 +159,7 @@ impl<'e> Native<'e> {
         }
         if ok {
             let body = json_body(&reply);
-            if !rules
-                .iter()
-                .any(|rule| may_be_error(rule.when.status) && rule.when.matches(&reply, &body))
-            {
+            if !rules.iter().any(|rule| may_be_error(rule.when.status) && rule.when.matches(&reply, &body)) {
                 return Ok(reply);
             }
         }
@@ -226,9 +182,7 @@ impl<'e> Native<'e> {
         if is_absent(&reply, &[]) && !declared() {
             return Err(Error::new(
                 502,
-                format!(
-                    "the application could not {what}: it has nothing at this path (native status {status})"
-                ),
+                format!("the application could not {what}: it has nothing at this path (native status {status})"),
             ));
         }
         self.check(what, reply)
@@ -252,46 +206,25 @@ impl<'e> Native<'e> {
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
             Some(object) => Ok(Some(object)),
-            None => Err(not_understood(
-                what,
-                "it has no object where the mapping says",
-            )),
+            None => Err(not_understood(what, "it has no object where the mapping says")),
         }
     }
 
     /// The native object with this id.
-    pub(super) async fn read(
-        &self,
-        resource: &Resource,
-        id: &Value,
-    ) -> Result<Option<Value>, Error> {
+    pub(super) async fn read(&self, resource: &Resource, id: &Value) -> Result<Option<Value>, Error> {
         let what = format!("read the {}", noun(resource));
-        let scope = Scope {
-            id: Some(id),
-            ..Scope::default()
-        };
+        let scope = Scope { id: Some(id), ..Scope::default() };
         self.object(&what, resource, &resource.read, &scope).await
     }
 
     /// Whether there is an object with this id, in the sense of the guard.
-    pub(super) async fn has(
-        &self,
-        resource: &Resource,
-        id: &Value,
-        guard: Guard,
-    ) -> Result<bool, Error> {
+    pub(super) async fn has(&self, resource: &Resource, id: &Value, guard: Guard) -> Result<bool, Error> {
         if guard != Guard::Unused {
             return Ok(self.read(resource, id).await?.is_some());
         }
-        let read = Operation {
-            absent: Vec::new(),
-            ..resource.read.clone()
-        };
+        let read = Operation { absent: Vec::new(), ..resource.read.clone() };
         let what = format!("read the {}", noun(resource));
-        let scope = Scope {
-            id: Some(id),
-            ..Scope::default()
-        };
+        let scope = Scope { id: Some(id), ..Scope::default() };
         let found = self.object(&what, resource, &read, &scope).await?;
         Ok(found.is_some())
     }
@@ -314,9 +247,7 @@ pub(super) fn is_absent(reply: &Response, absent: &[Recognised]) -> bool {
 
 /// Some frameworks call everything `text/html`, and an empty body too, so the body decides as well.
 fn is_web_page(reply: &Response) -> bool {
-    let html = reply
-        .header("content-type")
-        .is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    let html = reply.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
     html && reply.body.trim_ascii_start().starts_with(b"<")
 }
 
@@ -339,25 +270,18 @@ impl Resource {
 
 fn header_text(login: &Login, token: &str) -> String {
     let token = Value::from(token);
-    login.value.plain(&Scope {
-        token: Some(&token),
-        ..Scope::default()
-    })
+    login.value.plain(&Scope { token: Some(&token), ..Scope::default() })
 }
 
 /// The error for a call whose template has no value for its path: the mapping does not fit the resource.
 pub(super) fn unfit_path() -> Error {
-    Error::invalid_value(
-        "a value that the application's path needs is missing or cannot stand in a path",
-    )
+    Error::invalid_value("a value that the application's path needs is missing or cannot stand in a path")
 }
 
 /// The error for a value that cannot be sent where the mapping puts it.
 pub(super) fn unfit(reason: &Unfit) -> Error {
     match reason {
         Unfit::PathSegment(_) => unfit_path(),
-        Unfit::HeaderValue => {
-            Error::invalid_value("a value has a line break or another control character")
-        }
+        Unfit::HeaderValue => Error::invalid_value("a value has a line break or another control character"),
     }
 }

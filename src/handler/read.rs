@@ -18,18 +18,10 @@ pub(super) struct Current {
 }
 
 /// The resource with this SCIM id, or 404.
-pub(super) async fn current(
-    context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
-) -> Result<Current, Error> {
+pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Current, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    let native = context
-        .native
-        .read(resource, &native_id)
-        .await?
-        .ok_or_else(not_found)?;
+    let native = context.native.read(resource, &native_id).await?.ok_or_else(not_found)?;
     let mut attributes = resource.decode(&native);
     // An application that folds letter case in its paths answers with another id than was asked for.
     match attributes.get("id").and_then(Value::as_str) {
@@ -39,11 +31,7 @@ pub(super) async fn current(
             attributes.insert("id".to_owned(), id.into());
         }
     }
-    Ok(Current {
-        id: native_id,
-        native,
-        attributes,
-    })
+    Ok(Current { id: native_id, native, attributes })
 }
 
 /// The attributes of `current`, with its members where they are wanted.

@@ -18,12 +18,10 @@ impl Serialize for Ordered<'_> {
         match self.0 {
             Value::Object(object) => {
                 let mut map = serializer.serialize_map(Some(object.len()))?;
-                let named = |names: &'static [&'static str]| {
-                    names.iter().filter_map(|name| object.get_key_value(*name))
-                };
-                let other = object.iter().filter(|(name, _)| {
-                    !FIRST.contains(&name.as_str()) && !LAST.contains(&name.as_str())
-                });
+                let named =
+                    |names: &'static [&'static str]| names.iter().filter_map(|name| object.get_key_value(*name));
+                let other =
+                    object.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()) && !LAST.contains(&name.as_str()));
                 for (name, value) in named(&FIRST).chain(other).chain(named(&LAST)) {
                     map.serialize_entry(name, &Ordered(value))?;
                 }

@@ -14,21 +14,13 @@ use crate::scim::{Error, Projection, json};
 const DEPTH: usize = 32;
 
 /// Authenticates a request, and hands it to its operation.
-pub(super) async fn dispatch(
-    context: &Context<'_>,
-    engine: &Engine,
-    request: &Request,
-) -> Result<Answer, Error> {
+pub(super) async fn dispatch(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
     authenticate(engine, request)?;
     route(context, engine, request).await
 }
 
 /// Hands a request of a client that is known to its operation.
-pub(super) async fn route(
-    context: &Context<'_>,
-    engine: &Engine,
-    request: &Request,
-) -> Result<Answer, Error> {
+pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
     let Some(target) = engine.scim_path(&request.target) else {
         return Err(Error::new(404, "this is not below the SCIM root"));
     };
@@ -63,13 +55,7 @@ pub(super) async fn route(
                     list::list(context, resource, &ListQuery::from_pairs(&pairs, leniency)?).await
                 }
                 "POST" if resource.create.is_some() => {
-                    write::create(
-                        context,
-                        resource,
-                        body(engine, request)?,
-                        &projection(&pairs)?,
-                    )
-                    .await
+                    write::create(context, resource, body(engine, request)?, &projection(&pairs)?).await
                 }
                 _ if resource.create.is_some() => Err(not_allowed(method, &["GET", "POST"])),
                 _ => Err(not_allowed(method, &["GET"])),
@@ -78,21 +64,15 @@ pub(super) async fn route(
         [endpoint, id] => {
             let resource = resource(context, endpoint)?;
             let projection = projection(&pairs)?;
-            let changeable = resource.update.is_some()
-                || !resource.actions.is_empty()
-                || resource.members.is_some();
+            let changeable = resource.update.is_some() || !resource.actions.is_empty() || resource.members.is_some();
             let conditions = Conditions::of(request);
             if matches!(method, "PUT" | "PATCH" | "DELETE") {
                 conditional::check(context, resource, id, &conditions).await?;
             }
             match method {
                 "GET" => conditional::get(context, resource, id, &projection, &conditions).await,
-                "PUT" if changeable => {
-                    write::replace(context, resource, id, body(engine, request)?, &projection).await
-                }
-                "PATCH" if changeable => {
-                    write::patch(context, resource, id, body(engine, request)?, &projection).await
-                }
+                "PUT" if changeable => write::replace(context, resource, id, body(engine, request)?, &projection).await,
+                "PATCH" if changeable => write::patch(context, resource, id, body(engine, request)?, &projection).await,
                 "DELETE" if resource.delete.is_some() => write::delete(context, resource, id).await,
                 _ => {
                     let mut allowed = vec!["GET"];
@@ -112,10 +92,7 @@ pub(super) async fn route(
 
 /// `/Me` (RFC 7644 section 3.11).
 fn me() -> Error {
-    Error::new(
-        501,
-        "`/Me` is the user that a request is made for, and the bearer token of this server stands for none",
-    )
+    Error::new(501, "`/Me` is the user that a request is made for, and the bearer token of this server stands for none")
 }
 
 pub(super) fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
@@ -129,13 +106,8 @@ pub(super) fn authenticate(engine: &Engine, request: &Request) -> Result<(), Err
 
 pub(super) fn resource<'e>(context: &Context<'e>, endpoint: &str) -> Result<&'e Resource, Error> {
     let mut resources = context.native.mapping().resources.iter();
-    let found = resources.find(|resource| {
-        resource
-            .kind
-            .endpoint
-            .trim_start_matches('/')
-            .eq_ignore_ascii_case(endpoint)
-    });
+    let found =
+        resources.find(|resource| resource.kind.endpoint.trim_start_matches('/').eq_ignore_ascii_case(endpoint));
     found.ok_or_else(|| nothing_here(endpoint))
 }
 
@@ -144,8 +116,7 @@ fn nothing_here(path: &str) -> Error {
 }
 
 pub(super) fn not_allowed(method: &str, allowed: &[&str]) -> Error {
-    Error::new(405, format!("{method} is not possible here"))
-        .with_header("allow", allowed.join(", "))
+    Error::new(405, format!("{method} is not possible here")).with_header("allow", allowed.join(", "))
 }
 
 /// The decoded segments of a path; a trailing slash means nothing.
@@ -154,48 +125,26 @@ pub(super) fn segments(path: &str) -> Result<Vec<String>, Error> {
         .split('/')
         .map(|segment| {
             let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
-            decoded
-                .map(|text| text.into_owned())
-                .map_err(|_| Error::new(404, "the path is not UTF-8"))
+            decoded.map(|text| text.into_owned()).map_err(|_| Error::new(404, "the path is not UTF-8"))
         })
         .collect()
 }
 
 fn projection(pairs: &[(String, String)]) -> Result<Projection, Error> {
-    let get = |name: &str| {
-        pairs
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    };
+    let get =
+        |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     Projection::new(get("attributes"), get("excludedAttributes"))
 }
 
 /// The JSON body of a request.
 pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if request.body.len() > engine.body_limit() {
-        return Err(Error::new(
-            413,
-            format!("the body is larger than {} bytes", engine.body_limit()),
-        ));
+        return Err(Error::new(413, format!("the body is larger than {} bytes", engine.body_limit())));
     }
-    let media_type = request
-        .header("content-type")
-        .unwrap_or("application/scim+json");
-    let media_type = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    if !matches!(
-        media_type.as_str(),
-        "application/scim+json" | "application/json" | ""
-    ) {
-        return Err(Error::new(
-            415,
-            format!("`{media_type}` is not accepted: send `application/scim+json`"),
-        ));
+    let media_type = request.header("content-type").unwrap_or("application/scim+json");
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !matches!(media_type.as_str(), "application/scim+json" | "application/json" | "") {
+        return Err(Error::new(415, format!("`{media_type}` is not accepted: send `application/scim+json`")));
     }
     if request.body.is_empty() {
         return Err(Error::invalid_syntax("the body is empty"));

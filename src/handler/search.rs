@@ -12,11 +12,7 @@ use crate::scim::query::ListQuery;
 use crate::scim::{Error, ResourceType, list as response, sort};
 
 /// POST of `/{type}/.search`.
-pub(super) async fn one_type(
-    context: &Context<'_>,
-    resource: &Resource,
-    body: &Value,
-) -> Result<Answer, Error> {
+pub(super) async fn one_type(context: &Context<'_>, resource: &Resource, body: &Value) -> Result<Answer, Error> {
     let leniency = context.native.mapping().leniency;
     list::list(context, resource, &ListQuery::from_search(body, leniency)?).await
 }
@@ -51,18 +47,13 @@ pub(super) async fn root(
     for (resource, run) in page {
         resources.extend(list::presented(context, resource, &query, run).await?);
     }
-    Ok(Answer::new(
-        200,
-        response::response(resources, total, query.start_index),
-    ))
+    Ok(Answer::new(200, response::response(resources, total, query.start_index)))
 }
 
 /// The resource types that the application can list.
 fn searchable<'e>(context: &Context<'e>) -> Vec<&'e Resource> {
     let resources = context.native.mapping().resources.iter();
-    resources
-        .filter(|resource| resource.list.is_some())
-        .collect()
+    resources.filter(|resource| resource.list.is_some()).collect()
 }
 
 /// Resources of one type that follow each other in a response.

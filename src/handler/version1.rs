@@ -12,12 +12,7 @@ use crate::mapping::{Mapping, Resource};
 use crate::scim::{Error, ResourceType, query, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
-pub(super) async fn handle(
-    context: &Context<'_>,
-    engine: &Engine,
-    request: &Request,
-    target: &str,
-) -> Response {
+pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
     let (status, headers, body) = match answer(context, engine, request, target).await {
         Ok(answer) => (answer.status, answer.headers, answer.body),
         Err(error) => {
@@ -26,20 +21,10 @@ pub(super) async fn handle(
         }
     };
     let body = body.map(|body| body.to_string().into_bytes());
-    respond(
-        status,
-        headers,
-        body.unwrap_or_default(),
-        "application/json",
-    )
+    respond(status, headers, body.unwrap_or_default(), "application/json")
 }
 
-async fn answer(
-    context: &Context<'_>,
-    engine: &Engine,
-    request: &Request,
-    target: &str,
-) -> Result<Answer, Error> {
+async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
     authenticate(engine, request)?;
     let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
     let decoded = segments(path)?;
@@ -48,9 +33,7 @@ async fn answer(
     let method = method(request);
     let types = || -> Vec<ResourceType> { mapping.resources.iter().map(|r| r.kind.clone()).collect() };
     match decoded.as_slice() {
-        ["ServiceProviderConfigs" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..]
-            if method != "GET" =>
-        {
+        ["ServiceProviderConfigs" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] if method != "GET" => {
             Err(not_allowed(method, &["GET"]))
         }
         ["ServiceProviderConfigs" | "ServiceProviderConfig"] => Ok(Answer::new(
@@ -107,9 +90,8 @@ fn method(request: &Request) -> &str {
 
 /// The query with the names of SCIM 2.0, without what SCIM 1.1 does not have.
 fn parameters_of(text: &str) -> Result<String, Error> {
-    let encode = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let pairs = query::pairs(text)?;
     let pairs: Vec<String> = pairs
         .iter()
@@ -184,10 +166,7 @@ mod tests {
             headers: vec![("authorization".to_owned(), "t".to_owned())],
             body: body.to_vec(),
         };
-        let moment = Moment {
-            now: 0,
-            entropy: [0; 32],
-        };
+        let moment = Moment { now: 0, entropy: [0; 32] };
         let mut exchange = Exchange::new(Rc::new(engine), request, moment);
         loop {
             match exchange.poll_output() {
@@ -201,14 +180,41 @@ mod tests {
     /// JSON that comes near to what these endpoints read.
     fn body() -> impl Strategy<Value = String> {
         let key = prop::sample::select(vec![
-            "Operations", "method", "path", "bulkId", "data", "cursor", "count", "filter", "members", "emails",
-            "operation", "value", "type", "meta", "attributes", "schemas", "sortBy", "failOnErrors", "version",
+            "Operations",
+            "method",
+            "path",
+            "bulkId",
+            "data",
+            "cursor",
+            "count",
+            "filter",
+            "members",
+            "emails",
+            "operation",
+            "value",
+            "type",
+            "meta",
+            "attributes",
+            "schemas",
+            "sortBy",
+            "failOnErrors",
+            "version",
         ]);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<i64>().prop_map(Value::from),
-            prop::sample::select(vec!["POST", "/Users", "bulkId:a", "a", "delete", "", "/Bulk", "PATCH", "/Users/bulkId:a"])
-                .prop_map(Value::from),
+            prop::sample::select(vec![
+                "POST",
+                "/Users",
+                "bulkId:a",
+                "a",
+                "delete",
+                "",
+                "/Bulk",
+                "PATCH",
+                "/Users/bulkId:a"
+            ])
+            .prop_map(Value::from),
             any::<String>().prop_map(Value::from),
         ];
         let value = leaf.prop_recursive(4, 24, 5, move |inner| {

@@ -27,17 +27,9 @@ pub(super) async fn create(
     projection: &Projection,
 ) -> Result<Answer, Error> {
     let Some(create) = &resource.create else {
-        return Err(Error::new(
-            405,
-            format!("{}s cannot be created", noun(resource)),
-        ));
+        return Err(Error::new(405, format!("{}s cannot be created", noun(resource))));
     };
-    let normalised = normalise(
-        &resource.kind,
-        body,
-        Mode::Create,
-        context.native.mapping().leniency,
-    )?;
+    let normalised = normalise(&resource.kind, body, Mode::Create, context.native.mapping().leniency)?;
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
@@ -48,27 +40,19 @@ pub(super) async fn create(
         }
     }
     let values = resource.native_values(&desired)?;
-    let scope = Scope {
-        rows: &values,
-        ..Scope::default()
-    };
+    let scope = Scope { rows: &values, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
     if let (Some(guard), Some(key)) = (create.operation.guard, &key)
         && context.native.has(resource, key, guard).await?
     {
-        return Err(Error::uniqueness(format!(
-            "this {} exists already",
-            noun(resource)
-        )));
+        return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
     }
     let given: Vec<usize> = (0..resource.rows.len()).collect();
     refuse_taken(context, resource, &given, None, &desired).await?;
     let what = format!("create the {}", noun(resource));
     let native_body = resource.create_body(&desired, &create.body, &scope)?;
     let call = &create.operation.call;
-    let request = call
-        .render_with(&scope, &[], Some(native_body))
-        .map_err(|reason| unfit(&reason))?;
+    let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     let reply = context.native.check_collection(&what, reply)?;
     let created = created(context, resource, create, &reply, key, &desired).await?;
@@ -80,10 +64,7 @@ pub(super) async fn create(
     if members::are_wanted(resource, projection) {
         attributes.insert("members".to_owned(), members::of_new(context, &edits));
     }
-    let id = attributes
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
     let mut answer = context.answer(201, resource, attributes, projection);
     answer.headers.push(("location".to_owned(), location));
@@ -106,40 +87,15 @@ async fn finish(
             row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some())
         })
         .collect();
-    let attributes = act(
-        context,
-        resource,
-        &created.id,
-        &changed,
-        created.attributes.clone(),
-        desired,
-    )
-    .await?;
-    edit(
-        context,
-        resource,
-        &created.id,
-        edits,
-        Some(&created.native),
-    )
-    .await?;
+    let attributes = act(context, resource, &created.id, &changed, created.attributes.clone(), desired).await?;
+    edit(context, resource, &created.id, edits, Some(&created.native)).await?;
     Ok(attributes)
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.
-async fn undo(
-    context: &Context<'_>,
-    resource: &Resource,
-    create: &Create,
-    created: &Current,
-    error: Error,
-) -> Error {
+async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, created: &Current, error: Error) -> Error {
     let name = noun(resource);
-    let id = created
-        .attributes
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let left = match &resource.delete {
         Some(_) if create.undo => match remove(context, resource, &created.id).await {
             Ok(_) => format!("the {name} was taken away again: send the request again"),
@@ -149,10 +105,7 @@ async fn undo(
         },
         _ => format!("the {name} `{id}` was created and is left as it is"),
     };
-    Error {
-        detail: format!("{}; {left}", error.detail),
-        ..error
-    }
+    Error { detail: format!("{}; {left}", error.detail), ..error }
 }
 
 /// The native object that a create call made.
@@ -166,18 +119,11 @@ async fn created(
 ) -> Result<Current, Error> {
     let what = format!("create the {}", noun(resource));
     if let Some(native) = item(resource, &create.operation.item, reply)
-        && let Some(id) = resource
-            .id_row()
-            .and_then(|row| row.native.as_ref()?.get(&native))
-            .cloned()
+        && let Some(id) = resource.id_row().and_then(|row| row.native.as_ref()?.get(&native)).cloned()
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
-            let shown = Current {
-                id,
-                native,
-                attributes,
-            };
+            let shown = Current { id, native, attributes };
             return if shows(resource, &shown.native, desired) {
                 Ok(shown)
             } else {
@@ -189,9 +135,7 @@ async fn created(
         Some(NewId::Header(name)) => reply.header(name).and_then(|address| {
             let path = address.split(['?', '#']).next()?;
             let last = path.trim_end_matches('/').rsplit('/').next()?;
-            let decoded = percent_encoding::percent_decode_str(last)
-                .decode_utf8()
-                .ok()?;
+            let decoded = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
             Some(Value::from(decoded.into_owned()))
         }),
         Some(NewId::Body(at)) => at.get(&json_body(reply)).cloned(),
@@ -199,10 +143,7 @@ async fn created(
         None => key,
     };
     let Some(id) = id.filter(|id| !id.is_null()) else {
-        return Err(not_understood(
-            &what,
-            "it does not say the new id where the mapping says",
-        ));
+        return Err(not_understood(&what, "it does not say the new id where the mapping says"));
     };
     read_back(context, resource, &what, id).await
 }
@@ -216,12 +157,7 @@ fn shows(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
 }
 
 /// Reads what has just been written, where the reply does not show what the application made of it.
-async fn read_back(
-    context: &Context<'_>,
-    resource: &Resource,
-    what: &str,
-    id: Value,
-) -> Result<Current, Error> {
+async fn read_back(context: &Context<'_>, resource: &Resource, what: &str, id: Value) -> Result<Current, Error> {
     match context.native.read(resource, &id).await? {
         Some(native) => {
             let own = resource.id_row().and_then(|row| row.native.as_ref());
@@ -231,11 +167,7 @@ async fn read_back(
             if let (false, Some(id)) = (attributes.contains_key("id"), resource.scim_id(&id)) {
                 attributes.insert("id".to_owned(), id.into());
             }
-            Ok(Current {
-                id,
-                native,
-                attributes,
-            })
+            Ok(Current { id, native, attributes })
         }
         None => Err(not_understood(what, "what it has written cannot be read")),
     }
@@ -251,18 +183,13 @@ async fn looked_up(
     let missing = || not_understood(&what, "there is none");
     let row = resource.rows.get(row).ok_or_else(missing)?;
     let value = row.place.get(desired).ok_or_else(missing)?;
-    super::list::by_value(context, resource, row, value)
-        .await?
-        .ok_or_else(missing)
+    super::list::by_value(context, resource, row, value).await?.ok_or_else(missing)
 }
 
 /// The native id that a client chooses by giving the value of another row of the same native field: a name.
 fn client_chosen_id(resource: &Resource, desired: &Attributes) -> Result<Option<Value>, Error> {
     let native = resource.id_row().and_then(|row| row.native.as_ref());
-    let mut rows = resource
-        .rows
-        .iter()
-        .filter(|row| row.native.as_ref() == native && row.place.attribute != "id");
+    let mut rows = resource.rows.iter().filter(|row| row.native.as_ref() == native && row.place.attribute != "id");
     match rows.find_map(|row| Some((row, row.place.get(desired)?))) {
         Some((row, value)) => row.encode(value).map(Some),
         None => Ok(None),
@@ -278,18 +205,8 @@ pub(super) async fn replace(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut normalised = normalise(
-        &resource.kind,
-        body,
-        Mode::Replace,
-        context.native.mapping().leniency,
-    )?;
-    refuse_unmapped(
-        context,
-        resource,
-        &normalised.resource,
-        std::mem::take(&mut normalised.ignored),
-    )?;
+    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.native.mapping().leniency)?;
+    refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
             vec![MemberEdit::Replace(ids(&members))]
@@ -298,11 +215,7 @@ pub(super) async fn replace(
     };
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
-    let desired = normalised.replace_in(
-        &resource.kind,
-        &Value::Object(before.attributes.clone()),
-        Omitted::Keep,
-    )?;
+    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits).await?;
     let attributes = with_members(context, resource, &after, projection).await?;
@@ -328,19 +241,13 @@ async fn edited(
 
 /// Whether a resource with this native id could be read at all.
 fn is_addressable(resource: &Resource, id: &Value) -> bool {
-    let scope = Scope {
-        id: Some(id),
-        ..Scope::default()
-    };
+    let scope = Scope { id: Some(id), ..Scope::default() };
     resource.read.call.render(&scope).is_ok()
 }
 
 /// Whether a group's own object has its members.
 fn shows_members(resource: &Resource) -> bool {
-    let source = resource
-        .members
-        .as_ref()
-        .and_then(|members| members.source.as_ref());
+    let source = resource.members.as_ref().and_then(|members| members.source.as_ref());
     matches!(source, Some(MemberSource::Inline { .. }))
 }
 
@@ -376,14 +283,7 @@ pub(super) async fn patch(
     }
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {
-        edit(
-            context,
-            resource,
-            &after.id,
-            &edits,
-            Some(&after.native),
-        )
-        .await?;
+        edit(context, resource, &after.id, &edits, Some(&after.native)).await?;
         return Ok(Answer::empty(204));
     }
     let after = edited(context, resource, after, &edits).await?;
@@ -392,33 +292,19 @@ pub(super) async fn patch(
 }
 
 /// DELETE (RFC 7644 section 3.6).
-pub(super) async fn delete(
-    context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
-) -> Result<Answer, Error> {
+pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    if remove(context, resource, &native_id).await? {
-        Ok(Answer::empty(204))
-    } else {
-        Err(not_found())
-    }
+    if remove(context, resource, &native_id).await? { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
 /// Deletes a resource; `false` if it was not there.
 async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
-        return Err(Error::new(
-            405,
-            format!("{}s cannot be deleted", noun(resource)),
-        ));
+        return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.call.render(&Scope {
-        id: Some(id),
-        ..Scope::default()
-    }) else {
+    let Ok(request) = delete.call.render(&Scope { id: Some(id), ..Scope::default() }) else {
         return Ok(false);
     };
     if let Some(guard) = delete.guard
@@ -451,16 +337,9 @@ async fn converge(
             continue;
         };
         if row.access == Access::Create && row.place.get(&before.attributes).is_some() {
-            return Err(Error::mutability(format!(
-                "`{}` cannot be changed once it is set",
-                row.name
-            )));
+            return Err(Error::mutability(format!("`{}` cannot be changed once it is set", row.name)));
         }
-        if row.in_body() {
-            body.push(index)
-        } else {
-            actions.push(index)
-        }
+        if row.in_body() { body.push(index) } else { actions.push(index) }
     }
     check_actions(resource, &actions, &desired)?;
     let mut after = before;
@@ -483,41 +362,18 @@ async fn update(
     let what = format!("update the {}", noun(resource));
     let names = || -> String {
         let rows = rows.iter().filter_map(|index| resource.rows.get(*index));
-        rows.map(|row| format!("`{}`", row.name))
-            .collect::<Vec<_>>()
-            .join(", ")
+        rows.map(|row| format!("`{}`", row.name)).collect::<Vec<_>>().join(", ")
     };
     let Some(update) = &resource.update else {
-        return Err(Error::mutability(format!(
-            "the application has no call that changes {}",
-            names()
-        )));
+        return Err(Error::mutability(format!("the application has no call that changes {}", names())));
     };
     let values = resource.native_values(desired)?;
-    let scope = Scope {
-        id: Some(&before.id),
-        rows: &values,
-        ..Scope::default()
-    };
-    let body = resource.update_body(
-        rows,
-        desired,
-        &before.native,
-        (&update.body, update.send),
-        &scope,
-    )?;
-    let request = update
-        .operation
-        .call
-        .render_with(&scope, &[], Some(body))
-        .map_err(|reason| unfit(&reason))?;
+    let scope = Scope { id: Some(&before.id), rows: &values, ..Scope::default() };
+    let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
+    let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     if is_absent(&reply, &update.operation.absent) {
-        let id = before
-            .attributes
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let id = before.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
         return Err(Error::not_found(&resource.kind.name, id));
     }
     let reply = context.native.check(&what, reply)?;
@@ -530,11 +386,7 @@ async fn update(
             if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
                 attributes.insert("id".to_owned(), id.clone());
             }
-            Ok(Current {
-                id,
-                native,
-                attributes,
-            })
+            Ok(Current { id, native, attributes })
         }
         (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await,
     }
@@ -564,10 +416,7 @@ fn check_actions(resource: &Resource, rows: &[usize], desired: &Attributes) -> R
             && let Some(row) = resource.rows.get(*row)
         {
             let problem = match row.place.get(desired) {
-                Some(value) => format!(
-                    "the application has no call that makes `{}` {value}",
-                    row.name
-                ),
+                Some(value) => format!("the application has no call that makes `{}` {value}", row.name),
                 None => format!("the application has no call that clears `{}`", row.name),
             };
             return Err(Error::mutability(problem));
@@ -590,23 +439,13 @@ async fn act(
     }
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
-    let scope = Scope {
-        id: Some(id),
-        rows: &values,
-        ..Scope::default()
-    };
-    let mut due: Vec<usize> = rows
-        .iter()
-        .flat_map(|row| actions_for(resource, *row, desired))
-        .collect();
+    let scope = Scope { id: Some(id), rows: &values, ..Scope::default() };
+    let mut due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
     due.sort_unstable();
     due.dedup();
     for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
         let what = format!("carry out `{}` for the {}", action.name, noun(resource));
-        let request = action
-            .call
-            .render(&scope)
-            .map_err(|reason| unfit(&reason))?;
+        let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;
         let missing = is_absent(&reply, &[]);
         let reply = match context.native.check_collection(&what, reply) {
@@ -623,11 +462,7 @@ async fn act(
             attributes = resource.decode(native);
         }
     }
-    for row in rows
-        .iter()
-        .filter_map(|index| resource.rows.get(*index))
-        .filter(|row| row.readable())
-    {
+    for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
         if let Some(value) = row.place.get(desired) {
             row.place.set(&mut attributes, value.clone());
         }
@@ -650,11 +485,7 @@ async fn refuse_taken(
         };
         let holder = super::list::by_value(context, resource, row, value).await?;
         if holder.is_some_and(|holder| own != Some(&holder.id)) {
-            return Err(Error::uniqueness(format!(
-                "another {} has this `{}`",
-                noun(resource),
-                row.name
-            )));
+            return Err(Error::uniqueness(format!("another {} has this `{}`", noun(resource), row.name)));
         }
     }
     Ok(())
@@ -674,10 +505,7 @@ fn refuse_unmapped(
     if unmapped.is_empty() {
         return Ok(());
     }
-    Err(Error::invalid_value(format!(
-        "the application has nowhere to keep {}",
-        unmapped.join(", ")
-    )))
+    Err(Error::invalid_value(format!("the application has nowhere to keep {}", unmapped.join(", "))))
 }
 
 fn member_values(members: Option<Value>) -> Vec<MemberEdit> {
@@ -689,7 +517,5 @@ fn member_values(members: Option<Value>) -> Vec<MemberEdit> {
 
 fn ids(members: &Value) -> Vec<String> {
     let members = members.as_array().into_iter().flatten();
-    members
-        .filter_map(|member| member.get("value")?.as_str().map(str::to_owned))
-        .collect()
+    members.filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect()
 }

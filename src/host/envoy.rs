@@ -79,11 +79,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Filter {
-            context_id,
-            plugin: self.plugin.clone(),
-            stream: None,
-        }))
+        Some(Box::new(Filter { context_id, plugin: self.plugin.clone(), stream: None }))
     }
 }
 
@@ -97,23 +93,18 @@ struct Plugin {
 impl Plugin {
     fn new(configuration: Vec<u8>) -> Result<Self, String> {
         let is_text = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-        let mapping = String::from_utf8(configuration)
-            .ok()
-            .filter(|text| text.chars().all(is_text))
-            .ok_or(NOT_TEXT)?;
+        let mapping = String::from_utf8(configuration).ok().filter(|text| text.chars().all(is_text)).ok_or(NOT_TEXT)?;
         // A variable that is not text can be neither a setting nor a secret.
         let environment: Environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let engine = Engine::new(&mapping, "configuration", &environment)
-            .map_err(|error| error.to_string())?;
+        let engine = Engine::new(&mapping, "configuration", &environment).map_err(|error| error.to_string())?;
         if engine.upstream().is_empty() {
             return Err(NO_UPSTREAM.to_owned());
         }
         Ok(Plugin {
             engine: Rc::new(engine),
-            metrics: Metrics::define()
-                .map_err(|status| format!("cannot define metrics: {status:?}"))?,
+            metrics: Metrics::define().map_err(|status| format!("cannot define metrics: {status:?}"))?,
             bodies: Bodies::default(),
         })
     }
@@ -230,16 +221,11 @@ impl HttpContext for Filter {
         let Some(plugin) = &self.plugin else {
             // Envoy does not start with a refused configuration; a host that does must not let SCIM requests
             // reach the application.
-            send(&error(
-                503,
-                "the plugin has no valid configuration, its log says why",
-            ));
+            send(&error(503, "the plugin has no valid configuration, its log says why"));
             return Action::Pause;
         };
         // As bytes: the SDK panics on a value that is not UTF-8 where it is asked for text.
-        let path = self
-            .get_http_request_header_bytes(":path")
-            .unwrap_or_default();
+        let path = self.get_http_request_header_bytes(":path").unwrap_or_default();
         let path = text(path);
         if !plugin.engine.owns(&path) {
             return Action::Continue;
@@ -247,9 +233,7 @@ impl HttpContext for Filter {
         let mut request = request(self.get_http_request_headers_bytes());
         request.target = path;
 
-        let announced = request
-            .header("content-length")
-            .and_then(|n| n.parse::<usize>().ok());
+        let announced = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
         let mut stream = Stream::new(self.context_id, plugin.clone(), &request);
         if announced.is_some_and(|length| length > plugin.engine.body_limit()) {
             stream.respond_too_large();

@@ -19,9 +19,7 @@ use serde_json::json;
 use spin_sdk::http::{FromResponse, IncomingMessage, Uri};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
-use spin_sdk::wasip3::http::types::{
-    self, ErrorCode, Fields, HeaderError, Method, Scheme, Trailers,
-};
+use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, HeaderError, Method, Scheme, Trailers};
 use spin_sdk::wasip3::http_compat::IncomingBody;
 use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader};
@@ -92,10 +90,7 @@ async fn serve(request: spin_sdk::http::Request) -> Result<types::Response, Erro
     };
     let elapsed = monotonic_clock::now().saturating_sub(started) / NANOSECONDS_PER_MILLISECOND;
     let Tally { calls, failures } = tally;
-    let mut line = format!(
-        "scim-edge: {method} {path} {} calls={calls} ms={elapsed}",
-        response.status
-    );
+    let mut line = format!("scim-edge: {method} {path} {} calls={calls} ms={elapsed}", response.status);
     for failure in &failures {
         let failure = format!("{failure:?}");
         line.push_str(" failed=");
@@ -114,10 +109,7 @@ fn load() -> Result<Rc<Deployment>, Rc<str>> {
         let (name, mapping) = mapping(&environment)?;
         let engine = Engine::new(&mapping, &name, &environment).map_err(|e| e.to_string())?;
         let origin = origin(engine.upstream())?;
-        Ok(Deployment {
-            engine: Rc::new(engine),
-            origin,
-        })
+        Ok(Deployment { engine: Rc::new(engine), origin })
     });
     match loaded {
         Ok(deployment) => Ok(Rc::new(deployment)),
@@ -162,9 +154,7 @@ fn mapping(environment: &Environment) -> Result<(String, String), String> {
     if let Some(text) = environment.get(TEXT) {
         return Ok((TEXT.to_owned(), text.clone()));
     }
-    let path = environment
-        .get("SCIM_EDGE_MAPPING")
-        .map_or("/mapping.yaml", String::as_str);
+    let path = environment.get("SCIM_EDGE_MAPPING").map_or("/mapping.yaml", String::as_str);
     match fs::read_to_string(path) {
         Ok(text) => Ok((path.to_owned(), text)),
         Err(error) => Err(format!(
@@ -177,9 +167,7 @@ fn mapping(environment: &Environment) -> Result<(String, String), String> {
 fn origin(upstream: &str) -> Result<Origin, String> {
     const EXPECTED: &str = "the application's origin, such as `http://127.0.0.1:8080`";
     if upstream.trim().is_empty() {
-        return Err(format!(
-            "`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"
-        ));
+        return Err(format!("`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"));
     }
     if upstream.contains('@') {
         return Err(format!(
@@ -218,12 +206,8 @@ async fn answer(
     {
         headers.push(("host".to_owned(), authority.to_string()));
     }
-    let request = Request {
-        method: parts.method.as_str().to_owned(),
-        target: target(&parts.uri).to_owned(),
-        headers,
-        body,
-    };
+    let request =
+        Request { method: parts.method.as_str().to_owned(), target: target(&parts.uri).to_owned(), headers, body };
     let mut exchange = Exchange::new(deployment.engine.clone(), request, moment());
     let mut pending = FuturesUnordered::new();
     loop {
@@ -236,10 +220,7 @@ async fn answer(
             Output::Respond(response) => return Ok(response),
             Output::Waiting => {
                 let Some((id, reply)) = pending.next().await else {
-                    return Ok(scim_error(
-                        500,
-                        "the request waits for a reply that nothing will bring",
-                    ));
+                    return Ok(scim_error(500, "the request waits for a reply that nothing will bring"));
                 };
                 exchange.handle_reply(
                     id,
@@ -261,10 +242,7 @@ fn moment() -> Moment {
     for chunk in entropy.chunks_exact_mut(8) {
         chunk.copy_from_slice(&get_random_u64().to_le_bytes());
     }
-    Moment {
-        now: seconds * 1000 + u64::from(now.nanoseconds) / NANOSECONDS_PER_MILLISECOND,
-        entropy,
-    }
+    Moment { now: seconds * 1000 + u64::from(now.nanoseconds) / NANOSECONDS_PER_MILLISECOND, entropy }
 }
 
 /// Makes one native call; `timeout` bounds all of it, to the last byte of the reply. A call whose time is up is
@@ -347,10 +325,7 @@ fn target(uri: &Uri) -> &str {
 
 fn text_headers(headers: &spin_sdk::http::HeaderMap) -> Vec<(String, String)> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
 }
 
 fn outgoing_request(origin: &Origin, request: Request) -> Result<types::Request, ErrorCode> {
@@ -375,9 +350,7 @@ fn outgoing_request(origin: &Origin, request: Request) -> Result<types::Request,
         "OPTIONS" => Method::Options,
         _ => Method::Other(request.method),
     };
-    outgoing
-        .set_method(&method)
-        .map_err(|()| ErrorCode::HttpRequestMethodInvalid)?;
+    outgoing.set_method(&method).map_err(|()| ErrorCode::HttpRequestMethodInvalid)?;
     outgoing
         .set_scheme(Some(&origin.scheme))
         .and_then(|()| outgoing.set_authority(Some(&origin.authority)))
@@ -395,8 +368,8 @@ fn outgoing_response(response: Response, method: &str) -> Result<types::Response
             (response.body, Some(length))
         }
     };
-    let headers = fields(response.headers, length)
-        .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+    let headers =
+        fields(response.headers, length).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (contents, trailers) = contents(body);
     let (outgoing, _transmission) = types::Response::new(headers, contents, trailers);
     outgoing
@@ -418,10 +391,7 @@ fn fields(headers: Vec<(String, String)>, length: Option<usize>) -> Result<Field
     Fields::from_list(&fields)
 }
 
-type Contents = (
-    Option<StreamReader<u8>>,
-    FutureReader<Result<Option<Trailers>, ErrorCode>>,
-);
+type Contents = (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, ErrorCode>>);
 
 fn contents(body: Vec<u8>) -> Contents {
     let (no_trailers, trailers) = wit_future::new(|| Ok(None));
@@ -448,10 +418,7 @@ fn scim_error(status: u16, detail: &str) -> Response {
     });
     Response {
         status,
-        headers: vec![(
-            "content-type".to_owned(),
-            "application/scim+json".to_owned(),
-        )],
+        headers: vec![("content-type".to_owned(), "application/scim+json".to_owned())],
         body: body.to_string().into_bytes(),
     }
 }

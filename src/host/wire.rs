@@ -33,10 +33,7 @@ pub(super) fn is_sendable(call: &Request) -> bool {
     token(&call.method)
         && call.target.starts_with('/')
         && token(&call.target)
-        && call
-            .headers
-            .iter()
-            .all(|(name, value)| token(name) && line(value))
+        && call.headers.iter().all(|(name, value)| token(name) && line(value))
 }
 
 /// Why Envoy answered a call in the application's stead, or `None` if the application answered.
@@ -53,12 +50,10 @@ pub(super) fn local_reply(reply: &Response) -> Option<Unreachable> {
         _ => return None,
     };
     let made_up = reply.header("content-type") == Some("text/plain")
-        && reply.headers.iter().all(|(name, _)| {
-            matches!(
-                name.as_str(),
-                "content-type" | "content-length" | "x-envoy-overloaded"
-            )
-        });
+        && reply
+            .headers
+            .iter()
+            .all(|(name, _)| matches!(name.as_str(), "content-type" | "content-length" | "x-envoy-overloaded"));
     made_up.then_some(reason)
 }
 
@@ -68,11 +63,7 @@ mod tests {
 
     fn reply(status: u16, headers: &[(&str, &str)]) -> Response {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Response {
-            status,
-            headers: headers.iter().map(owned).collect(),
-            body: b"upstream request timeout".to_vec(),
-        }
+        Response { status, headers: headers.iter().map(owned).collect(), body: b"upstream request timeout".to_vec() }
     }
 
     #[test]
@@ -82,53 +73,29 @@ mod tests {
         let passed = ("x-envoy-upstream-service-time", "3");
         for (status, headers, expected) in [
             (503, vec![length, plain], Some(Unreachable::Connection)),
-            (
-                503,
-                vec![length, plain, ("x-envoy-overloaded", "true")],
-                Some(Unreachable::Connection),
-            ),
+            (503, vec![length, plain, ("x-envoy-overloaded", "true")], Some(Unreachable::Connection)),
             (502, vec![length, plain], Some(Unreachable::Connection)),
             (504, vec![length, plain], Some(Unreachable::Timeout)),
             (503, vec![length, plain, passed], None),
             (504, vec![length, plain, passed], None),
-            (
-                503,
-                vec![length, ("content-type", "application/json")],
-                None,
-            ),
+            (503, vec![length, ("content-type", "application/json")], None),
             (503, vec![], None),
             (500, vec![length, plain], None),
             (200, vec![length, plain], None),
         ] {
-            assert_eq!(
-                local_reply(&reply(status, &headers)),
-                expected,
-                "{status} {headers:?}"
-            );
+            assert_eq!(local_reply(&reply(status, &headers)), expected, "{status} {headers:?}");
         }
     }
 
     #[test]
     fn fields_of_a_connection_and_of_the_proxy_are_not_taken_over() {
-        for name in [
-            "connection",
-            "content-length",
-            "te",
-            "transfer-encoding",
-            "upgrade",
-        ] {
+        for name in ["connection", "content-length", "te", "transfer-encoding", "upgrade"] {
             assert!(is_hop_by_hop(name), "{name}");
         }
         for name in ["date", "server", "x-envoy-upstream-service-time"] {
             assert!(is_set_by_proxy(name), "{name}");
         }
-        for name in [
-            "content-type",
-            "etag",
-            "location",
-            "retry-after",
-            "x-request-id",
-        ] {
+        for name in ["content-type", "etag", "location", "retry-after", "x-request-id"] {
             assert!(!is_hop_by_hop(name) && !is_set_by_proxy(name), "{name}");
         }
     }
@@ -141,10 +108,7 @@ mod tests {
             headers: vec![("x-key".into(), value.into())],
             body: vec![],
         };
-        assert!(is_sendable(&call(
-            "/users?q=%20",
-            "a value; with=everything, and ünïcode"
-        )));
+        assert!(is_sendable(&call("/users?q=%20", "a value; with=everything, and ünïcode")));
         assert!(!is_sendable(&call("/users\r\nx: y", "")));
         assert!(!is_sendable(&call("/a b", "")));
         assert!(!is_sendable(&call("users", "")));

@@ -66,9 +66,7 @@ impl Codec {
             Codec::Text => text_of(scim).into(),
             Codec::Integer => {
                 let text = text_of(scim);
-                let number: i64 = text
-                    .parse()
-                    .map_err(|_| format!("`{text}` is not a whole number"))?;
+                let number: i64 = text.parse().map_err(|_| format!("`{text}` is not a whole number"))?;
                 // A second spelling of the same number would be a second name for the same resource.
                 if number.to_string() != text {
                     return Err(format!("`{text}` is not a whole number"));
@@ -80,28 +78,17 @@ impl Codec {
                 None => return Err("`true` or `false` is expected".to_owned()),
             },
             Codec::Csv => match scim {
-                Value::Array(items) => items
-                    .iter()
-                    .map(text_of)
-                    .collect::<Vec<_>>()
-                    .join(",")
-                    .into(),
+                Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(",").into(),
                 single => text_of(single).into(),
             },
             Codec::Template { before, after } => format!("{before}{}{after}", text_of(scim)).into(),
             Codec::Escape { mark, keep } => escape(&text_of(scim), *mark, keep).into(),
-            Codec::Chain(all) => all
-                .iter()
-                .try_fold(scim.clone(), |value, codec| codec.encode(&value))?,
+            Codec::Chain(all) => all.iter().try_fold(scim.clone(), |value, codec| codec.encode(&value))?,
             Codec::Enum { pairs, .. } => match pairs.iter().find(|(key, _)| same(key, scim)) {
                 Some((_, native)) => native.clone(),
                 None => {
                     let allowed: Vec<String> = pairs.iter().map(|(key, _)| text_of(key)).collect();
-                    return Err(format!(
-                        "`{}` is none of: {}",
-                        text_of(scim),
-                        allowed.join(", ")
-                    ));
+                    return Err(format!("`{}` is none of: {}", text_of(scim), allowed.join(", ")));
                 }
             },
         })
@@ -111,10 +98,7 @@ impl Codec {
     /// query for one of them would miss the rest.
     pub fn is_exact(&self, scim: &Value) -> bool {
         match self {
-            Codec::Enum {
-                otherwise: Some(otherwise),
-                ..
-            } => !same(otherwise, scim),
+            Codec::Enum { otherwise: Some(otherwise), .. } => !same(otherwise, scim),
             _ => true,
         }
     }
@@ -128,21 +112,12 @@ impl Codec {
             };
         }
         let value = match self {
-            Codec::EpochSeconds => Timestamp::from_second(number(&native)?)
-                .ok()?
-                .to_string()
-                .into(),
-            Codec::EpochMillis => Timestamp::from_millisecond(number(&native)?)
-                .ok()?
-                .to_string()
-                .into(),
+            Codec::EpochSeconds => Timestamp::from_second(number(&native)?).ok()?.to_string().into(),
+            Codec::EpochMillis => Timestamp::from_millisecond(number(&native)?).ok()?.to_string().into(),
             Codec::Not => Value::Bool(!truth(&native)?),
             Codec::Csv => {
                 let text = native.as_str()?;
-                let items = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty());
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 return Some(items.map(Value::from).collect());
             }
             Codec::Template { before, after } => {
@@ -150,10 +125,7 @@ impl Codec {
                 text.strip_prefix(before)?.strip_suffix(after)?.into()
             }
             Codec::Escape { mark, .. } => unescape(native.as_str()?, *mark)?.into(),
-            Codec::Chain(all) => all
-                .iter()
-                .rev()
-                .try_fold(native, |value, codec| codec.decode(value, Kind::String))?,
+            Codec::Chain(all) => all.iter().rev().try_fold(native, |value, codec| codec.decode(value, Kind::String))?,
             _ => native,
         };
         coerce(value, kind)
@@ -228,10 +200,7 @@ fn number(value: &Value) -> Option<i64> {
         Value::Number(number) => number.as_i64().or_else(|| {
             // Applications write epoch seconds with fractions; what is below a second is not kept.
             #[allow(clippy::cast_possible_truncation)]
-            number
-                .as_f64()
-                .filter(|value| value.abs() < 9e15)
-                .map(|value| value as i64)
+            number.as_f64().filter(|value| value.abs() < 9e15).map(|value| value as i64)
         }),
         Value::String(text) => text.parse().ok(),
         _ => None,
@@ -255,8 +224,7 @@ fn same(a: &Value, b: &Value) -> bool {
 
 fn instant(value: &Value) -> Result<Timestamp, String> {
     let text = value.as_str().unwrap_or_default();
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a date and time such as 2026-01-31T12:00:00Z"))
+    text.parse().map_err(|_| format!("`{text}` is not a date and time such as 2026-01-31T12:00:00Z"))
 }
 
 #[cfg(test)]
@@ -267,20 +235,11 @@ mod tests {
     #[test]
     fn converts_both_ways() {
         let status = Codec::Enum {
-            pairs: vec![
-                (json!(true), json!("ACTIVE")),
-                (json!(false), json!("SUSPENDED")),
-            ],
+            pairs: vec![(json!(true), json!("ACTIVE")), (json!(false), json!("SUSPENDED"))],
             otherwise: Some(json!(false)),
         };
-        let shape = Codec::Template {
-            before: "@".into(),
-            after: ":example.org".into(),
-        };
-        let escape = Codec::Escape {
-            mark: '=',
-            keep: vec![('a', 'z'), ('0', '9'), ('.', '.')],
-        };
+        let shape = Codec::Template { before: "@".into(), after: ":example.org".into() };
+        let escape = Codec::Escape { mark: '=', keep: vec![('a', 'z'), ('0', '9'), ('.', '.')] };
         for (codec, kind, scim, native) in [
             (escape.clone(), Kind::String, json!("é=Ab.c"), json!("=c3=a9=3d=41b.c")),
             (
@@ -290,37 +249,19 @@ mod tests {
                 json!("@ada=40example.com:example.org"),
             ),
             (Codec::Same, Kind::String, json!("x"), json!("x")),
-            (
-                Codec::EpochSeconds,
-                Kind::DateTime,
-                json!("2026-11-23T16:50:43Z"),
-                json!(1_795_452_643),
-            ),
-            (
-                Codec::EpochMillis,
-                Kind::DateTime,
-                json!("2026-11-23T16:50:43.5Z"),
-                json!(1_795_452_643_500_i64),
-            ),
+            (Codec::EpochSeconds, Kind::DateTime, json!("2026-11-23T16:50:43Z"), json!(1_795_452_643)),
+            (Codec::EpochMillis, Kind::DateTime, json!("2026-11-23T16:50:43.5Z"), json!(1_795_452_643_500_i64)),
             (Codec::Integer, Kind::String, json!("7"), json!(7)),
             (Codec::Text, Kind::Boolean, json!(true), json!("true")),
             (Codec::Not, Kind::Boolean, json!(true), json!(false)),
             (Codec::Csv, Kind::String, json!(["a", "b"]), json!("a,b")),
             (status.clone(), Kind::Boolean, json!(true), json!("ACTIVE")),
-            (
-                shape,
-                Kind::String,
-                json!("alice"),
-                json!("@alice:example.org"),
-            ),
+            (shape, Kind::String, json!("alice"), json!("@alice:example.org")),
         ] {
             assert_eq!(codec.encode(&scim), Ok(native.clone()), "{codec:?}");
             assert_eq!(codec.decode(native, kind), Some(scim), "{codec:?}");
         }
-        assert_eq!(
-            status.decode(json!("INVITED"), Kind::Boolean),
-            Some(json!(false))
-        );
+        assert_eq!(status.decode(json!("INVITED"), Kind::Boolean), Some(json!(false)));
         assert!(Codec::Integer.encode(&json!("07")).is_err());
         // Names that were not made by the codec.
         for native in ["a=", "a=4", "a=zz", "a=é"] {

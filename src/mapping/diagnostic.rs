@@ -110,12 +110,7 @@ pub struct Report(Vec<Diagnostic>);
 impl Report {
     /// Adds a diagnostic; the suggestion is given through what is returned.
     pub fn add(&mut self, code: Code, at: Mark, message: impl Into<String>) -> &mut Diagnostic {
-        let diagnostic = Diagnostic {
-            code,
-            at,
-            message: message.into(),
-            suggestion: String::new(),
-        };
+        let diagnostic = Diagnostic { code, at, message: message.into(), suggestion: String::new() };
         self.0.push_mut(diagnostic)
     }
 
@@ -126,13 +121,9 @@ impl Report {
 
     /// All diagnostics in the order of the document, `file` being its name.
     pub fn finish(mut self, file: &str) -> Diagnostics {
-        self.0
-            .sort_by_key(|diagnostic| (diagnostic.at, diagnostic.code));
+        self.0.sort_by_key(|diagnostic| (diagnostic.at, diagnostic.code));
         self.0.dedup();
-        Diagnostics {
-            file: file.to_owned(),
-            all: self.0,
-        }
+        Diagnostics { file: file.to_owned(), all: self.0 }
     }
 }
 
@@ -151,19 +142,10 @@ impl fmt::Display for Diagnostics {
             if index > 0 {
                 writeln!(f)?;
             }
-            let Diagnostic {
-                code,
-                at,
-                message,
-                suggestion,
-            } = diagnostic;
+            let Diagnostic { code, at, message, suggestion } = diagnostic;
             let (file, code) = (&self.file, code.as_str());
             let severity = if diagnostic.code.is_warning() { "warning" } else { "error" };
-            write!(
-                f,
-                "{file}:{}:{}: {severity}[{code}]: {message}",
-                at.line, at.column
-            )?;
+            write!(f, "{file}:{}:{}: {severity}[{code}]: {message}", at.line, at.column)?;
             if !suggestion.is_empty() {
                 write!(f, "\n  help: {suggestion}")?;
             }
@@ -178,12 +160,7 @@ impl std::error::Error for Diagnostics {}
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                distance(&word.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min()
         .map(|(_, candidate)| candidate)
@@ -198,11 +175,7 @@ fn distance(a: &str, b: &str) -> usize {
         next.push(i + 1);
         for (j, (y, window)) in b.iter().zip(row.windows(2)).enumerate() {
             if let (&[diagonal, above], Some(&left)) = (window, next.get(j)) {
-                next.push(
-                    (diagonal + usize::from(x != *y))
-                        .min(above + 1)
-                        .min(left + 1),
-                );
+                next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
             }
         }
         row = next;

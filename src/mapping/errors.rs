@@ -35,10 +35,7 @@ impl Recognised {
         };
         let Some(text) = text else { return false };
         self.is.as_ref().is_none_or(|is| *is == text)
-            && self
-                .contains
-                .as_ref()
-                .is_none_or(|part| text.contains(part.as_str()))
+            && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
     }
 }
 
@@ -73,68 +70,39 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
     };
     let body = json_body(reply);
     if let Some(rule) = rules.iter().find(|rule| rule.when.matches(reply, &body)) {
-        let native = rule
-            .message
-            .as_ref()
-            .and_then(|at| at.get(&body))
-            .map(text_of);
+        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(text_of);
         let detail = match (&rule.detail, native) {
             (Some(detail), _) => detail.clone(),
             (None, Some(native)) => native,
             (None, None) => format!("the application refused to {what}"),
         };
-        let error = Error {
-            status: rule.status,
-            scim_type: rule.kind,
-            detail,
-            headers: Vec::new(),
-        };
+        let error = Error { status: rule.status, scim_type: rule.kind, detail, headers: Vec::new() };
         return with_retry_after(error, reply, now);
     }
     let status = reply.status;
     match status {
-        409 => Error::uniqueness(format!(
-            "the application could not {what}: it conflicts with something that exists"
-        )),
+        409 => Error::uniqueness(format!("the application could not {what}: it conflicts with something that exists")),
         400 | 422 => Error::invalid_value(format!(
             "the application could not {what}: it does not accept a value (native status {status})"
         )),
-        404 | 410 => Error::new(
-            404,
-            format!("the application could not {what}: it is not there"),
-        ),
+        404 | 410 => Error::new(404, format!("the application could not {what}: it is not there")),
         429 | 503 => with_retry_after(
-            Error::new(
-                status,
-                format!("the application is busy and could not {what}: try again later"),
-            ),
+            Error::new(status, format!("the application is busy and could not {what}: try again later")),
             reply,
             now,
         ),
         // The credential that was refused is the module's own: a 401 would tell the identity provider that *its* is.
-        401 | 403 | 407 => Error::new(
-            502,
-            format!(
-                "the application refused the credential of this gateway (native status {status})"
-            ),
-        ),
-        504 => Error::new(
-            504,
-            format!("the application did not {what} in time (native status 504)"),
-        ),
-        _ => Error::new(
-            502,
-            format!("the application failed to {what} (native status {status})"),
-        ),
+        401 | 403 | 407 => {
+            Error::new(502, format!("the application refused the credential of this gateway (native status {status})"))
+        }
+        504 => Error::new(504, format!("the application did not {what} in time (native status 504)")),
+        _ => Error::new(502, format!("the application failed to {what} (native status {status})")),
     }
 }
 
 /// The SCIM error for a reply that is a success but cannot be understood.
 pub fn not_understood(what: &str, problem: &str) -> Error {
-    Error::new(
-        502,
-        format!("the application's answer to the attempt to {what} cannot be used: {problem}"),
-    )
+    Error::new(502, format!("the application's answer to the attempt to {what} cannot be used: {problem}"))
 }
 
 fn unreachable(what: &str, reason: Unreachable) -> Error {
@@ -142,9 +110,7 @@ fn unreachable(what: &str, reason: Unreachable) -> Error {
         Unreachable::Timeout => Error::new(504, format!("the application did not {what} in time")),
         Unreachable::Connection => Error::new(
             502,
-            format!(
-                "the application could not be reached to {what}: the connection was refused or broke"
-            ),
+            format!("the application could not be reached to {what}: the connection was refused or broke"),
         ),
         Unreachable::Denied => Error::new(
             502,
@@ -188,11 +154,8 @@ mod tests {
             ("-1", None),
             ("", None),
         ] {
-            let reply = Response {
-                status: 429,
-                headers: vec![("retry-after".to_owned(), field.to_owned())],
-                body: Vec::new(),
-            };
+            let reply =
+                Response { status: 429, headers: vec![("retry-after".to_owned(), field.to_owned())], body: Vec::new() };
             let error = scim_error(&[], "read the user", &Ok(reply), now);
             let given = crate::exchange::header(&error.headers, "retry-after");
             assert_eq!((error.status, given), (429, expected), "{field}");

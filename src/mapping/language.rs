@@ -670,9 +670,7 @@ impl Read for Total {
 impl Read for Text {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
-            Kind::Table(_) => {
-                EnvironmentName::read(node, report).map(|it| Text::Environment(it.env))
-            }
+            Kind::Table(_) => EnvironmentName::read(node, report).map(|it| Text::Environment(it.env)),
             _ => String::read(node, report).map(Text::Literal),
         }
     }
@@ -687,22 +685,12 @@ impl Read for Match {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
             let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable {
-                place: node.at,
-                status,
-                at,
-                is,
-                contains,
-            }));
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
-                .add(
-                    Code::MissingKey,
-                    node.at,
-                    "nothing is said that a reply could be recognised by",
-                )
+                .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
                 .suggest("give `status`, or `at` with `is` or `contains`");
         }
         Some(Match(table))
@@ -719,9 +707,7 @@ impl Read for Codec {
             Kind::Table(ref entries) if entries.iter().any(|entry| entry.key == "escape") => {
                 EscapeCodec::read(node, report).map(Codec::Escape)
             }
-            Kind::Table(_) => {
-                TemplateCodec::read(node, report).map(|it| Codec::Template(it.template))
-            }
+            Kind::Table(_) => TemplateCodec::read(node, report).map(|it| Codec::Template(it.template)),
             Kind::List(_) => Vec::read(node, report).map(|all| Codec::Chain(node.at, all)),
             _ => Spanned::read(node, report).map(Codec::Word),
         }

@@ -72,9 +72,7 @@ pub struct Mapping {
 impl Mapping {
     /// The resource type with this name: `User`.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
-        self.resources
-            .iter()
-            .find(|resource| resource.kind.name == name)
+        self.resources.iter().find(|resource| resource.kind.name == name)
     }
 }
 

@@ -21,10 +21,7 @@ pub struct Mark {
 
 impl From<Span> for Mark {
     fn from(span: Span) -> Self {
-        Mark {
-            line: span.start.line(),
-            column: span.start.col() + 1,
-        }
+        Mark { line: span.start.line(), column: span.start.col() + 1 }
     }
 }
 
@@ -72,21 +69,12 @@ const DEEPEST: usize = 64;
 impl Node {
     /// Reads a document. Syntax errors and duplicate keys go into `report`.
     pub fn parse(text: &str, report: &mut Report) -> Option<Node> {
-        let mut builder = Builder {
-            parser: Parser::new_from_str(text),
-            anchors: BTreeMap::new(),
-            nodes: 0,
-            report,
-        };
+        let mut builder = Builder { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), nodes: 0, report };
         let node = builder.document();
         if node.is_none() && builder.report.is_empty() {
             builder
                 .report
-                .add(
-                    Code::Syntax,
-                    Mark { line: 1, column: 1 },
-                    "the mapping is empty",
-                )
+                .add(Code::Syntax, Mark { line: 1, column: 1 }, "the mapping is empty")
                 .suggest("begin with `mapping: v1`");
         }
         node
@@ -123,10 +111,7 @@ impl Node {
             Kind::Text(value) => Value::String(value.clone()),
             Kind::List(items) => items.iter().map(Node::to_json).collect(),
             Kind::Table(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                    .collect::<Map<_, _>>(),
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect::<Map<_, _>>(),
             ),
         }
     }
@@ -152,19 +137,10 @@ impl<'a> Builder<'a, '_> {
         match self.parser.next_event()? {
             Ok(event) => Some(event),
             Err(error) => {
-                let at = Mark {
-                    line: error.marker().line(),
-                    column: error.marker().col() + 1,
-                };
+                let at = Mark { line: error.marker().line(), column: error.marker().col() + 1 };
                 self.report
-                    .add(
-                        Code::Syntax,
-                        at,
-                        format!("the document is not well-formed: {}", error.info()),
-                    )
-                    .suggest(
-                        "check the indentation, the quotes and the brackets around this place",
-                    );
+                    .add(Code::Syntax, at, format!("the document is not well-formed: {}", error.info()))
+                    .suggest("check the indentation, the quotes and the brackets around this place");
                 None
             }
         }
@@ -204,11 +180,7 @@ impl<'a> Builder<'a, '_> {
         self.nodes += 1;
         if depth > DEEPEST || self.nodes > MOST_NODES {
             self.report
-                .add(
-                    Code::Syntax,
-                    at,
-                    "the document is nested too deeply or expands to too many values",
-                )
+                .add(Code::Syntax, at, "the document is nested too deeply or expands to too many values")
                 .suggest("remove aliases that contain one another");
             return None;
         }
@@ -216,11 +188,7 @@ impl<'a> Builder<'a, '_> {
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
                     self.report
-                        .add(
-                            Code::Syntax,
-                            at,
-                            "the alias refers to an anchor that is not complete",
-                        )
+                        .add(Code::Syntax, at, "the alias refers to an anchor that is not complete")
                         .suggest("an alias can only follow the value that it repeats");
                     return None;
                 };
@@ -256,11 +224,7 @@ impl<'a> Builder<'a, '_> {
                 (Event::Scalar(text, ..), span) => (text.into_owned(), Mark::from(span)),
                 (_, span) => {
                     self.report
-                        .add(
-                            Code::Syntax,
-                            span.into(),
-                            "a key must be a plain word or quoted text",
-                        )
+                        .add(Code::Syntax, span.into(), "a key must be a plain word or quoted text")
                         .suggest("write the key as text");
                     return None;
                 }
@@ -270,11 +234,7 @@ impl<'a> Builder<'a, '_> {
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.at.line;
                 self.report
-                    .add(
-                        Code::DuplicateKey,
-                        at,
-                        format!("`{key}` is written twice: first in line {line}"),
-                    )
+                    .add(Code::DuplicateKey, at, format!("`{key}` is written twice: first in line {line}"))
                     .suggest("keep one of the two");
                 continue;
             }

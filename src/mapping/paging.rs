@@ -157,17 +157,7 @@ impl<'a> Walk<'a> {
             }
             _ => (0, from, 0),
         };
-        Walk {
-            paging,
-            at,
-            skip,
-            size,
-            sized: false,
-            cursor: None,
-            link: None,
-            previous: None,
-            done: false,
-        }
+        Walk { paging, at, skip, size, sized: false, cursor: None, link: None, previous: None, done: false }
     }
 
     /// A walk from where another one stood.
@@ -280,10 +270,7 @@ impl<'a> Walk<'a> {
             }
             // Some applications answer a page past the end with the last page.
             self.done = true;
-            return Ok(Page {
-                items: Vec::new(),
-                total,
-            });
+            return Ok(Page { items: Vec::new(), total });
         }
         self.previous = first;
         match (&self.paging.style, total) {
@@ -300,10 +287,7 @@ impl<'a> Walk<'a> {
                         self.skip = from.checked_rem(count).unwrap_or(0);
                         self.at = from - self.skip;
                         self.previous = None;
-                        return Ok(Page {
-                            items: Vec::new(),
-                            total: Some(total),
-                        });
+                        return Ok(Page { items: Vec::new(), total: Some(total) });
                     }
                 }
                 self.sized |= count > 0;
@@ -342,10 +326,7 @@ impl<'a> Walk<'a> {
         }
         let skip = self.skip.min(count);
         self.skip -= skip;
-        Ok(Page {
-            items: items.into_iter().skip(skip).collect(),
-            total,
-        })
+        Ok(Page { items: items.into_iter().skip(skip).collect(), total })
     }
 
     /// The cursor or the address of the page after `reply`.
@@ -357,20 +338,13 @@ impl<'a> Walk<'a> {
         authority: &str,
     ) -> Result<Option<String>, String> {
         let found = match &self.paging.style {
-            Style::Cursor {
-                next: ReplyValue::Body(at),
-                ..
+            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(at) => {
+                at.get(body).filter(|value| !value.is_null()).map(text_of)
             }
-            | Style::Next(at) => at.get(body).filter(|value| !value.is_null()).map(text_of),
-            Style::Cursor {
-                next: ReplyValue::Header(name),
-                ..
-            } => reply.header(name).map(str::to_owned),
-            Style::Link => reply
-                .headers
-                .iter()
-                .filter(|(name, _)| name == "link")
-                .find_map(|(_, value)| next_link(value)),
+            Style::Cursor { next: ReplyValue::Header(name), .. } => reply.header(name).map(str::to_owned),
+            Style::Link => {
+                reply.headers.iter().filter(|(name, _)| name == "link").find_map(|(_, value)| next_link(value))
+            }
             _ => None,
         };
         match found.filter(|next| !next.is_empty()) {
@@ -395,12 +369,7 @@ fn next_link(field: &str) -> Option<String> {
                 .trim()
                 .to_ascii_lowercase()
                 .strip_prefix("rel=")
-                .is_some_and(|relations| {
-                    relations
-                        .trim_matches('"')
-                        .split(' ')
-                        .any(|relation| relation == "next")
-                })
+                .is_some_and(|relations| relations.trim_matches('"').split(' ').any(|relation| relation == "next"))
         });
         is_next.then(|| address.to_owned())
     })

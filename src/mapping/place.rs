@@ -27,21 +27,15 @@ pub struct Element {
 impl Element {
     /// Whether `value` is this element.
     fn is(&self, value: &Value) -> bool {
-        self.keys
-            .iter()
-            .all(|(name, key)| match (value.get(name), key) {
-                (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
-                (found, key) => found == Some(key),
-            })
+        self.keys.iter().all(|(name, key)| match (value.get(name), key) {
+            (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
+            (found, key) => found == Some(key),
+        })
     }
 
     /// Whether `value`, which does not say what it is known by, can stand for this element.
     fn can_be(&self, value: &Value) -> bool {
-        self.primary
-            && self
-                .keys
-                .iter()
-                .all(|(name, _)| value.get(name).is_none_or(Value::is_null))
+        self.primary && self.keys.iter().all(|(name, _)| value.get(name).is_none_or(Value::is_null))
     }
 
     /// The index of this element: by its keys; or, for the primary row, an element without those keys,
@@ -51,11 +45,7 @@ impl Element {
         items
             .iter()
             .position(|item| self.is(item))
-            .or_else(|| {
-                items
-                    .iter()
-                    .position(|item| self.can_be(item) && primary(item))
-            })
+            .or_else(|| items.iter().position(|item| self.can_be(item) && primary(item)))
             .or_else(|| items.iter().position(|item| self.can_be(item)))
     }
 }
@@ -100,17 +90,14 @@ impl Place {
                 *value = Value::Array(Vec::new());
             }
             let Value::Array(items) = value else { return };
-            let index = items
-                .iter()
-                .position(|item| element.is(item))
-                .unwrap_or_else(|| {
-                    let mut made: Map<String, Value> = element.keys.iter().cloned().collect();
-                    if element.primary {
-                        made.insert("primary".to_owned(), Value::Bool(true));
-                    }
-                    items.push(Value::Object(made));
-                    items.len() - 1
-                });
+            let index = items.iter().position(|item| element.is(item)).unwrap_or_else(|| {
+                let mut made: Map<String, Value> = element.keys.iter().cloned().collect();
+                if element.primary {
+                    made.insert("primary".to_owned(), Value::Bool(true));
+                }
+                items.push(Value::Object(made));
+                items.len() - 1
+            });
             let Some(item) = items.get_mut(index) else {
                 return;
             };

@@ -23,20 +23,16 @@ impl Pointer {
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(pointer) = text.strip_prefix('/') {
             let unescape = |part: &str| part.replace("~1", "/").replace("~0", "~");
-            return Ok(Pointer(
-                pointer.split('/').map(unescape).map(field).collect(),
-            ));
+            return Ok(Pointer(pointer.split('/').map(unescape).map(field).collect()));
         }
         let mut steps = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             if let Some(inside) = rest.strip_prefix('[') {
-                let (condition, after) = inside
-                    .split_once(']')
-                    .ok_or_else(|| format!("`[` without `]` in `{text}`"))?;
-                let (name, value) = condition
-                    .split_once('=')
-                    .ok_or_else(|| format!("`[{condition}]` is not `[field=text]`"))?;
+                let (condition, after) =
+                    inside.split_once(']').ok_or_else(|| format!("`[` without `]` in `{text}`"))?;
+                let (name, value) =
+                    condition.split_once('=').ok_or_else(|| format!("`[{condition}]` is not `[field=text]`"))?;
                 steps.push(Step::Where(name.trim().to_owned(), value.trim().to_owned()));
                 rest = after.strip_prefix('.').unwrap_or(after);
                 continue;
@@ -67,9 +63,7 @@ impl Pointer {
             value = match (step, value) {
                 (Step::Field(name, _), Value::Object(map)) => map.get(name)?,
                 (Step::Field(_, Some(index)), Value::Array(items)) => items.get(*index)?,
-                (Step::Where(name, text), Value::Array(items)) => {
-                    items.iter().find(|item| has(item, name, text))?
-                }
+                (Step::Where(name, text), Value::Array(items)) => items.iter().find(|item| has(item, name, text))?,
                 _ => return None,
             };
         }
@@ -121,10 +115,7 @@ impl Pointer {
                     let Value::Array(items) = place else { return };
                     let index = items.iter().position(|item| has(item, name, text));
                     let index = index.unwrap_or_else(|| {
-                        items.push(Value::Object(Map::from_iter([(
-                            name.clone(),
-                            Value::from(text.as_str()),
-                        )])));
+                        items.push(Value::Object(Map::from_iter([(name.clone(), Value::from(text.as_str()))])));
                         items.len() - 1
                     });
                     match items.get_mut(index) {
@@ -140,11 +131,7 @@ impl Pointer {
     /// Takes away what stands at this place: for an element chosen by a field, the whole element.
     /// `false` where the pointer selects no element, so that clearing means writing a value instead.
     pub fn remove_element(&self, value: &mut Value) -> bool {
-        let Some(last) = self
-            .0
-            .iter()
-            .rposition(|step| matches!(step, Step::Where(..)))
-        else {
+        let Some(last) = self.0.iter().rposition(|step| matches!(step, Step::Where(..))) else {
             return false;
         };
         let (before, after) = self.0.split_at(last);
@@ -178,9 +165,7 @@ impl Pointer {
             let next = match (step, place) {
                 (Step::Field(name, _), Value::Object(map)) => map.get_mut(name),
                 (Step::Field(_, Some(index)), Value::Array(items)) => items.get_mut(*index),
-                (Step::Where(name, text), Value::Array(items)) => {
-                    items.iter_mut().find(|item| has(item, name, text))
-                }
+                (Step::Where(name, text), Value::Array(items)) => items.iter_mut().find(|item| has(item, name, text)),
                 _ => None,
             };
             match next {
@@ -253,11 +238,7 @@ mod tests {
     fn reads_and_writes() {
         let cases = [
             ("a", json!({"a": 1}), json!({"a": 2})),
-            (
-                "a.b",
-                json!({"a": {"b": 1, "c": 3}}),
-                json!({"a": {"b": 2, "c": 3}}),
-            ),
+            ("a.b", json!({"a": {"b": 1, "c": 3}}), json!({"a": {"b": 2, "c": 3}})),
             ("a.1", json!({"a": [0, 1]}), json!({"a": [0, 2]})),
             ("/a.b/c", json!({"a.b": {"c": 1}}), json!({"a.b": {"c": 2}})),
             (
@@ -276,11 +257,9 @@ mod tests {
 
     #[test]
     fn makes_what_is_missing() {
-        for (text, expected) in [
-            ("a.b", json!({"a": {"b": 1}})),
-            ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})),
-            ("", json!(1)),
-        ] {
+        for (text, expected) in
+            [("a.b", json!({"a": {"b": 1}})), ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})), ("", json!(1))]
+        {
             let mut value = Value::Null;
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);

@@ -56,11 +56,7 @@ impl<T> Table<T> {
 /// Reports that `node` is not what was expected.
 pub fn wrong_kind(node: &Node, expected: &str, report: &mut Report) {
     report
-        .add(
-            Code::WrongKind,
-            node.at,
-            format!("{expected} is expected here, this is {}", node.describe()),
-        )
+        .add(Code::WrongKind, node.at, format!("{expected} is expected here, this is {}", node.describe()))
         .suggest(format!("write {expected}"));
 }
 
@@ -70,13 +66,7 @@ pub fn unknown_word(word: &str, at: Mark, allowed: &[&str], report: &mut Report)
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("one of: {}", allowed.join(", ")),
     };
-    report
-        .add(
-            Code::UnknownWord,
-            at,
-            format!("`{word}` is not one of the words that can stand here"),
-        )
-        .suggest(help);
+    report.add(Code::UnknownWord, at, format!("`{word}` is not one of the words that can stand here")).suggest(help);
 }
 
 /// The entries of a table, after reporting those whose key is not in `fields`.
@@ -85,21 +75,12 @@ pub fn table<'a>(node: &'a Node, fields: &[&str], report: &mut Report) -> Option
         wrong_kind(node, "a table", report);
         return None;
     };
-    for entry in entries
-        .iter()
-        .filter(|entry| !fields.contains(&entry.key.as_str()))
-    {
+    for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
         let help = match nearest(&entry.key, fields.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("the keys that can stand here: {}", fields.join(", ")),
         };
-        report
-            .add(
-                Code::UnknownKey,
-                entry.at,
-                format!("unknown key `{}`", entry.key),
-            )
-            .suggest(help);
+        report.add(Code::UnknownKey, entry.at, format!("unknown key `{}`", entry.key)).suggest(help);
     }
     Some(entries)
 }
@@ -160,11 +141,7 @@ impl Read for u32 {
         let value = number.as_u64().and_then(|value| u32::try_from(value).ok());
         if value.is_none() {
             report
-                .add(
-                    Code::OutOfRange,
-                    node.at,
-                    format!("{number} is out of range"),
-                )
+                .add(Code::OutOfRange, node.at, format!("{number} is out of range"))
                 .suggest("write a whole number from 0 to 4294967295");
         }
         value
@@ -216,12 +193,7 @@ impl<T: Read> Read for Vec<T> {
             wrong_kind(node, "a list", report);
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|item| T::read(item, report))
-                .collect(),
-        )
+        Some(items.iter().filter_map(|item| T::read(item, report)).collect())
     }
 
     fn absent() -> Option<Self> {
@@ -250,18 +222,10 @@ impl<T: Read> Read for Table<T> {
             return None;
         };
         let read = |entry: &Entry, report: &mut Report| {
-            let key = Spanned {
-                at: entry.at,
-                value: entry.key.clone(),
-            };
+            let key = Spanned { at: entry.at, value: entry.key.clone() };
             T::read(&entry.value, report).map(|value| (key, value))
         };
-        Some(Table(
-            entries
-                .iter()
-                .filter_map(|entry| read(entry, report))
-                .collect(),
-        ))
+        Some(Table(entries.iter().filter_map(|entry| read(entry, report)).collect()))
     }
 
     fn absent() -> Option<Self> {

@@ -9,11 +9,7 @@ use super::codec::text_of;
 use crate::exchange::Request;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
-pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a placeholder stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +95,7 @@ impl Template {
         while let Some(at) = rest.find(['{', '}']) {
             let (before, brace) = rest.split_at(at);
             literal.push_str(before);
-            if let Some(after) = brace
-                .strip_prefix("{{")
-                .or_else(|| brace.strip_prefix("}}"))
-            {
+            if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
                 literal.push_str(brace.get(..1).unwrap_or_default());
                 rest = after;
                 continue;
@@ -276,16 +269,9 @@ impl JsonTemplate {
     pub fn parse(value: &Value, template: &mut impl FnMut(&str) -> Template) -> Self {
         match value {
             Value::String(text) => JsonTemplate::Text(template(text)),
-            Value::Array(items) => JsonTemplate::List(
-                items
-                    .iter()
-                    .map(|item| Self::parse(item, template))
-                    .collect(),
-            ),
+            Value::Array(items) => JsonTemplate::List(items.iter().map(|item| Self::parse(item, template)).collect()),
             Value::Object(map) => JsonTemplate::Object(
-                map.iter()
-                    .map(|(key, value)| (key.clone(), Self::parse(value, template)))
-                    .collect(),
+                map.iter().map(|(key, value)| (key.clone(), Self::parse(value, template))).collect(),
             ),
             other => JsonTemplate::Constant(other.clone()),
         }
@@ -308,10 +294,7 @@ impl JsonTemplate {
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
             JsonTemplate::Object(fields) => Value::Object(
-                fields
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.render(scope)))
-                    .collect::<Map<_, _>>(),
+                fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
             ),
         }
     }
@@ -388,10 +371,7 @@ impl CallTemplate {
         let body = match body {
             None => Vec::new(),
             Some(body) if self.form => {
-                headers.push((
-                    "content-type".to_owned(),
-                    "application/x-www-form-urlencoded".to_owned(),
-                ));
+                headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
                 form(&body).into_bytes()
             }
             Some(body) => {
@@ -399,12 +379,7 @@ impl CallTemplate {
                 body.to_string().into_bytes()
             }
         };
-        Ok(Request {
-            method: self.method.clone(),
-            target,
-            headers,
-            body,
-        })
+        Ok(Request { method: self.method.clone(), target, headers, body })
     }
 }
 
@@ -455,84 +430,49 @@ mod tests {
     }
 
     fn rendered(call: &CallTemplate, value: &Value) -> Result<String, Unfit> {
-        let scope = Scope {
-            id: Some(value),
-            value: Some(value),
-            ..Scope::default()
-        };
+        let scope = Scope { id: Some(value), value: Some(value), ..Scope::default() };
         call.render(&scope).map(|request| request.target)
     }
 
     #[test]
     fn escapes_by_where_a_value_stands() {
         let mut call = CallTemplate::new("GET", template("/users/{id}.json"));
-        assert_eq!(
-            rendered(&call, &json!("a/b?c#d é")),
-            Ok("/users/a%2Fb%3Fc%23d%20%C3%A9.json".into())
-        );
+        assert_eq!(rendered(&call, &json!("a/b?c#d é")), Ok("/users/a%2Fb%3Fc%23d%20%C3%A9.json".into()));
         assert_eq!(rendered(&call, &json!(7)), Ok("/users/7.json".into()));
-        for hostile in [
-            json!(".."),
-            json!("."),
-            json!(""),
-            json!("../admin"),
-            json!("a/../b"),
-            json!("a\\..\\b"),
-        ] {
+        for hostile in [json!(".."), json!("."), json!(""), json!("../admin"), json!("a/../b"), json!("a\\..\\b")] {
             assert!(rendered(&call, &hostile).is_err());
         }
         call.path = template("/users");
         for (written, value, expected) in [
             (json!("{value}"), json!("a&b=c"), "q=a%26b%3Dc"),
-            (
-                json!("name eq \"{value}\""),
-                json!("a\"b\\"),
-                "q=name%20eq%20%22a%5C%22b%5C%5C%22",
-            ),
-            (
-                json!("name eq '{value}'"),
-                json!("o'b"),
-                "q=name%20eq%20%27o%27%27b%27",
-            ),
+            (json!("name eq \"{value}\""), json!("a\"b\\"), "q=name%20eq%20%22a%5C%22b%5C%5C%22"),
+            (json!("name eq '{value}'"), json!("o'b"), "q=name%20eq%20%27o%27%27b%27"),
             (
                 json!({"email": {"_eq": "{value}"}}),
                 json!("a\"b"),
                 "q=%7B%22email%22%3A%7B%22_eq%22%3A%22a%5C%22b%22%7D%7D",
             ),
         ] {
-            call.query = vec![(
-                "q".into(),
-                JsonTemplate::parse(&written, &mut |text| template(text)),
-            )];
+            call.query = vec![("q".into(), JsonTemplate::parse(&written, &mut |text| template(text)))];
             assert_eq!(rendered(&call, &value), Ok(format!("/users?{expected}")));
         }
     }
 
     #[test]
     fn a_lone_placeholder_keeps_its_type() {
-        let body = JsonTemplate::parse(
-            &json!({"n": "{value}", "t": "n={value}", "k": "{env.KEY}"}),
-            &mut |text| template(text),
-        );
+        let body = JsonTemplate::parse(&json!({"n": "{value}", "t": "n={value}", "k": "{env.KEY}"}), &mut |text| {
+            template(text)
+        });
         let value = json!(7);
-        let scope = Scope {
-            value: Some(&value),
-            ..Scope::default()
-        };
-        assert_eq!(
-            body.render(&scope),
-            json!({"n": 7, "t": "n=7", "k": "secret"})
-        );
+        let scope = Scope { value: Some(&value), ..Scope::default() };
+        assert_eq!(body.render(&scope), json!({"n": 7, "t": "n=7", "k": "secret"}));
     }
 
     #[test]
     fn a_header_has_no_line_breaks() {
         let mut call = CallTemplate::new("GET", template("/"));
         call.headers = vec![("x-user".into(), template("{value}"))];
-        assert_eq!(
-            rendered(&call, &json!("a\r\nx: y")),
-            Err(Unfit::HeaderValue)
-        );
+        assert_eq!(rendered(&call, &json!("a\r\nx: y")), Err(Unfit::HeaderValue));
     }
 
     #[test]

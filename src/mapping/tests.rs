@@ -96,7 +96,9 @@ fn every_shipped_mapping_is_fine() {
     let mut checked = 0;
     for folder in ["mappings", "host-configs/spin"] {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|it| it == "yaml")) {
+        for path in
+            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|it| it == "yaml"))
+        {
             let text = std::fs::read_to_string(&path).unwrap();
             let found = diagnose(&text, &path.display().to_string());
             assert!(found.all.is_empty(), "{found}");

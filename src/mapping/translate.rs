@@ -20,16 +20,8 @@ impl Row {
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
-                let text = if part == Part::First {
-                    first
-                } else {
-                    rest.trim_start()
-                };
-                if text.is_empty() {
-                    Value::Null
-                } else {
-                    text.into()
-                }
+                let text = if part == Part::First { first } else { rest.trim_start() };
+                if text.is_empty() { Value::Null } else { text.into() }
             }
             _ => found.clone(),
         };
@@ -77,9 +69,7 @@ impl Row {
 
     /// The native value for a SCIM value of this row.
     pub fn encode(&self, scim: &Value) -> Result<Value, Error> {
-        self.codec
-            .encode(scim)
-            .map_err(|problem| Error::invalid_value(format!("`{}`: {problem}", self.name)))
+        self.codec.encode(scim).map_err(|problem| Error::invalid_value(format!("`{}`: {problem}", self.name)))
     }
 
     /// Whether two values are one in the application, as two that differ in letter case are where it knows lower case only.
@@ -126,29 +116,16 @@ impl Resource {
             (current, desired) => current.is_some() != desired.is_some(),
         };
         let writable = |row: &Row| row.access != Access::Read;
-        self.rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| writable(row) && differs(row))
-            .map(|(index, _)| index)
-            .collect()
+        self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
     }
 
     /// The native values of all rows, for the placeholders of templates.
     pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
-        self.rows
-            .iter()
-            .map(|row| row.native_value(attributes))
-            .collect()
+        self.rows.iter().map(|row| row.native_value(attributes)).collect()
     }
 
     /// The body of a create.
-    pub fn create_body(
-        &self,
-        desired: &Attributes,
-        body: &Body,
-        scope: &Scope,
-    ) -> Result<Value, Error> {
+    pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
         for row in self.rows.iter().filter(|row| row.in_body()) {
             if row.place.get(desired).is_some() {
@@ -185,10 +162,7 @@ impl Resource {
         let Some(at) = &row.native else { return Ok(()) };
         if row.part.is_some() {
             let text = |part| self.part(at, part, desired);
-            let whole = [text(Part::First), text(Part::Rest)]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>();
+            let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
             at.set(native, whole.join(" ").into());
             return Ok(());
         }
@@ -201,32 +175,15 @@ impl Resource {
     }
 
     /// The text that the row of this part of a native field wants.
-    fn part(
-        &self,
-        at: &super::pointer::Pointer,
-        part: Part,
-        desired: &Attributes,
-    ) -> Option<String> {
-        let owner = self
-            .rows
-            .iter()
-            .find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
-        owner
-            .place
-            .get(desired)
-            .map(text_of)
-            .filter(|text| !text.is_empty())
+    fn part(&self, at: &super::pointer::Pointer, part: Part, desired: &Attributes) -> Option<String> {
+        let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
+        owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
     }
 
     /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
     pub fn homeless(&self, desired: &Attributes) -> Vec<String> {
         let mut found = Vec::new();
-        if desired.contains_key("externalId")
-            && !self
-                .rows
-                .iter()
-                .any(|row| row.place.attribute == "externalId")
-        {
+        if desired.contains_key("externalId") && !self.rows.iter().any(|row| row.place.attribute == "externalId") {
             found.push("externalId".to_owned());
         }
         let mut seen: Vec<(&Option<String>, &str)> = Vec::new();
@@ -245,10 +202,7 @@ impl Resource {
                 .filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key)
                 .collect();
             for (index, item) in items.iter().enumerate() {
-                if siblings
-                    .iter()
-                    .any(|row| row.place.element_index(items) == Some(index))
-                {
+                if siblings.iter().any(|row| row.place.element_index(items) == Some(index)) {
                     continue;
                 }
                 found.push(match item.get("type").and_then(Value::as_str) {

@@ -51,9 +51,7 @@ pub fn parse(body: Value, max_operations: usize, leniency: Leniency) -> Result<B
         urns.is_some_and(|urns| urns.iter().any(|urn| urn == REQUEST_SCHEMA))
     });
     if !listed && leniency == Leniency::Strict {
-        return Err(Error::invalid_syntax(format!(
-            "`schemas` must list `{REQUEST_SCHEMA}`"
-        )));
+        return Err(Error::invalid_syntax(format!("`schemas` must list `{REQUEST_SCHEMA}`")));
     }
     let fail_on_errors = match take(&mut body, "failOnErrors") {
         None | Some(Value::Null) => None,
@@ -68,27 +66,16 @@ pub fn parse(body: Value, max_operations: usize, leniency: Leniency) -> Result<B
     };
     if operations.len() > max_operations {
         let count = operations.len();
-        return Err(Error::new(
-            413,
-            format!("{count} operations are too many: at most {max_operations} are accepted"),
-        ));
+        return Err(Error::new(413, format!("{count} operations are too many: at most {max_operations} are accepted")));
     }
-    let operations: Vec<_> = operations
-        .into_iter()
-        .map(operation)
-        .collect::<Result<_, _>>()?;
+    let operations: Vec<_> = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
     for name in operations.iter().filter_map(|o| o.bulk_id.as_deref()) {
         if !names.insert(name) {
-            return Err(Error::invalid_value(format!(
-                "the bulkId `{name}` is used twice"
-            )));
+            return Err(Error::invalid_value(format!("the bulkId `{name}` is used twice")));
         }
     }
-    Ok(BulkRequest {
-        fail_on_errors,
-        operations,
-    })
+    Ok(BulkRequest { fail_on_errors, operations })
 }
 
 fn operation(operation: Value) -> Result<BulkOperation, Error> {
@@ -105,40 +92,25 @@ fn operation(operation: Value) -> Result<BulkOperation, Error> {
     let (bulk_id, version) = (text("bulkId")?, text("version")?);
     let data = take(&mut operation, "data").unwrap_or_default();
     if !matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE") {
-        return Err(Error::invalid_syntax(format!(
-            "`method` must be POST, PUT, PATCH or DELETE, not `{method}`"
-        )));
+        return Err(Error::invalid_syntax(format!("`method` must be POST, PUT, PATCH or DELETE, not `{method}`")));
     }
     if !path.starts_with('/') {
-        return Err(Error::invalid_syntax(format!(
-            "`path` must begin with a slash, unlike `{path}`"
-        )));
+        return Err(Error::invalid_syntax(format!("`path` must begin with a slash, unlike `{path}`")));
     }
     if method == "POST" && bulk_id.as_ref().is_none_or(String::is_empty) {
         return Err(Error::invalid_syntax("a POST needs a `bulkId`"));
     }
     if method != "DELETE" && !data.is_object() {
-        return Err(Error::invalid_syntax(format!(
-            "`data` must be an object for {method} `{path}`"
-        )));
+        return Err(Error::invalid_syntax(format!("`data` must be an object for {method} `{path}`")));
     }
-    Ok(BulkOperation {
-        method,
-        path,
-        bulk_id,
-        version,
-        data,
-    })
+    Ok(BulkOperation { method, path, bulk_id, version, data })
 }
 
 fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
     if let Some(value) = object.remove(name) {
         return Some(value);
     }
-    let key = object
-        .keys()
-        .find(|key| key.eq_ignore_ascii_case(name))?
-        .clone();
+    let key = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
     object.remove(&key)
 }
 
@@ -149,12 +121,8 @@ impl BulkRequest {
     pub fn order(&self) -> (Vec<usize>, Vec<usize>) {
         let mut done: BTreeSet<&str> = BTreeSet::new();
         let mut order = Vec::with_capacity(self.operations.len());
-        let mut waiting: Vec<(usize, BTreeSet<&str>)> = self
-            .operations
-            .iter()
-            .map(|operation| operation.references())
-            .enumerate()
-            .collect();
+        let mut waiting: Vec<(usize, BTreeSet<&str>)> =
+            self.operations.iter().map(|operation| operation.references()).enumerate().collect();
         loop {
             let before = order.len();
             waiting.retain(|(index, references)| {
@@ -162,11 +130,7 @@ impl BulkRequest {
                     return true;
                 }
                 order.push(*index);
-                done.extend(
-                    self.operations
-                        .get(*index)
-                        .and_then(|o| o.bulk_id.as_deref()),
-                );
+                done.extend(self.operations.get(*index).and_then(|o| o.bulk_id.as_deref()));
                 false
             });
             if order.len() == before {
@@ -180,11 +144,7 @@ impl BulkOperation {
     /// The bulkIds that the operation refers to, in its path and anywhere in its data.
     pub fn references(&self) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        found.extend(
-            self.path
-                .split('/')
-                .filter_map(|part| part.strip_prefix(REFERENCE)),
-        );
+        found.extend(self.path.split('/').filter_map(|part| part.strip_prefix(REFERENCE)));
         collect(&self.data, &mut found);
         found
     }
@@ -193,10 +153,7 @@ impl BulkOperation {
     pub fn resolve(&mut self, ids: &BTreeMap<String, String>) {
         let parts = self.path.split('/').map(|part| {
             let id = part.strip_prefix(REFERENCE).and_then(|name| ids.get(name));
-            id.map_or_else(
-                || part.to_owned(),
-                |id| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string(),
-            )
+            id.map_or_else(|| part.to_owned(), |id| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string())
         });
         self.path = parts.collect::<Vec<_>>().join("/");
         replace(&mut self.data, ids);
@@ -204,21 +161,11 @@ impl BulkOperation {
 
     /// The operation's entry in the response: `location` of the resource (absent only for a POST that failed) and, for
     /// a failure, the error's body.
-    pub fn outcome(
-        &self,
-        status: u16,
-        location: Option<&str>,
-        version: Option<&str>,
-        error: Option<Value>,
-    ) -> Value {
+    pub fn outcome(&self, status: u16, location: Option<&str>, version: Option<&str>, error: Option<Value>) -> Value {
         let mut entry = Map::new();
         entry.insert("method".to_owned(), self.method.as_str().into());
         entry.insert("status".to_owned(), status.to_string().into());
-        let texts = [
-            ("bulkId", self.bulk_id.as_deref()),
-            ("location", location),
-            ("version", version),
-        ];
+        let texts = [("bulkId", self.bulk_id.as_deref()), ("location", location), ("version", version)];
         for (name, text) in texts {
             if let Some(text) = text {
                 entry.insert(name.to_owned(), text.into());
@@ -247,9 +194,7 @@ fn replace(value: &mut Value, ids: &BTreeMap<String, String>) {
                 text.clone_from(id);
             }
         }
-        Value::Array(elements) => elements
-            .iter_mut()
-            .for_each(|element| replace(element, ids)),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| replace(element, ids)),
         Value::Object(members) => members.values_mut().for_each(|member| replace(member, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -267,8 +212,7 @@ mod tests {
 
     #[allow(clippy::needless_pass_by_value)]
     fn request(operations: Value) -> Result<BulkRequest, Error> {
-        let body =
-            json!({"schemas": [REQUEST_SCHEMA], "failOnErrors": 1, "Operations": operations});
+        let body = json!({"schemas": [REQUEST_SCHEMA], "failOnErrors": 1, "Operations": operations});
         parse(body, 5, Leniency::Strict)
     }
 
@@ -284,18 +228,9 @@ mod tests {
         .unwrap();
         assert_eq!(request.fail_on_errors, Some(1));
         assert_eq!(request.order(), (vec![1, 3, 0, 2], vec![]));
-        let ids = BTreeMap::from([
-            ("qwerty".to_owned(), "1".to_owned()),
-            ("ytrewq".to_owned(), "2".to_owned()),
-        ]);
-        request
-            .operations
-            .iter_mut()
-            .for_each(|operation| operation.resolve(&ids));
-        assert_eq!(
-            request.operations[0].data["members"][0],
-            json!({"type": "User", "value": "1"})
-        );
+        let ids = BTreeMap::from([("qwerty".to_owned(), "1".to_owned()), ("ytrewq".to_owned(), "2".to_owned())]);
+        request.operations.iter_mut().for_each(|operation| operation.resolve(&ids));
+        assert_eq!(request.operations[0].data["members"][0], json!({"type": "User", "value": "1"}));
         assert_eq!(request.operations[2].path, "/Groups/2");
     }
 
@@ -313,9 +248,7 @@ mod tests {
 
     #[test]
     fn rfc7644_3_7_3_response() {
-        let request =
-            request(json!([{"method": "post", "path": "/Users", "bulkId": "q", "data": {}}]))
-                .unwrap();
+        let request = request(json!([{"method": "post", "path": "/Users", "bulkId": "q", "data": {}}])).unwrap();
         let operation = &request.operations[0];
         assert_eq!(
             response(vec![
@@ -337,29 +270,14 @@ mod tests {
             (json!([7]), 400),
             (json!([{"method": "GET", "path": "/Users"}]), 400),
             (json!([{"method": "DELETE", "path": "Users/1"}]), 400),
-            (
-                json!([{"method": "POST", "path": "/Users", "data": {}}]),
-                400,
-            ),
+            (json!([{"method": "POST", "path": "/Users", "data": {}}]), 400),
             (json!([{"method": "PUT", "path": "/Users/1"}]), 400),
             (json!([post, post]), 400),
             (json!([post, post, post, post, post, post]), 413),
         ] {
-            assert_eq!(
-                request(operations.clone())
-                    .expect_err(&operations.to_string())
-                    .status,
-                status
-            );
+            assert_eq!(request(operations.clone()).expect_err(&operations.to_string()).status, status);
         }
-        assert!(
-            parse(
-                json!({"Operations": [], "failOnErrors": 0}),
-                5,
-                Leniency::Lenient
-            )
-            .is_err()
-        );
+        assert!(parse(json!({"Operations": [], "failOnErrors": 0}), 5, Leniency::Lenient).is_err());
         assert!(parse(json!({"Operations": []}), 5, Leniency::Strict).is_err());
         assert!(parse(json!({"operations": []}), 5, Leniency::Lenient).is_ok());
     }

@@ -25,21 +25,8 @@ struct Row {
     subs: &'static [Row],
 }
 
-const fn row(
-    name: &'static str,
-    kind: Kind,
-    marks: &'static str,
-    description: &'static str,
-) -> Row {
-    Row {
-        name,
-        kind,
-        marks,
-        description,
-        canonical: &[],
-        references: &[],
-        subs: &[],
-    }
+const fn row(name: &'static str, kind: Kind, marks: &'static str, description: &'static str) -> Row {
+    Row { name, kind, marks, description, canonical: &[], references: &[], subs: &[] }
 }
 
 #[allow(clippy::needless_pass_by_value)] // A constant function cannot drop what it is given.
@@ -52,16 +39,8 @@ const fn reference(row: Row, references: &'static [&'static str]) -> Row {
     Row { references, ..row }
 }
 
-const fn complex(
-    name: &'static str,
-    marks: &'static str,
-    description: &'static str,
-    subs: &'static [Row],
-) -> Row {
-    Row {
-        subs,
-        ..row(name, Kind::Complex, marks, description)
-    }
+const fn complex(name: &'static str, marks: &'static str, description: &'static str, subs: &'static [Row]) -> Row {
+    Row { subs, ..row(name, Kind::Complex, marks, description) }
 }
 
 impl Row {
@@ -91,11 +70,7 @@ impl Row {
             } else {
                 Returned::Default
             },
-            uniqueness: if marked("unique") {
-                Uniqueness::Server
-            } else {
-                Uniqueness::None
-            },
+            uniqueness: if marked("unique") { Uniqueness::Server } else { Uniqueness::None },
             reference_types: self.references.iter().map(|&v| v.to_owned()).collect(),
             sub_attributes: self.subs.iter().map(Row::build).collect(),
         }
@@ -233,8 +208,7 @@ fn schema(id: &str, name: &str, description: &str, rows: &[Row]) -> Schema {
 
 /// The attributes that every resource has (RFC 7643 section 3.1): `id`, `externalId`, `meta`, `schemas`.
 pub fn common_attributes() -> &'static [Attribute] {
-    static COMMON_ATTRIBUTES: LazyLock<Vec<Attribute>> =
-        LazyLock::new(|| COMMON.iter().map(Row::build).collect());
+    static COMMON_ATTRIBUTES: LazyLock<Vec<Attribute>> = LazyLock::new(|| COMMON.iter().map(Row::build).collect());
     &COMMON_ATTRIBUTES
 }
 
@@ -250,12 +224,7 @@ pub fn group() -> Schema {
 
 /// The enterprise extension of User, whole.
 pub fn enterprise_user() -> Schema {
-    schema(
-        ENTERPRISE_USER,
-        "EnterpriseUser",
-        "Enterprise user",
-        ENTERPRISE_ROWS,
-    )
+    schema(ENTERPRISE_USER, "EnterpriseUser", "Enterprise user", ENTERPRISE_ROWS)
 }
 
 /// The resource type User with the whole of its core schema and the enterprise extension.

@@ -152,11 +152,7 @@ quirks! {
 
 /// Splits the target of a request into its path and its query, which is empty where there is none; a `?` that nothing
 /// follows (OneLogin) means nothing. Leniently without slashes at the path's end.
-pub fn target<'t>(
-    target: &'t str,
-    leniency: Leniency,
-    applied: &mut Applied,
-) -> (&'t str, &'t str) {
+pub fn target<'t>(target: &'t str, leniency: Leniency, applied: &mut Applied) -> (&'t str, &'t str) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let trimmed = path.trim_end_matches('/');
     if leniency == Leniency::Strict || trimmed.is_empty() || trimmed.len() == path.len() {
@@ -174,12 +170,7 @@ pub fn filter(text: &str, leniency: Leniency, applied: &mut Applied) -> Result<F
 }
 
 /// Reads the path of a PATCH operation, or a key that is a path. Errors as for [`AttributePath::parse`].
-pub fn path(
-    rt: &ResourceType,
-    text: &str,
-    leniency: Leniency,
-    applied: &mut Applied,
-) -> Result<AttributePath, Error> {
+pub fn path(rt: &ResourceType, text: &str, leniency: Leniency, applied: &mut Applied) -> Result<AttributePath, Error> {
     let mut text = Cow::Borrowed(text.trim());
     if leniency == Leniency::Lenient {
         if let Some(rest) = text.strip_prefix('/') {
@@ -209,18 +200,13 @@ pub(super) fn extension_key<'a>(
     if leniency == Leniency::Strict || !key.contains(':') {
         return None;
     }
-    let (schema, _) = rt
-        .extensions
-        .iter()
-        .find(|(schema, _)| without_colons(&schema.id).eq(without_colons(key)))?;
+    let (schema, _) = rt.extensions.iter().find(|(schema, _)| without_colons(&schema.id).eq(without_colons(key)))?;
     applied.note(&BROKEN_URN);
     Some(schema)
 }
 
 fn without_colons(urn: &str) -> impl Iterator<Item = u8> + '_ {
-    urn.bytes()
-        .filter(|b| *b != b':')
-        .map(|b| b.to_ascii_lowercase())
+    urn.bytes().filter(|b| *b != b':').map(|b| b.to_ascii_lowercase())
 }
 
 /// The text with the URN of an extension in place of a broken one at its start.
@@ -230,10 +216,7 @@ fn mend_urn(rt: &ResourceType, text: &str) -> Option<String> {
     }
     rt.extensions.iter().find_map(|(schema, _)| {
         let id = schema.id.as_str();
-        if text
-            .get(..id.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(id))
-        {
+        if text.get(..id.len()).is_some_and(|head| head.eq_ignore_ascii_case(id)) {
             return None;
         }
         let mut wanted = without_colons(id).peekable();
@@ -262,11 +245,7 @@ pub(super) fn bare_literal(token: &str, applied: &mut Applied) -> Option<Value> 
         Value::Bool(false)
     } else if token.eq_ignore_ascii_case("null") {
         Value::Null
-    } else if ["and", "or", "not"]
-        .iter()
-        .any(|word| token.eq_ignore_ascii_case(word))
-        || token.contains(['\'', '\\'])
-    {
+    } else if ["and", "or", "not"].iter().any(|word| token.eq_ignore_ascii_case(word)) || token.contains(['\'', '\\']) {
         return None;
     } else {
         token.into()
@@ -321,15 +300,13 @@ pub(super) fn single(attribute: &Attribute, mut value: Value, applied: &mut Appl
             }
             None => Value::String(text),
         },
-        (Kind::Integer | Kind::Decimal, Value::String(text)) => {
-            match serde_json::from_str::<Value>(text.trim()) {
-                Ok(number @ Value::Number(_)) => {
-                    applied.note(&STRING_NUMBER);
-                    number
-                }
-                _ => Value::String(text),
+        (Kind::Integer | Kind::Decimal, Value::String(text)) => match serde_json::from_str::<Value>(text.trim()) {
+            Ok(number @ Value::Number(_)) => {
+                applied.note(&STRING_NUMBER);
+                number
             }
-        }
+            _ => Value::String(text),
+        },
         (Kind::String | Kind::Reference, scalar @ (Value::Number(_) | Value::Bool(_))) => {
             applied.note(&SCALAR_FOR_STRING);
             Value::String(scalar.to_string())
@@ -365,11 +342,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// The sub-attribute that an unknown key of a complex attribute means.
-pub(super) fn sub_attribute<'a>(
-    attribute: &'a Attribute,
-    key: &str,
-    applied: &mut Applied,
-) -> Option<&'a Attribute> {
+pub(super) fn sub_attribute<'a>(attribute: &'a Attribute, key: &str, applied: &mut Applied) -> Option<&'a Attribute> {
     if attribute.name == "manager" && key.eq_ignore_ascii_case("managerId") {
         applied.note(&MANAGER_ID);
         return attribute.sub("value");
@@ -381,10 +354,7 @@ pub(super) fn sub_attribute<'a>(
 pub(super) fn one_primary(elements: &mut [Value], applied: &mut Applied) {
     let mut seen = false;
     for element in elements {
-        let Some(primary) = element
-            .get_mut("primary")
-            .filter(|p| **p == Value::Bool(true))
-        else {
+        let Some(primary) = element.get_mut("primary").filter(|p| **p == Value::Bool(true)) else {
             continue;
         };
         if seen {

@@ -51,9 +51,9 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
         .authentication_schemes
         .iter()
         .enumerate()
-        .map(|(index, s)| {
-            json!({ "type": s.kind, "name": s.name, "description": s.description, "primary": index == 0 })
-        })
+        .map(
+            |(index, s)| json!({ "type": s.kind, "name": s.name, "description": s.description, "primary": index == 0 }),
+        )
         .collect();
     let mut body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
@@ -86,10 +86,7 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
     {
         pagination.insert("defaultPageSize".to_owned(), most.into());
         pagination.insert("maxPageSize".to_owned(), most.into());
-        pagination.extend(
-            c.cursor
-                .map(|seconds| ("cursorTimeout".to_owned(), seconds.into())),
-        );
+        pagination.extend(c.cursor.map(|seconds| ("cursorTimeout".to_owned(), seconds.into())));
     }
     if let (Some(uri), Some(body)) = (&c.documentation_uri, body.as_object_mut()) {
         body.insert("documentationUri".to_owned(), uri.as_str().into());
@@ -106,10 +103,7 @@ pub fn resource_types(types: &[ResourceType], base: &str) -> Value {
 
 /// `/ResourceTypes/{id}`.
 pub fn resource_type(types: &[ResourceType], id: &str, base: &str) -> Option<Value> {
-    types
-        .iter()
-        .find(|rt| rt.id == id)
-        .map(|rt| rt.to_json(base))
+    types.iter().find(|rt| rt.id == id).map(|rt| rt.to_json(base))
 }
 
 /// `/Schemas`: each schema once, in the order of the resource types.
@@ -128,15 +122,11 @@ pub fn schemas(types: &[ResourceType], base: &str) -> Value {
 
 /// `/Schemas/{id}`, the URN in any letter case.
 pub fn schema(types: &[ResourceType], id: &str, base: &str) -> Option<Value> {
-    each_schema(types)
-        .find(|schema| schema.id.eq_ignore_ascii_case(id))
-        .map(|schema| schema.to_json(base))
+    each_schema(types).find(|schema| schema.id.eq_ignore_ascii_case(id)).map(|schema| schema.to_json(base))
 }
 
 fn each_schema(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
-    types.iter().flat_map(|rt| {
-        std::iter::once(&rt.schema).chain(rt.extensions.iter().map(|(schema, _)| schema))
-    })
+    types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(rt.extensions.iter().map(|(schema, _)| schema)))
 }
 
 #[cfg(test)]
@@ -158,19 +148,10 @@ mod tests {
         };
         let body = service_provider_config(&capabilities, "https://example.com/scim/v2");
         assert_eq!(body["patch"], json!({"supported": true}));
-        assert_eq!(
-            body["bulk"],
-            json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0})
-        );
-        assert_eq!(
-            body["filter"],
-            json!({"supported": true, "maxResults": 200})
-        );
+        assert_eq!(body["bulk"], json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0}));
+        assert_eq!(body["filter"], json!({"supported": true, "maxResults": 200}));
         assert_eq!(body["authenticationSchemes"][0]["type"], "oauthbearertoken");
-        assert_eq!(
-            body["meta"]["location"],
-            "https://example.com/scim/v2/ServiceProviderConfig"
-        );
+        assert_eq!(body["meta"]["location"], "https://example.com/scim/v2/ServiceProviderConfig");
         assert_eq!(body.get("documentationUri"), None);
         for name in ["changePassword", "sort", "etag"] {
             assert_eq!(body[name], json!({"supported": false}));
@@ -183,18 +164,10 @@ mod tests {
         admin.id = "Admin".to_owned();
         let types = [user_type(), admin, group_type()];
         let all = schemas(&types, "");
-        let ids: Vec<&Value> = all["Resources"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|s| &s["id"])
-            .collect();
+        let ids: Vec<&Value> = all["Resources"].as_array().unwrap().iter().map(|s| &s["id"]).collect();
         assert_eq!(ids, [USER, ENTERPRISE_USER, GROUP]);
         assert_eq!(all["totalResults"], 3);
-        assert_eq!(
-            schema(&types, &GROUP.to_uppercase(), "").unwrap()["name"],
-            "Group"
-        );
+        assert_eq!(schema(&types, &GROUP.to_uppercase(), "").unwrap()["name"], "Group");
         assert_eq!(schema(&types, "urn:x", ""), None);
         assert_eq!(resource_types(&types, "")["totalResults"], 3);
         assert_eq!(resource_type(&types, "Group", "").unwrap()["schema"], GROUP);

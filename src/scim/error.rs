@@ -115,20 +115,12 @@ macro_rules! kinds {
 impl Error {
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Error {
-            status,
-            scim_type: None,
-            detail: detail.into(),
-            headers: Vec::new(),
-        }
+        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new() }
     }
 
     /// An error of one kind, with that kind's status.
     pub fn of(scim_type: ScimType, detail: impl Into<String>) -> Self {
-        Error {
-            scim_type: Some(scim_type),
-            ..Self::new(scim_type.status(), detail)
-        }
+        Error { scim_type: Some(scim_type), ..Self::new(scim_type.status(), detail) }
     }
 
     kinds! {

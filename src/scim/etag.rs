@@ -11,12 +11,10 @@ pub fn of(resource: &Value) -> String {
             for (name, value) in members {
                 hash.write(name.as_bytes());
                 match value.as_object().filter(|_| name == "meta") {
-                    Some(meta) => meta.iter().filter(|(name, _)| *name != "version").for_each(
-                        |(name, value)| {
-                            hash.write(name.as_bytes());
-                            hash.value(value);
-                        },
-                    ),
+                    Some(meta) => meta.iter().filter(|(name, _)| *name != "version").for_each(|(name, value)| {
+                        hash.write(name.as_bytes());
+                        hash.value(value);
+                    }),
                     None => hash.value(value),
                 }
             }
@@ -96,22 +94,13 @@ pub fn if_none_match(header: &str, etag: &str) -> bool {
 /// Tags are quoted and hold no quotes, so every second piece between quotes is one. A tag without quotes is taken too.
 fn lists(header: &str, etag: &str) -> bool {
     let header = header.trim();
-    let opaque = |tag: &str| {
-        tag.trim()
-            .trim_start_matches("W/")
-            .trim_matches('"')
-            .to_owned()
-    };
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
     let wanted = opaque(etag);
     if header == "*" {
         return true;
     }
     if header.contains('"') {
-        return header
-            .split('"')
-            .skip(1)
-            .step_by(2)
-            .any(|tag| tag == wanted);
+        return header.split('"').skip(1).step_by(2).any(|tag| tag == wanted);
     }
     header.split(',').any(|tag| opaque(tag) == wanted)
 }
@@ -135,34 +124,17 @@ mod tests {
             assert_ne!(of(&one), of(&other), "{other}");
         }
         assert!(of(&one).starts_with("W/\"") && of(&one).ends_with('"'));
-        assert_eq!(
-            of(&json!({})),
-            "W/\"cbf29ce484222325\"",
-            "stable across builds"
-        );
+        assert_eq!(of(&json!({})), "W/\"cbf29ce484222325\"", "stable across builds");
     }
 
     #[test]
     fn rfc9110_13_1_preconditions() {
         let etag = "W/\"a330\"";
-        for header in [
-            "*",
-            "W/\"a330\"",
-            "\"a330\"",
-            "\"x\", W/\"a330\"",
-            "a330",
-            " W/\"a330\" ",
-        ] {
-            assert!(
-                if_match(header, etag) && !if_none_match(header, etag),
-                "{header}"
-            );
+        for header in ["*", "W/\"a330\"", "\"a330\"", "\"x\", W/\"a330\"", "a330", " W/\"a330\" "] {
+            assert!(if_match(header, etag) && !if_none_match(header, etag), "{header}");
         }
         for header in ["\"x\"", "W/\"a33\"", "", "\"x,a330\""] {
-            assert!(
-                !if_match(header, etag) && if_none_match(header, etag),
-                "{header}"
-            );
+            assert!(!if_match(header, etag) && if_none_match(header, etag), "{header}");
         }
     }
 }

@@ -46,17 +46,8 @@ pub enum CompareOp {
 
 impl CompareOp {
     /// Every operator.
-    pub const ALL: [Self; 9] = [
-        Self::Eq,
-        Self::Ne,
-        Self::Co,
-        Self::Sw,
-        Self::Ew,
-        Self::Gt,
-        Self::Ge,
-        Self::Lt,
-        Self::Le,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Eq, Self::Ne, Self::Co, Self::Sw, Self::Ew, Self::Gt, Self::Ge, Self::Lt, Self::Le];
 
     /// The operator as RFC 7644 spells it.
     pub const fn as_str(self) -> &'static str {
@@ -75,9 +66,7 @@ impl CompareOp {
 
     /// The operator called `word`, in any letter case.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|op| op.as_str().eq_ignore_ascii_case(word))
+        Self::ALL.into_iter().find(|op| op.as_str().eq_ignore_ascii_case(word))
     }
 }
 
@@ -149,11 +138,7 @@ impl Filter {
     /// members an element can be made that satisfies it, if it asks for nothing else.
     pub fn equalities(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.conjuncts().into_iter().filter_map(|term| match term {
-            Self::Compare {
-                path,
-                op: CompareOp::Eq,
-                value,
-            } => Some((path.attribute.as_str(), value)),
+            Self::Compare { path, op: CompareOp::Eq, value } => Some((path.attribute.as_str(), value)),
             _ => None,
         })
     }
@@ -185,9 +170,7 @@ impl Filter {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::And(operands) => join(f, operands, " and ", |o| {
-                matches!(o, Self::And(_) | Self::Or(_))
-            }),
+            Self::And(operands) => join(f, operands, " and ", |o| matches!(o, Self::And(_) | Self::Or(_))),
             Self::Or(operands) => join(f, operands, " or ", |o| matches!(o, Self::Or(_))),
             Self::Not(operand) => write!(f, "not ({operand})"),
             Self::Compare { path, op, value } => write!(f, "{path} {} {value}", op.as_str()),

@@ -99,9 +99,7 @@ impl<'de> Visitor<'de> for Document {
         while let Some(key) = members.next_key::<String>()? {
             let duplicate = match &mut folded {
                 Some(folded) => !folded.insert(key.to_lowercase()),
-                None => object
-                    .keys()
-                    .any(|known: &String| known.eq_ignore_ascii_case(&key)),
+                None => object.keys().any(|known: &String| known.eq_ignore_ascii_case(&key)),
             };
             if duplicate {
                 let shown: String = key.chars().take(80).collect();
@@ -131,18 +129,12 @@ mod tests {
     #[test]
     fn documents_are_read_whole() {
         let text = "\u{feff}{\"a\":[1,-2,2.5,true,null,\"\\u00e9\"],\"b\":{}}\n";
-        assert_eq!(
-            parse(text.as_bytes(), 8).unwrap(),
-            json!({"a": [1, -2, 2.5, true, null, "é"], "b": {}})
-        );
+        assert_eq!(parse(text.as_bytes(), 8).unwrap(), json!({"a": [1, -2, 2.5, true, null, "é"], "b": {}}));
     }
 
     #[test]
     fn duplicates_are_refused_in_any_letter_case() {
-        assert!(
-            detail("{\"userName\":1,\n \"username\":2}")
-                .contains("duplicate key `username` at line 2 column")
-        );
+        assert!(detail("{\"userName\":1,\n \"username\":2}").contains("duplicate key `username` at line 2 column"));
         assert!(detail("{\"a\":{\"b\":1,\"b\":1}}").contains("duplicate key `b`"));
         let many: Vec<String> = (0..200).map(|i| format!("\"k{i}\":1")).collect();
         assert!(parse(format!("{{{}}}", many.join(",")).as_bytes(), 8).is_ok());
@@ -151,17 +143,7 @@ mod tests {
 
     #[test]
     fn broken_documents_are_refused_with_their_position() {
-        for text in [
-            "",
-            " ",
-            "{",
-            "{} x",
-            "{\"a\":01}",
-            "[1,]",
-            "\"\\ud800\"",
-            "nul",
-            "{'a':1}",
-        ] {
+        for text in ["", " ", "{", "{} x", "{\"a\":01}", "[1,]", "\"\\ud800\"", "nul", "{'a':1}"] {
             detail(text);
         }
         assert!(parse(b"\"\xff\"", 8).is_err());

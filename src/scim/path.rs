@@ -24,12 +24,7 @@ pub struct AttributePath {
 impl AttributePath {
     /// The path of an attribute of the core schema.
     pub fn of(attribute: &str) -> Self {
-        AttributePath {
-            schema: None,
-            attribute: attribute.to_owned(),
-            filter: None,
-            sub_attribute: None,
-        }
+        AttributePath { schema: None, attribute: attribute.to_owned(), filter: None, sub_attribute: None }
     }
 
     /// Reads a path. Errors are `invalidPath`, within brackets `invalidFilter`, and say at which character.

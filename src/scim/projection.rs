@@ -34,10 +34,7 @@ impl Projection {
                 .map(name)
                 .collect::<Result<Vec<_>, _>>()
         };
-        Ok(Projection {
-            attributes: paths(attributes)?,
-            excluded: paths(excluded)?,
-        })
+        Ok(Projection { attributes: paths(attributes)?, excluded: paths(excluded)? })
     }
 
     /// Whether any part of `attribute` (a path without a value filter: `members`, `urn:…:User:manager`, a bare
@@ -50,15 +47,9 @@ impl Projection {
         let Some(resolved) = rt.resolve(&path) else {
             return false;
         };
-        let scope = Scope {
-            projection: self,
-            rt,
-            extension: resolved.extension,
-        };
+        let scope = Scope { projection: self, rt, extension: resolved.extension };
         scope.fate(resolved.attribute) == Fate::Kept
-            && resolved
-                .sub
-                .is_none_or(|sub| scope.sub_fate(resolved.attribute, sub) == Fate::Kept)
+            && resolved.sub.is_none_or(|sub| scope.sub_fate(resolved.attribute, sub) == Fate::Kept)
     }
 
     /// The resource (with canonical names) without what is not to be returned.
@@ -67,11 +58,7 @@ impl Projection {
         let Value::Object(mut members) = resource else {
             return resource;
         };
-        let core = Scope {
-            projection: self,
-            rt,
-            extension: None,
-        };
+        let core = Scope { projection: self, rt, extension: None };
         members.retain(|name, value| {
             if let Some(attribute) = rt.attribute(name) {
                 return core.keep(attribute, value);
@@ -79,10 +66,7 @@ impl Projection {
             let Some(schema) = rt.extension(name) else {
                 return self.attributes.is_empty();
             };
-            let scope = Scope {
-                extension: Some(&schema.id),
-                ..core
-            };
+            let scope = Scope { extension: Some(&schema.id), ..core };
             let Value::Object(members) = value else {
                 return false;
             };
@@ -99,13 +83,8 @@ impl Projection {
 /// A path, or a URN that is none because of what follows its last colon: `urn:example:custom:1.0`.
 fn name(text: &str) -> Result<AttributePath, Error> {
     AttributePath::parse(text).or_else(|error| match text.rsplit_once(':') {
-        Some((head, tail))
-            if !text.contains(|c: char| c.is_whitespace() || "[]()\"".contains(c)) =>
-        {
-            Ok(AttributePath {
-                schema: Some(head.to_owned()),
-                ..AttributePath::of(tail)
-            })
+        Some((head, tail)) if !text.contains(|c: char| c.is_whitespace() || "[]()\"".contains(c)) => {
+            Ok(AttributePath { schema: Some(head.to_owned()), ..AttributePath::of(tail) })
         }
         _ => Err(error),
     })
@@ -146,41 +125,30 @@ impl Scope<'_> {
 
     fn keeps_every_sub(&self, attribute: &Attribute) -> bool {
         let subs = &attribute.sub_attributes;
-        subs.iter()
-            .all(|sub| self.sub_fate(attribute, sub) == Fate::Kept)
+        subs.iter().all(|sub| self.sub_fate(attribute, sub) == Fate::Kept)
     }
 
     fn fate(&self, attribute: &Attribute) -> Fate {
-        let Projection {
-            attributes,
-            excluded,
-        } = self.projection;
+        let Projection { attributes, excluded } = self.projection;
         let kept = match attribute.returned {
             Returned::Always => true,
             Returned::Never => false,
-            _ if !attributes.is_empty() => {
-                attributes.iter().any(|path| self.names(path, attribute))
-            }
+            _ if !attributes.is_empty() => attributes.iter().any(|path| self.names(path, attribute)),
             Returned::Request => false,
-            Returned::Default => !excluded
-                .iter()
-                .any(|path| path.sub_attribute.is_none() && self.names(path, attribute)),
+            Returned::Default => {
+                !excluded.iter().any(|path| path.sub_attribute.is_none() && self.names(path, attribute))
+            }
         };
         if kept { Fate::Kept } else { Fate::Dropped }
     }
 
     fn sub_fate(&self, attribute: &Attribute, sub: &Attribute) -> Fate {
-        let Projection {
-            attributes,
-            excluded,
-        } = self.projection;
+        let Projection { attributes, excluded } = self.projection;
         let names_sub = |path: &AttributePath| {
             let named = path.sub_attribute.as_deref();
-            named.is_some_and(|name| sub.name.eq_ignore_ascii_case(name))
-                && self.names(path, attribute)
+            named.is_some_and(|name| sub.name.eq_ignore_ascii_case(name)) && self.names(path, attribute)
         };
-        let names_whole =
-            |path: &AttributePath| path.sub_attribute.is_none() && self.names(path, attribute);
+        let names_whole = |path: &AttributePath| path.sub_attribute.is_none() && self.names(path, attribute);
         let kept = match sub.returned {
             Returned::Always => true,
             Returned::Never => false,
@@ -200,9 +168,7 @@ impl Scope<'_> {
         let same = attribute.name.eq_ignore_ascii_case(&path.attribute);
         let schema = self.extension.unwrap_or(&self.rt.schema.id);
         match &path.schema {
-            None => {
-                same && (self.extension.is_none() || self.rt.attribute(&path.attribute).is_none())
-            }
+            None => same && (self.extension.is_none() || self.rt.attribute(&path.attribute).is_none()),
             Some(urn) if urn.eq_ignore_ascii_case(schema) => same,
             Some(_) => path.is_schema(schema),
         }
@@ -226,23 +192,17 @@ mod tests {
     }
 
     fn attributes(list: &str) -> Value {
-        Projection::new(Some(list), None)
-            .unwrap()
-            .apply(&user_type(), user())
+        Projection::new(Some(list), None).unwrap().apply(&user_type(), user())
     }
 
     fn excluded(list: &str) -> Value {
-        Projection::new(None, Some(list))
-            .unwrap()
-            .apply(&user_type(), user())
+        Projection::new(None, Some(list)).unwrap().apply(&user_type(), user())
     }
 
     #[allow(clippy::needless_pass_by_value)]
     fn only(more: Value) -> Value {
         let mut all = json!({"schemas": ["x"], "id": "1"});
-        all.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     }
 
@@ -259,21 +219,12 @@ mod tests {
         for (list, expected) in [
             ("id", json!({})),
             ("USERNAME", json!({"userName": "u"})),
-            (
-                "userName, name.givenName",
-                json!({"userName": "u", "name": {"givenName": "G"}}),
-            ),
-            (
-                "name,name.givenName",
-                json!({"name": {"givenName": "G", "familyName": "F"}}),
-            ),
+            ("userName, name.givenName", json!({"userName": "u", "name": {"givenName": "G"}})),
+            ("name,name.givenName", json!({"name": {"givenName": "G", "familyName": "F"}})),
             ("emails.value", json!({"emails": [{"value": "a@x"}]})),
             ("password", json!({})),
             ("shoeSize", json!({})),
-            (
-                "urn:ietf:params:scim:schemas:core:2.0:User:userName",
-                json!({"userName": "u"}),
-            ),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:userName", json!({"userName": "u"})),
             ("department", json!({ENT: {"department": "d"}})),
             (
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:manager.displayName",
@@ -328,47 +279,24 @@ mod tests {
         rt.schema.attribute_mut("nickName").unwrap().returned = Returned::Request;
         rt.schema.attribute_mut("title").unwrap().returned = Returned::Always;
         let user = json!({"nickName": "n", "title": "t", "locale": "l"});
-        let apply = |a: &str| {
-            Projection::new(Some(a), None)
-                .unwrap()
-                .apply(&rt, user.clone())
-        };
+        let apply = |a: &str| Projection::new(Some(a), None).unwrap().apply(&rt, user.clone());
         assert_eq!(apply(""), json!({"title": "t", "locale": "l"}));
         assert_eq!(apply("nickname"), json!({"nickName": "n", "title": "t"}));
-        let not = Projection::new(None, Some("title,locale"))
-            .unwrap()
-            .apply(&rt, user.clone());
+        let not = Projection::new(None, Some("title,locale")).unwrap().apply(&rt, user.clone());
         assert_eq!(not, json!({"title": "t"}));
     }
 
     #[test]
     fn members_need_not_be_fetched() {
         let rt = group_type();
-        let wants =
-            |a: Option<&str>, e: Option<&str>| Projection::new(a, e).unwrap().wants(&rt, "members");
-        assert!(
-            wants(None, None) && wants(Some("members"), None) && wants(Some("members.value"), None)
-        );
+        let wants = |a: Option<&str>, e: Option<&str>| Projection::new(a, e).unwrap().wants(&rt, "members");
+        assert!(wants(None, None) && wants(Some("members"), None) && wants(Some("members.value"), None));
         assert!(!wants(None, Some("MEMBERS")) && !wants(Some("id,displayName"), None));
         assert!(wants(None, Some("members.display")));
-        assert!(!wants(
-            None,
-            Some("urn:ietf:params:scim:schemas:core:2.0:Group:members")
-        ));
+        assert!(!wants(None, Some("urn:ietf:params:scim:schemas:core:2.0:Group:members")));
         let users = user_type();
-        assert!(
-            Projection::new(Some("manager"), None)
-                .unwrap()
-                .wants(&users, "manager")
-        );
-        assert!(
-            Projection::new(Some(ENT), None)
-                .unwrap()
-                .wants(&users, &format!("{ENT}:manager.value"))
-        );
-        assert!(
-            !Projection::default().wants(&users, "password")
-                && !Projection::default().wants(&rt, "emails")
-        );
+        assert!(Projection::new(Some("manager"), None).unwrap().wants(&users, "manager"));
+        assert!(Projection::new(Some(ENT), None).unwrap().wants(&users, &format!("{ENT}:manager.value")));
+        assert!(!Projection::default().wants(&users, "password") && !Projection::default().wants(&rt, "emails"));
     }
 }

@@ -38,9 +38,7 @@ fn decode(text: &str) -> Result<String, Error> {
     }
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
-    decoded
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| invalid())
+    decoded.map(std::borrow::Cow::into_owned).map_err(|_| invalid())
 }
 
 /// What a list or search asks for.
@@ -91,9 +89,7 @@ impl ListQuery {
             found.push((query.parameter_name(name, leniency), value));
         }
         let get = |name: &str| {
-            let mut matching = found
-                .iter()
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            let mut matching = found.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
             matching.next().map(|(_, value)| *value)
         };
         // A filter, `sortBy` or number without text is none at all.
@@ -119,13 +115,8 @@ impl ListQuery {
             return Err(Error::invalid_syntax("the body must be a JSON object"));
         };
         let get = |name: &str| {
-            let mut matching = members
-                .iter()
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name));
-            matching
-                .next()
-                .map(|(_, value)| value)
-                .filter(|v| !v.is_null())
+            let mut matching = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            matching.next().map(|(_, value)| value).filter(|v| !v.is_null())
         };
         let text = |name: &str| match get(name) {
             None => Ok(None),
@@ -135,9 +126,7 @@ impl ListQuery {
         let number = |name: &str| match get(name) {
             None => Ok(None),
             Some(Value::Number(n)) => n.as_i64().map(Some).ok_or_else(|| not_integer(name)),
-            Some(Value::String(text)) if leniency == Leniency::Lenient => {
-                integer(name, text).map(Some)
-            }
+            Some(Value::String(text)) if leniency == Leniency::Lenient => integer(name, text).map(Some),
             Some(_) => Err(not_integer(name)),
         };
         let schemas = get("schemas").and_then(Value::as_array);
@@ -145,9 +134,7 @@ impl ListQuery {
         let mut query = ListQuery::default();
         if !listed {
             if leniency == Leniency::Strict {
-                return Err(Error::invalid_syntax(format!(
-                    "`schemas` must list `{SEARCH_SCHEMA}`"
-                )));
+                return Err(Error::invalid_syntax(format!("`schemas` must list `{SEARCH_SCHEMA}`")));
             }
             query.applied.note(&dialect::MISSING_SCHEMAS);
         }
@@ -171,9 +158,7 @@ impl ListQuery {
             Some(order) if order.eq_ignore_ascii_case("ascending") => false,
             Some(order) if order.eq_ignore_ascii_case("descending") => true,
             Some(order) => {
-                return Err(Error::invalid_value(format!(
-                    "`sortOrder` is `ascending` or `descending`, not `{order}`"
-                )));
+                return Err(Error::invalid_value(format!("`sortOrder` is `ascending` or `descending`, not `{order}`")));
             }
         };
         Ok(())
@@ -215,11 +200,7 @@ fn integer(name: &str, text: &str) -> Result<i64, Error> {
         return Err(not_integer(name));
     }
     // What does not fit is as good as the largest, or the smallest.
-    Ok(text.parse().unwrap_or(if text.starts_with('-') {
-        i64::MIN
-    } else {
-        i64::MAX
-    }))
+    Ok(text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }))
 }
 
 fn from_one(number: i64) -> usize {
@@ -266,11 +247,7 @@ mod tests {
             ("startIndex=0&count=-1", 1, Some(0)),
             ("startIndex=-5", 1, None),
             ("startIndex=11&count=10", 11, Some(10)),
-            (
-                "count=99999999999999999999",
-                1,
-                usize::try_from(i64::MAX).ok(),
-            ),
+            ("count=99999999999999999999", 1, usize::try_from(i64::MAX).ok()),
         ] {
             let read = list(query).unwrap();
             assert_eq!((read.start_index, read.count), (start, count), "{query}");
@@ -310,26 +287,11 @@ mod tests {
                 ..ListQuery::default()
             }
         );
-        for body in [
-            json!([]),
-            json!({"count": "x"}),
-            json!({"filter": 1}),
-            json!({"attributes": [1]}),
-        ] {
-            assert_eq!(
-                ListQuery::from_search(&body, Leniency::Lenient)
-                    .unwrap_err()
-                    .status,
-                400
-            );
+        for body in [json!([]), json!({"count": "x"}), json!({"filter": 1}), json!({"attributes": [1]})] {
+            assert_eq!(ListQuery::from_search(&body, Leniency::Lenient).unwrap_err().status, 400);
         }
         assert!(ListQuery::from_search(&json!({}), Leniency::Strict).is_err());
-        assert_eq!(
-            ListQuery::from_search(&json!({"count": 5}), Leniency::Lenient)
-                .unwrap()
-                .count,
-            Some(5)
-        );
+        assert_eq!(ListQuery::from_search(&json!({"count": 5}), Leniency::Lenient).unwrap().count, Some(5));
     }
 
     #[test]

@@ -44,35 +44,18 @@ pub enum Omitted {
 
 /// Brings the body of a POST or PUT into canonical form. Errors: 400 `invalidSyntax` (not an object, and strictly
 /// a wrong `schemas`), 400 `invalidValue` (a required attribute is missing, a value has the wrong type, two are primary).
-pub fn normalise(
-    rt: &ResourceType,
-    body: Value,
-    mode: Mode,
-    leniency: Leniency,
-) -> Result<Normalised, Error> {
+pub fn normalise(rt: &ResourceType, body: Value, mode: Mode, leniency: Leniency) -> Result<Normalised, Error> {
     let Value::Object(body) = body else {
         return Err(Error::invalid_syntax("the body must be a JSON object"));
     };
-    let mut writer = Writer {
-        rt,
-        mode,
-        reader: Reader::new(leniency),
-        resource: Map::new(),
-    };
-    let schemas = body
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case("schemas"))
-        .map(|(_, value)| value);
+    let mut writer = Writer { rt, mode, reader: Reader::new(leniency), resource: Map::new() };
+    let schemas = body.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas")).map(|(_, value)| value);
     check_schemas(rt, schemas, &body, &mut writer.reader)?;
     for (key, value) in body {
         writer.member(&key, value)?;
     }
     writer.check_required()?;
-    Ok(Normalised {
-        resource: writer.resource,
-        ignored: writer.reader.ignored,
-        applied: writer.reader.applied,
-    })
+    Ok(Normalised { resource: writer.resource, ignored: writer.reader.ignored, applied: writer.reader.applied })
 }
 
 fn check_schemas(
@@ -113,22 +96,16 @@ impl<'a> Writer<'a> {
         if let Some(attribute) = self.rt.attribute(key) {
             return self.attribute(None, attribute, value);
         }
-        if let Some(schema) =
-            dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied)
-        {
+        if let Some(schema) = dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied) {
             return self.extension(schema, value);
         }
         if self.reader.lenient() {
             if key.eq_ignore_ascii_case(&self.rt.schema.id) {
                 if let Value::Object(members) = value {
                     self.reader.applied.note(&dialect::CORE_URN_KEY);
-                    return members
-                        .into_iter()
-                        .try_for_each(|(key, value)| self.member(&key, value));
+                    return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
                 }
-            } else if let Ok(path) =
-                dialect::path(self.rt, key, Leniency::Lenient, &mut self.reader.applied)
-            {
+            } else if let Ok(path) = dialect::path(self.rt, key, Leniency::Lenient, &mut self.reader.applied) {
                 return self.path(&path, key, value);
             }
         }
@@ -143,13 +120,11 @@ impl<'a> Writer<'a> {
             self.ignore(key);
             return Ok(());
         };
-        self.reader
-            .applied
-            .note(if path.schema.is_none() && path.sub_attribute.is_none() {
-                &dialect::BARE_EXTENSION_ATTRIBUTE
-            } else {
-                &dialect::DOTTED_KEY
-            });
+        self.reader.applied.note(if path.schema.is_none() && path.sub_attribute.is_none() {
+            &dialect::BARE_EXTENSION_ATTRIBUTE
+        } else {
+            &dialect::DOTTED_KEY
+        });
         let Some(sub) = resolved.sub else {
             return self.attribute(resolved.extension, resolved.attribute, value);
         };
@@ -190,19 +165,11 @@ impl<'a> Writer<'a> {
                 .attributes
                 .iter()
                 .try_for_each(|attribute| self.attribute(Some(&schema.id), attribute, Value::Null)),
-            _ => Err(Error::invalid_value(format!(
-                "`{}` must be an object",
-                schema.id
-            ))),
+            _ => Err(Error::invalid_value(format!("`{}` must be an object", schema.id))),
         }
     }
 
-    fn attribute(
-        &mut self,
-        extension: Option<&str>,
-        attribute: &Attribute,
-        value: Value,
-    ) -> Result<(), Error> {
+    fn attribute(&mut self, extension: Option<&str>, attribute: &Attribute, value: Value) -> Result<(), Error> {
         if attribute.mutability == Mutability::ReadOnly || attribute.name == "schemas" {
             return Ok(());
         }
@@ -230,11 +197,7 @@ impl<'a> Writer<'a> {
             None => Some(&mut self.resource),
             Some(urn) => extension_of(&mut self.resource, urn),
         };
-        Some(
-            container?
-                .entry(attribute.name.as_str())
-                .or_insert(Value::Null),
-        )
+        Some(container?.entry(attribute.name.as_str()).or_insert(Value::Null))
     }
 
     fn ignore(&mut self, key: &str) {
@@ -245,22 +208,14 @@ impl<'a> Writer<'a> {
 
     fn check_required(&self) -> Result<(), Error> {
         let has = |container: Option<&Map<String, Value>>, attribute: &Attribute| {
-            container
-                .and_then(|c| c.get(&attribute.name))
-                .is_some_and(is_present)
+            container.and_then(|c| c.get(&attribute.name)).is_some_and(is_present)
         };
         let required = |schema: &'a Schema| {
-            schema
-                .attributes
-                .iter()
-                .filter(|a| a.required && a.mutability != Mutability::ReadOnly)
+            schema.attributes.iter().filter(|a| a.required && a.mutability != Mutability::ReadOnly)
         };
         for attribute in required(&self.rt.schema) {
             if !has(Some(&self.resource), attribute) {
-                return Err(Error::invalid_value(format!(
-                    "`{}` is required",
-                    attribute.name
-                )));
+                return Err(Error::invalid_value(format!("`{}` is required", attribute.name)));
             }
         }
         for (schema, needed) in &self.rt.extensions {
@@ -285,10 +240,7 @@ pub(super) fn is_read_only_elsewhere(rt: &ResourceType, key: &str) -> bool {
 }
 
 /// The object under an extension's URN, made where there is none.
-pub(super) fn extension_of<'m>(
-    resource: &'m mut Map<String, Value>,
-    urn: &str,
-) -> Option<&'m mut Map<String, Value>> {
+pub(super) fn extension_of<'m>(resource: &'m mut Map<String, Value>, urn: &str) -> Option<&'m mut Map<String, Value>> {
     if !resource.get(urn).is_some_and(Value::is_object) {
         resource.insert(urn.to_owned(), Value::Object(Map::new()));
     }

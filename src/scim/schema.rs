@@ -139,19 +139,13 @@ pub struct Attribute {
 impl Attribute {
     /// A single-valued readWrite attribute of this type, with every other characteristic at its default.
     pub fn new(name: &str, kind: Kind) -> Self {
-        Attribute {
-            name: name.to_owned(),
-            kind,
-            ..Self::default()
-        }
+        Attribute { name: name.to_owned(), kind, ..Self::default() }
     }
 
     /// Whether two values of it are one: letter case counts only where it matters.
     pub fn is_same(&self, a: &Value, b: &Value) -> bool {
         match (a, b) {
-            (Value::String(a), Value::String(b)) if !self.case_exact => {
-                a == b || a.to_lowercase() == b.to_lowercase()
-            }
+            (Value::String(a), Value::String(b)) if !self.case_exact => a == b || a.to_lowercase() == b.to_lowercase(),
             _ => a == b,
         }
     }
@@ -202,9 +196,7 @@ impl Attribute {
 }
 
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
-    attributes
-        .iter()
-        .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
 /// A schema: a URN and the attributes that it defines (RFC 7643 section 7).
@@ -228,9 +220,7 @@ impl Schema {
 
     /// The same, for changing a characteristic.
     pub fn attribute_mut(&mut self, name: &str) -> Option<&mut Attribute> {
-        self.attributes
-            .iter_mut()
-            .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+        self.attributes.iter_mut().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
     }
 
     /// The schema as a resource of `/Schemas`; `base` is the URL of the SCIM root, without a trailing slash.
@@ -294,17 +284,12 @@ impl<'a> Resolved<'a> {
 impl ResourceType {
     /// The core or common attribute called `name`, in any letter case.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.schema
-            .attribute(name)
-            .or_else(|| find(common_attributes(), name))
+        self.schema.attribute(name).or_else(|| find(common_attributes(), name))
     }
 
     /// The schema extension with this URN, in any letter case.
     pub fn extension(&self, urn: &str) -> Option<&Schema> {
-        self.extensions
-            .iter()
-            .map(|(schema, _)| schema)
-            .find(|schema| schema.id.eq_ignore_ascii_case(urn))
+        self.extensions.iter().map(|(schema, _)| schema).find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
     /// What the path names; `None` where this resource type does not have it. A bare name that the core
@@ -313,13 +298,12 @@ impl ResourceType {
         let (extension, attribute) = match path.schema.as_deref() {
             None => match self.attribute(&path.attribute) {
                 Some(attribute) => (None, attribute),
-                None => self.extensions.iter().find_map(|(schema, _)| {
-                    Some((Some(schema.id.as_str()), schema.attribute(&path.attribute)?))
-                })?,
+                None => self
+                    .extensions
+                    .iter()
+                    .find_map(|(schema, _)| Some((Some(schema.id.as_str()), schema.attribute(&path.attribute)?)))?,
             },
-            Some(urn) if urn.eq_ignore_ascii_case(&self.schema.id) => {
-                (None, self.attribute(&path.attribute)?)
-            }
+            Some(urn) if urn.eq_ignore_ascii_case(&self.schema.id) => (None, self.attribute(&path.attribute)?),
             Some(urn) => {
                 let schema = self.extension(urn)?;
                 (Some(schema.id.as_str()), schema.attribute(&path.attribute)?)
@@ -329,11 +313,7 @@ impl ResourceType {
             Some(name) => Some(attribute.sub(name)?),
             None => None,
         };
-        Some(Resolved {
-            extension,
-            attribute,
-            sub,
-        })
+        Some(Resolved { extension, attribute, sub })
     }
 
     /// The schema extension that a path such as `urn:…:enterprise:2.0:User` names as a whole.
@@ -349,10 +329,7 @@ impl ResourceType {
         Some(AttributePath {
             schema: resolved.extension.map(str::to_owned),
             attribute: resolved.attribute.name.clone(),
-            filter: path
-                .filter
-                .as_ref()
-                .map(|filter| Box::new(canonical_inner(filter, resolved.attribute))),
+            filter: path.filter.as_ref().map(|filter| Box::new(canonical_inner(filter, resolved.attribute))),
             sub_attribute: resolved.sub.map(|s| s.name.clone()),
         })
     }
@@ -401,10 +378,7 @@ mod tests {
             ("meta.LastModified", "meta.lastModified"),
             ("externalid", "externalId"),
             ("manager.VALUE", &format!("{ENT}:manager.value")),
-            (
-                &format!("{}:Manager", ENT.to_lowercase()),
-                &format!("{ENT}:manager"),
-            ),
+            (&format!("{}:Manager", ENT.to_lowercase()), &format!("{ENT}:manager")),
             (
                 "emails[TYPE eq \"work\" and PRIMARY eq \"true\"].Value",
                 "emails[type eq \"work\" and primary eq true].value",
@@ -414,24 +388,12 @@ mod tests {
             let found = rt.canonical(&path).map(|path| path.to_string());
             assert_eq!(found.as_deref(), Some(canonical), "{text}");
         }
-        for text in [
-            "members",
-            "name.nope",
-            "urn:x:User:userName",
-            &format!("{ENT}:userName"),
-            "emails.nope",
-        ] {
-            assert!(
-                rt.resolve(&AttributePath::parse(text).unwrap()).is_none(),
-                "{text}"
-            );
+        for text in ["members", "name.nope", "urn:x:User:userName", &format!("{ENT}:userName"), "emails.nope"] {
+            assert!(rt.resolve(&AttributePath::parse(text).unwrap()).is_none(), "{text}");
         }
         let whole = AttributePath::parse(&ENT.to_uppercase()).unwrap();
         assert_eq!(rt.whole_extension(&whole).map(|s| s.id.as_str()), Some(ENT));
-        assert!(
-            rt.whole_extension(&AttributePath::parse("userName").unwrap())
-                .is_none()
-        );
+        assert!(rt.whole_extension(&AttributePath::parse("userName").unwrap()).is_none());
     }
 
     #[test]
@@ -449,63 +411,33 @@ mod tests {
             "caseExact": false, "mutability": "readWrite", "returned": "default", "uniqueness": "server"})
         );
         let password = attribute("password");
-        assert_eq!(
-            (&password["mutability"], &password["returned"]),
-            (&json!("writeOnly"), &json!("never"))
-        );
+        assert_eq!((&password["mutability"], &password["returned"]), (&json!("writeOnly"), &json!("never")));
         let emails = attribute("emails");
-        assert_eq!(
-            emails["subAttributes"][2]["canonicalValues"],
-            json!(["work", "home", "other"])
-        );
+        assert_eq!(emails["subAttributes"][2]["canonicalValues"], json!(["work", "home", "other"]));
         assert_eq!(attribute("groups")["mutability"], "readOnly");
-        assert_eq!(
-            attribute("groups")["subAttributes"][1]["referenceTypes"],
-            json!(["User", "Group"])
-        );
+        assert_eq!(attribute("groups")["subAttributes"][1]["referenceTypes"], json!(["User", "Group"]));
         assert_eq!(user["attributes"].as_array().unwrap().len(), 21);
         assert_eq!(
             user["meta"]["location"],
             "https://example.com/v2/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"
         );
         let group = group_type();
-        assert_eq!(
-            group
-                .schema
-                .attribute("members")
-                .unwrap()
-                .sub("value")
-                .unwrap()
-                .mutability,
-            Mutability::Immutable
-        );
+        assert_eq!(group.schema.attribute("members").unwrap().sub("value").unwrap().mutability, Mutability::Immutable);
     }
 
     #[test]
     fn rfc7643_6_resource_type() {
         let json = user_type().to_json("/scim/v2");
-        assert_eq!(
-            json["schemaExtensions"],
-            json!([{"schema": ENT, "required": false}])
-        );
-        assert_eq!(
-            (&json["endpoint"], &json["id"]),
-            (&json!("/Users"), &json!("User"))
-        );
+        assert_eq!(json["schemaExtensions"], json!([{"schema": ENT, "required": false}]));
+        assert_eq!((&json["endpoint"], &json["id"]), (&json!("/Users"), &json!("User")));
     }
 
     #[test]
     fn schemas_follow_from_the_attributes() {
         let rt = user_type();
         let core = json!({"userName": "x"});
-        assert_eq!(
-            rt.schemas_of(core.as_object().unwrap()),
-            json!([rt.schema.id])
-        );
+        assert_eq!(rt.schemas_of(core.as_object().unwrap()), json!([rt.schema.id]));
         let both = json!({"userName": "x", ENT: {"department": "d"}});
-        assert_eq!(
-            rt.schemas_of(both.as_object().unwrap()),
-            json!([rt.schema.id, ENT])
-        );
+        assert_eq!(rt.schemas_of(both.as_object().unwrap()), json!([rt.schema.id, ENT]));
     }
 }

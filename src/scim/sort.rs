@@ -17,10 +17,8 @@ pub fn sort(rt: &ResourceType, resources: &mut [Value], by: &AttributePath, desc
     let Some(resolved) = rt.resolve(by) else {
         return;
     };
-    let mut keyed: Vec<(Option<Key>, Value)> = resources
-        .iter_mut()
-        .map(|resource| (key(&resolved, by, resource), resource.take()))
-        .collect();
+    let mut keyed: Vec<(Option<Key>, Value)> =
+        resources.iter_mut().map(|resource| (key(&resolved, by, resource), resource.take())).collect();
     keyed.sort_by(|(a, _), (b, _)| {
         let order = match (a, b) {
             (Some(a), Some(b)) => a.compare(b),
@@ -112,12 +110,7 @@ mod tests {
             json!({"id": "3", "userName": "Carol", "name": {"familyName": ""}, "active": true}),
             json!({"id": "4", "userName": "alice", "name": {"familyName": "Z"}, "active": false, ENT: {"department": "A"}}),
         ];
-        sort(
-            &user_type(),
-            &mut users,
-            &AttributePath::parse(by).unwrap(),
-            descending,
-        );
+        sort(&user_type(), &mut users, &AttributePath::parse(by).unwrap(), descending);
         users.iter().map(|u| u["id"].as_str().unwrap()).collect()
     }
 
@@ -132,11 +125,7 @@ mod tests {
             ("meta.created", "1234", "3421"),
             ("name.familyName", "4123", "1234"),
             ("active", "4312", "1234"),
-            (
-                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
-                "4123",
-                "2314",
-            ),
+            ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "4123", "2314"),
             ("department", "4123", "2314"),
             ("shoeSize", "1234", "1234"),
         ] {

@@ -21,10 +21,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(leniency: Leniency) -> Self {
-        Reader {
-            leniency,
-            ..Self::default()
-        }
+        Reader { leniency, ..Self::default() }
     }
 
     pub(super) fn lenient(&self) -> bool {
@@ -33,30 +30,17 @@ impl Reader {
 
     /// The whole value of an attribute; `None` where it says that there is no value. An empty object says
     /// nothing: all that it held was unknown or readOnly.
-    pub(super) fn read(
-        &mut self,
-        attribute: &Attribute,
-        value: Value,
-    ) -> Result<Option<Value>, Error> {
+    pub(super) fn read(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>, Error> {
         self.whole(None, attribute, value)
     }
 
     /// One element of an attribute.
-    pub(super) fn element(
-        &mut self,
-        attribute: &Attribute,
-        value: Value,
-    ) -> Result<Option<Value>, Error> {
+    pub(super) fn element(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>, Error> {
         self.single(None, attribute, value)
     }
 
     /// The value of a sub-attribute.
-    pub(super) fn sub(
-        &mut self,
-        attribute: &Attribute,
-        sub: &Attribute,
-        value: Value,
-    ) -> Result<Option<Value>, Error> {
+    pub(super) fn sub(&mut self, attribute: &Attribute, sub: &Attribute, value: Value) -> Result<Option<Value>, Error> {
         self.whole(Some(attribute), sub, value)
     }
 
@@ -84,9 +68,7 @@ impl Reader {
                 // A member without an id must not make a shorter list: replacing would put the others out.
                 None if names_others(attribute) => {
                     let name = name(parent, attribute);
-                    return Err(Error::invalid_value(format!(
-                        "`{name}` has an element without its `value`"
-                    )));
+                    return Err(Error::invalid_value(format!("`{name}` has an element without its `value`")));
                 }
                 None => {}
             }
@@ -96,9 +78,7 @@ impl Reader {
                 dialect::one_primary(&mut read, &mut self.applied);
             } else if read.iter().filter(|e| is_primary(e)).count() > 1 {
                 let name = name(parent, attribute);
-                return Err(Error::invalid_value(format!(
-                    "`{name}` has more than one primary value"
-                )));
+                return Err(Error::invalid_value(format!("`{name}` has more than one primary value")));
             }
         }
         Ok((!read.is_empty()).then_some(Value::Array(read)))
@@ -148,11 +128,7 @@ impl Reader {
         Err(wrong_type(parent, attribute, expected.0, &expected.1))
     }
 
-    fn complex(
-        &mut self,
-        attribute: &Attribute,
-        object: Map<String, Value>,
-    ) -> Result<Option<Value>, Error> {
+    fn complex(&mut self, attribute: &Attribute, object: Map<String, Value>) -> Result<Option<Value>, Error> {
         let mut read = Map::new();
         let (mut unknown, mut read_only) = (false, false);
         for (key, value) in object {
@@ -181,19 +157,14 @@ impl Reader {
         }
         if read.is_empty() && read_only && attribute.multi_valued {
             let name = &attribute.name;
-            return Err(Error::invalid_value(format!(
-                "`{name}` has an element without anything that can be written"
-            )));
+            return Err(Error::invalid_value(format!("`{name}` has an element without anything that can be written")));
         }
         if read.is_empty() && (unknown || read_only) && !attribute.multi_valued {
             return Ok(Some(Value::Object(read)));
         }
         if read.values().all(Value::is_null) {
             // `{"value": ""}` clears manager as a whole; `{"givenName": null}` clears one part of name.
-            let whole = read.is_empty()
-                || attribute
-                    .default_sub()
-                    .is_some_and(|sub| read.contains_key(&sub.name));
+            let whole = read.is_empty() || attribute.default_sub().is_some_and(|sub| read.contains_key(&sub.name));
             if whole || !self.keep_null {
                 return Ok(None);
             }
@@ -201,10 +172,7 @@ impl Reader {
         }
         for sub in &attribute.sub_attributes {
             if sub.required && !self.keep_null && !read.contains_key(&sub.name) {
-                return Err(Error::invalid_value(format!(
-                    "`{}.{}` is required",
-                    attribute.name, sub.name
-                )));
+                return Err(Error::invalid_value(format!("`{}.{}` is required", attribute.name, sub.name)));
             }
         }
         Ok(Some(Value::Object(read)))
@@ -244,12 +212,7 @@ fn names_others(attribute: &Attribute) -> bool {
 }
 
 /// The value itself is not shown: it may be a secret.
-fn wrong_type(
-    parent: Option<&Attribute>,
-    attribute: &Attribute,
-    expected: &str,
-    value: &Value,
-) -> Error {
+fn wrong_type(parent: Option<&Attribute>, attribute: &Attribute, expected: &str, value: &Value) -> Error {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -259,10 +222,6 @@ fn wrong_type(
         Value::Object(_) => "an object",
     };
     let name = name(parent, attribute);
-    let element = if attribute.multi_valued && expected != ARRAY {
-        "a value of "
-    } else {
-        ""
-    };
+    let element = if attribute.multi_valued && expected != ARRAY { "a value of " } else { "" };
     Error::invalid_value(format!("{element}`{name}` must be {expected}, not {found}"))
 }

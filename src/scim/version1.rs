@@ -144,9 +144,7 @@ pub fn response(body: Value) -> Value {
     let member = |(name, value): (String, Value)| match (name.as_str(), value) {
         ("schemas", Value::Array(urns)) => ("schemas".to_owned(), schemas(&urns)),
         ("Resources", Value::Array(all)) => (name, all.into_iter().map(response).collect()),
-        (ENTERPRISE_USER, value) => {
-            (ENTERPRISE.to_owned(), without_refs(renamed(value, "value", "managerId")))
-        }
+        (ENTERPRISE_USER, value) => (ENTERPRISE.to_owned(), without_refs(renamed(value, "value", "managerId"))),
         ("meta", Value::Object(mut meta)) => {
             meta.remove("resourceType");
             (name, Value::Object(meta))
@@ -203,9 +201,9 @@ pub fn service_provider_config(capabilities: &Capabilities, okta: &[&str]) -> Va
         .authentication_schemes
         .iter()
         .enumerate()
-        .map(|(index, s)| {
-            json!({ "type": s.kind, "name": s.name, "description": s.description, "primary": index == 0 })
-        })
+        .map(
+            |(index, s)| json!({ "type": s.kind, "name": s.name, "description": s.description, "primary": index == 0 }),
+        )
         .collect();
     json!({
         "schemas": [CORE, OKTA_CONFIG],
@@ -272,12 +270,8 @@ fn schemas_of(types: &[ResourceType]) -> Vec<Value> {
 }
 
 fn attribute(attribute: &Attribute, urn: &str) -> Value {
-    let subs: Vec<Value> = attribute
-        .sub_attributes
-        .iter()
-        .filter(|sub| sub.name != "$ref")
-        .map(|sub| self::attribute(sub, urn))
-        .collect();
+    let subs: Vec<Value> =
+        attribute.sub_attributes.iter().filter(|sub| sub.name != "$ref").map(|sub| self::attribute(sub, urn)).collect();
     let mut out = json!({
         "name": attribute.name,
         "type": attribute.kind.as_str(),

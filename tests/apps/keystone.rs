@@ -12,11 +12,7 @@ use crate::support::apps::native::Native;
 const MAPPING: &str = include_str!("../../mappings/keystone.yaml");
 
 fn scim(keystone: &Keystone, password: &str) -> Scim {
-    let settings = [
-        ("KEYSTONE_USERNAME", ADMIN),
-        ("KEYSTONE_PASSWORD", password),
-        ("KEYSTONE_PROJECT", "admin"),
-    ];
+    let settings = [("KEYSTONE_USERNAME", ADMIN), ("KEYSTONE_PASSWORD", password), ("KEYSTONE_PROJECT", "admin")];
     // The Keystone of the tests has SQLite, which refuses to write for two at a time.
     let mapping = format!("{MAPPING}\nlimits: {{ concurrency: 1 }}\n");
     Scim::start(&mapping, keystone.url(), &settings)
@@ -27,10 +23,7 @@ fn login(native: &Native, id: &str, password: &str) -> u16 {
     let user = json!({ "id": id, "password": password });
     let identity = json!({ "methods": ["password"], "password": { "user": user } });
     let body = json!({ "auth": { "identity": identity } });
-    native
-        .send("POST", "/v3/auth/tokens", Some(&body))
-        .unwrap()
-        .0
+    native.send("POST", "/v3/auth/tokens", Some(&body)).unwrap().0
 }
 
 #[test]
@@ -159,9 +152,7 @@ fn users(scim: &Scim, native: &Native) -> Vec<String> {
 }
 
 fn groups(scim: &Scim, native: &Native, people: &[String]) {
-    let [ada, bob, eve, ..] = people else {
-        panic!("three users at least")
-    };
+    let [ada, bob, eve, ..] = people else { panic!("three users at least") };
     let created = scim.create("/Groups", &with(group("crew", &[ada]), json!({ "externalId": "g-1" })));
     let id = created["id"].as_str().unwrap();
     let path = format!("/Groups/{id}");
@@ -185,7 +176,8 @@ fn groups(scim: &Scim, native: &Native, people: &[String]) {
     assert_eq!(scim.found("/Groups", "displayName eq \"Crew\""), [] as [Value; 0]);
     assert_eq!(only(&scim.found("/Groups", "externalId eq \"g-1\"")), id);
 
-    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": ada }, { "value": bob }, { "value": eve }] }]);
+    let add =
+        json!([{ "op": "add", "path": "members", "value": [{ "value": ada }, { "value": bob }, { "value": eve }] }]);
     scim.change(&path, &add);
     assert_eq!(members(), sorted(&[ada, bob, eve]));
     let shown = scim.get(&path);
@@ -199,7 +191,8 @@ fn groups(scim: &Scim, native: &Native, people: &[String]) {
     scim.change(&path, &remove);
     assert_eq!(members(), sorted(&[ada, eve]));
 
-    let (status, answer) = scim.patch(&path, &json!([{ "op": "add", "path": "members", "value": [{ "value": "nobody" }] }]));
+    let (status, answer) =
+        scim.patch(&path, &json!([{ "op": "add", "path": "members", "value": [{ "value": "nobody" }] }]));
     assert_eq!((status, &answer["scimType"]), (400, &json!("invalidValue")));
     let missing = format!("/Groups/{}", "f".repeat(32));
     assert_eq!(scim.patch(&missing, &add).0, 404);

@@ -40,18 +40,11 @@ impl Scim {
     /// The status and the body of what is answered; null where it is empty.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("http://{}/scim/v2{path}", self.envoy.address());
-        let mut request = self
-            .client
-            .request(method.parse().unwrap(), url)
-            .bearer_auth(TOKEN);
+        let mut request = self.client.request(method.parse().unwrap(), url).bearer_auth(TOKEN);
         if let Some(body) = body {
-            request = request
-                .header("content-type", "application/scim+json")
-                .body(body.to_string());
+            request = request.header("content-type", "application/scim+json").body(body.to_string());
         }
-        let response = request
-            .send()
-            .unwrap_or_else(|error| panic!("{error:?}\n{}", self.envoy.log()));
+        let response = request.send().unwrap_or_else(|error| panic!("{error:?}\n{}", self.envoy.log()));
         let status = response.status().as_u16();
         let text = response.text().unwrap();
         match text.as_str() {
@@ -64,12 +57,7 @@ impl Scim {
     #[track_caller]
     pub fn expect(&self, status: u16, method: &str, path: &str, body: Option<&Value>) -> Value {
         let (found, answer) = self.send(method, path, body);
-        assert_eq!(
-            found,
-            status,
-            "{method} {path}: {answer}\n{}",
-            self.envoy.log()
-        );
+        assert_eq!(found, status, "{method} {path}: {answer}\n{}", self.envoy.log());
         answer
     }
 
@@ -98,11 +86,7 @@ impl Scim {
     #[track_caller]
     pub fn change(&self, path: &str, operations: &Value) -> Value {
         let (status, answer) = self.patch(path, operations);
-        assert!(
-            matches!(status, 200 | 204),
-            "{path}: {status} {answer}\n{}",
-            self.envoy.log()
-        );
+        assert!(matches!(status, 200 | 204), "{path}: {status} {answer}\n{}", self.envoy.log());
         answer
     }
 
@@ -120,9 +104,7 @@ impl Scim {
     pub fn counter(&self, name: &str) -> u64 {
         let url = format!("http://{}/stats", self.envoy.admin());
         let stats = self.client.get(url).send().unwrap().text().unwrap();
-        let value = stats
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let value = stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         value.map_or(0, |value| value.parse().unwrap())
     }
 }
@@ -141,9 +123,7 @@ pub fn group(name: &str, members: &[&str]) -> Value {
 
 /// `resource` with these attributes set.
 pub fn with(mut resource: Value, attributes: Value) -> Value {
-    let Value::Object(attributes) = attributes else {
-        panic!("attributes are an object")
-    };
+    let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
     resource.as_object_mut().unwrap().extend(attributes);
     resource
 }
@@ -151,9 +131,7 @@ pub fn with(mut resource: Value, attributes: Value) -> Value {
 /// The ids of some resources or members, sorted.
 pub fn ids(list: &Value, key: &str) -> Vec<String> {
     let items = list.as_array().into_iter().flatten();
-    let mut ids: Vec<String> = items
-        .map(|item| item[key].as_str().unwrap().to_owned())
-        .collect();
+    let mut ids: Vec<String> = items.map(|item| item[key].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids
 }

@@ -10,10 +10,7 @@ const MAPPING: &str = include_str!("../../mappings/synapse.yaml");
 const ADA: &str = "@ada=40example.com:example.test";
 
 fn scim(synapse: &Synapse) -> Scim {
-    let settings = [
-        ("SYNAPSE_TOKEN", synapse.token()),
-        ("SYNAPSE_SERVER_NAME", SERVER_NAME),
-    ];
+    let settings = [("SYNAPSE_TOKEN", synapse.token()), ("SYNAPSE_SERVER_NAME", SERVER_NAME)];
     Scim::start(MAPPING, synapse.url(), &settings)
 }
 
@@ -34,10 +31,7 @@ fn read(native: &Native, id: &str) -> Value {
 fn login(native: &Native, id: &str, password: &str) -> u16 {
     let identifier = json!({ "type": "m.id.user", "user": id });
     let body = json!({ "type": "m.login.password", "identifier": identifier, "password": password });
-    native
-        .send("POST", "/_matrix/client/v3/login", Some(&body))
-        .unwrap()
-        .0
+    native.send("POST", "/_matrix/client/v3/login", Some(&body)).unwrap().0
 }
 
 fn mail(address: &str) -> Value {

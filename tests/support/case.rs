@@ -27,9 +27,8 @@ impl Case {
         let readme = std::fs::read_to_string(folder.join("README.md")).context("README.md")?;
         let exchange = std::fs::read_to_string(folder.join("exchange.yaml")).context("exchange.yaml")?;
         let mut report = Report::default();
-        let document = Node::parse(&exchange, &mut report)
-            .with_context(|| report.finish("exchange.yaml").to_string())?
-            .to_json();
+        let document =
+            Node::parse(&exchange, &mut report).with_context(|| report.finish("exchange.yaml").to_string())?.to_json();
         let own = folder.join("mapping.yaml");
         let shared = document.get("mapping").and_then(Value::as_str);
         let mapping = match shared {
@@ -91,14 +90,12 @@ fn run_step(
         only_keys(call, &["call", "headers", "body", "form", "reply"])?;
     }
     let mut unexpected = Vec::new();
-    let response = host(&request, &mut |call| {
-        match expected.iter().position(|wanted| is_call(wanted, &call)) {
-            Some(index) => reply(expected.remove(index)),
-            None => {
-                let body = String::from_utf8_lossy(&call.body);
-                unexpected.push(format!("{} {} {:?} {body}", call.method, call.target, call.headers));
-                Err(Unreachable::Connection)
-            }
+    let response = host(&request, &mut |call| match expected.iter().position(|wanted| is_call(wanted, &call)) {
+        Some(index) => reply(expected.remove(index)),
+        None => {
+            let body = String::from_utf8_lossy(&call.body);
+            unexpected.push(format!("{} {} {:?} {body}", call.method, call.target, call.headers));
+            Err(Unreachable::Connection)
         }
     })?;
     let missing: Vec<String> = expected

@@ -28,21 +28,11 @@ pub struct Report {
 /// Runs scim2-tester, all of it, against the server at `url` (with its path: `…/scim/v2`). An error where
 /// it could not be run at all, or could not read the server's discovery endpoints.
 pub fn scim2_tester(url: &str, token: &str) -> anyhow::Result<Report> {
-    let bin = pypi::venv(
-        "scim2-tester",
-        &requirements(include_str!("scim2-tester.txt")),
-    )?;
+    let bin = pypi::venv("scim2-tester", &requirements(include_str!("scim2-tester.txt")))?;
     let mut command = tool(&bin, "scim2");
-    command
-        .args(["--url", url, "test", "--verbose"])
-        .env("SCIM_CLI_HEADERS", format!("Authorization: Bearer {token}"));
+    command.args(["--url", url, "test", "--verbose"]).env("SCIM_CLI_HEADERS", format!("Authorization: Bearer {token}"));
     let output = text(&command.output().context("cannot run `scim2`")?);
-    let mut report = Report {
-        passed: 0,
-        errors: 0,
-        warnings: 0,
-        output,
-    };
+    let mut report = Report { passed: 0, errors: 0, warnings: 0, output };
     // One line a check, and below it, indented, what was found.
     for line in report.output.lines() {
         match line.split(' ').next().unwrap_or_default() {
@@ -61,59 +51,28 @@ pub fn scim2_tester(url: &str, token: &str) -> anyhow::Result<Report> {
 /// Runs the probe of scim-sanity, in its strict mode, against the server at `url` (with its path:
 /// `…/scim/v2`).
 pub fn scim_sanity(url: &str, token: &str) -> anyhow::Result<Report> {
-    let bin = pypi::venv(
-        "scim-sanity",
-        &requirements(include_str!("scim-sanity.txt")),
-    )?;
+    let bin = pypi::venv("scim-sanity", &requirements(include_str!("scim-sanity.txt")))?;
     let mut command = tool(&bin, "scim-sanity");
-    command.args([
-        "probe",
-        url,
-        "--token",
-        token,
-        "--strict",
-        "--json-output",
-        "--i-accept-side-effects",
-    ]);
+    command.args(["probe", url, "--token", token, "--strict", "--json-output", "--i-accept-side-effects"]);
     let finished = command.output().context("cannot run `scim-sanity`")?;
     let output = text(&finished);
     let Ok(answer) = serde_json::from_slice::<Value>(&finished.stdout) else {
         bail!("scim-sanity wrote no report:\n{output}");
     };
     let count = |name: &str| {
-        let count = answer
-            .pointer(&format!("/summary/{name}"))
-            .and_then(Value::as_u64);
-        count
-            .and_then(|count| usize::try_from(count).ok())
-            .with_context(|| format!("no `{name}` in:\n{output}"))
+        let count = answer.pointer(&format!("/summary/{name}")).and_then(Value::as_u64);
+        count.and_then(|count| usize::try_from(count).ok()).with_context(|| format!("no `{name}` in:\n{output}"))
     };
-    let (passed, warnings, errors) = (
-        count("passed")?,
-        count("warnings")?,
-        count("failed")? + count("errors")?,
-    );
-    Ok(Report {
-        passed,
-        errors,
-        warnings,
-        output,
-    })
+    let (passed, warnings, errors) = (count("passed")?, count("warnings")?, count("failed")? + count("errors")?);
+    Ok(Report { passed, errors, warnings, output })
 }
 
 fn tool(bin: &Path, name: &str) -> Command {
     let mut command = Command::new(bin.join(name));
-    command
-        .stdin(Stdio::null())
-        .env("NO_PROXY", "*")
-        .env("PYTHONIOENCODING", "utf-8");
+    command.stdin(Stdio::null()).env("NO_PROXY", "*").env("PYTHONIOENCODING", "utf-8");
     command
 }
 
 fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -12,8 +12,7 @@ use std::thread;
 use scim_edge::Environment;
 use scim_edge::exchange::{Reply, Request, Response, Unreachable};
 use wasmtime::{
-    Caller, Extern, Instance, InstancePre, Linker, Memory, Result, Store, TypedFunc, WasmResults,
-    bail, format_err,
+    Caller, Extern, Instance, InstancePre, Linker, Memory, Result, Store, TypedFunc, WasmResults, bail, format_err,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
@@ -84,11 +83,7 @@ impl Vm {
         };
         let mut store = Store::new(module.0.module().engine(), state);
         let instance = module.0.instantiate(&mut store)?;
-        let mut vm = Vm {
-            store,
-            instance,
-            streams: ROOT,
-        };
+        let mut vm = Vm { store, instance, streams: ROOT };
         vm.call::<(), ()>("_initialize", ())?;
         vm.call::<_, ()>("proxy_on_context_create", (ROOT, 0))?;
         let started: u32 = vm.call("proxy_on_vm_start", (ROOT, 0))?;
@@ -104,11 +99,7 @@ impl Vm {
     /// answered last first, as nothing may depend on their order.
     ///
     /// It is an error if the plugin traps, lets the request pass, never answers or answers twice.
-    pub(crate) fn run(
-        &mut self,
-        request: &Request,
-        reply: &mut dyn FnMut(Request) -> Reply,
-    ) -> Result<Response> {
+    pub(crate) fn run(&mut self, request: &Request, reply: &mut dyn FnMut(Request) -> Reply) -> Result<Response> {
         let (calls, incoming) = channel();
         let (outgoing, replies) = channel();
         self.store.data_mut().test = Some(Test { calls, replies });
@@ -123,9 +114,7 @@ impl Vm {
             while let Ok(call) = incoming.recv() {
                 let _ = outgoing.send(reply(call));
             }
-            stream
-                .join()
-                .unwrap_or_else(|_| bail!("the proxy-wasm host panicked"))
+            stream.join().unwrap_or_else(|_| bail!("the proxy-wasm host panicked"))
         })
     }
 
@@ -139,10 +128,7 @@ impl Vm {
     #[allow(dead_code)]
     pub(crate) fn counter(&self, name: &str) -> Option<u64> {
         let counters = &self.store.data().counters;
-        counters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| *value)
+        counters.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     fn stream(&mut self, request: &Request) -> Result<Response> {
@@ -151,15 +137,10 @@ impl Vm {
             (":path".to_owned(), request.target.clone()),
             (":scheme".to_owned(), "http".to_owned()),
         ];
-        headers.extend(
-            request
-                .headers
-                .iter()
-                .map(|(name, value)| match name.as_str() {
-                    "host" => (":authority".to_owned(), value.clone()),
-                    _ => (name.clone(), value.clone()),
-                }),
-        );
+        headers.extend(request.headers.iter().map(|(name, value)| match name.as_str() {
+            "host" => (":authority".to_owned(), value.clone()),
+            _ => (name.clone(), value.clone()),
+        }));
         let count = u32::try_from(headers.len())?;
         let size = u32::try_from(request.body.len())?;
         let state = self.store.data_mut();
@@ -209,9 +190,7 @@ impl Vm {
         };
         let reply = match reply {
             Ok(mut reply) => {
-                reply
-                    .headers
-                    .push(("x-envoy-upstream-service-time".to_owned(), "1".to_owned()));
+                reply.headers.push(("x-envoy-upstream-service-time".to_owned(), "1".to_owned()));
                 Some(reply)
             }
             Err(Unreachable::Timeout) => Some(made_up(504, "upstream request timeout")),
@@ -235,8 +214,7 @@ impl Vm {
         Params: wasmtime::WasmParams,
         Results: WasmResults,
     {
-        let function: TypedFunc<Params, Results> =
-            self.instance.get_typed_func(&mut self.store, name)?;
+        let function: TypedFunc<Params, Results> = self.instance.get_typed_func(&mut self.store, name)?;
         function.call(&mut self.store, params).map_err(|trap| {
             let log = self.store.data().log.join("\n");
             format_err!("`{name}`: {trap:?}\n{log}")
@@ -270,53 +248,31 @@ type Host<'a> = Caller<'a, State>;
 
 fn add_abi(linker: &mut Linker<State>) -> Result<()> {
     let env = "env";
-    linker.func_wrap(
-        env,
-        "proxy_log",
-        |mut host: Host, _level: u32, at: u32, size: u32| {
-            let line = text(&read(&mut host, at, size)?)?;
-            host.data_mut().log.push(line);
-            Ok(status::OK)
-        },
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_get_current_time_nanoseconds",
-        |mut host: Host, at: u32| {
-            write(&mut host, at, &(NOW * 1_000_000).to_le_bytes())?;
-            Ok(status::OK)
-        },
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_set_tick_period_milliseconds",
-        |_: Host, _period: u32| status::OK,
-    )?;
-    linker.func_wrap(env, "proxy_set_effective_context", |_: Host, _id: u32| {
+    linker.func_wrap(env, "proxy_log", |mut host: Host, _level: u32, at: u32, size: u32| {
+        let line = text(&read(&mut host, at, size)?)?;
+        host.data_mut().log.push(line);
+        Ok(status::OK)
+    })?;
+    linker.func_wrap(env, "proxy_get_current_time_nanoseconds", |mut host: Host, at: u32| {
+        write(&mut host, at, &(NOW * 1_000_000).to_le_bytes())?;
+        Ok(status::OK)
+    })?;
+    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |_: Host, _period: u32| status::OK)?;
+    linker.func_wrap(env, "proxy_set_effective_context", |_: Host, _id: u32| status::OK)?;
+    linker.func_wrap(env, "proxy_define_metric", |mut host: Host, _kind: u32, name: u32, size: u32, id: u32| {
+        let name = text(&read(&mut host, name, size)?)?;
+        let next = u32::try_from(host.data().counters.len())?;
+        host.data_mut().counters.push((name, 0));
+        write(&mut host, id, &next.to_le_bytes())?;
+        Ok(status::OK)
+    })?;
+    linker.func_wrap(env, "proxy_increment_metric", |mut host: Host, id: u32, offset: u64| {
+        let Some((_, value)) = host.data_mut().counters.get_mut(id as usize) else {
+            return status::NOT_FOUND;
+        };
+        *value += offset;
         status::OK
     })?;
-    linker.func_wrap(
-        env,
-        "proxy_define_metric",
-        |mut host: Host, _kind: u32, name: u32, size: u32, id: u32| {
-            let name = text(&read(&mut host, name, size)?)?;
-            let next = u32::try_from(host.data().counters.len())?;
-            host.data_mut().counters.push((name, 0));
-            write(&mut host, id, &next.to_le_bytes())?;
-            Ok(status::OK)
-        },
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_increment_metric",
-        |mut host: Host, id: u32, offset: u64| {
-            let Some((_, value)) = host.data_mut().counters.get_mut(id as usize) else {
-                return status::NOT_FOUND;
-            };
-            *value += offset;
-            status::OK
-        },
-    )?;
     linker.func_wrap(
         env,
         "proxy_get_buffer_bytes",
@@ -328,12 +284,7 @@ fn add_abi(linker: &mut Linker<State>) -> Result<()> {
                 7 => &state.configuration,
                 _ => return Ok(status::NOT_FOUND),
             };
-            let part = buffer
-                .iter()
-                .skip(start as usize)
-                .take(most as usize)
-                .copied()
-                .collect::<Vec<_>>();
+            let part = buffer.iter().skip(start as usize).take(most as usize).copied().collect::<Vec<_>>();
             give(&mut host, &part, data, size)
         },
     )?;
@@ -351,16 +302,12 @@ fn add_abi(linker: &mut Linker<State>) -> Result<()> {
             give(&mut host, value.as_bytes(), data, size)
         },
     )?;
-    linker.func_wrap(
-        env,
-        "proxy_get_header_map_pairs",
-        |mut host: Host, kind: u32, data: u32, size: u32| {
-            let Some(map) = header_map(host.data(), kind) else {
-                return Ok(status::BAD_ARGUMENT);
-            };
-            give(&mut host, &encode_map(&map)?, data, size)
-        },
-    )?;
+    linker.func_wrap(env, "proxy_get_header_map_pairs", |mut host: Host, kind: u32, data: u32, size: u32| {
+        let Some(map) = header_map(host.data(), kind) else {
+            return Ok(status::BAD_ARGUMENT);
+        };
+        give(&mut host, &encode_map(&map)?, data, size)
+    })?;
     linker.func_wrap(env, "proxy_http_call", http_call)?;
     linker.func_wrap(env, "proxy_send_local_response", send_local_response)?;
     Ok(())
@@ -399,10 +346,7 @@ fn http_call(
     }
     call.body = read(&mut host, body, body_size)?;
     let state = host.data_mut();
-    let test = state
-        .test
-        .as_ref()
-        .ok_or_else(|| format_err!("a native call without a request"))?;
+    let test = state.test.as_ref().ok_or_else(|| format_err!("a native call without a request"))?;
     test.calls.send(call)?;
     let reply = test.replies.recv()?;
     if reply == Err(Unreachable::Denied) {
@@ -466,12 +410,8 @@ fn decode_map(bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let broken = || format_err!("a header map is cut short");
     let number = |index: usize| {
         let at = index * 4;
-        let bytes = bytes
-            .get(at..at + 4)
-            .and_then(|bytes| bytes.try_into().ok());
-        bytes
-            .map(|bytes| u32::from_le_bytes(bytes) as usize)
-            .ok_or_else(broken)
+        let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(|bytes| u32::from_le_bytes(bytes) as usize).ok_or_else(broken)
     };
     if bytes.is_empty() {
         return Ok(Vec::new());
@@ -483,9 +423,7 @@ fn decode_map(bytes: &[u8]) -> Result<Vec<(String, String)>> {
         rest = after;
         text(part.strip_suffix(&[0]).ok_or_else(broken)?)
     };
-    (0..count)
-        .map(|n| Ok((take(number(1 + n * 2)?)?, take(number(2 + n * 2)?)?)))
-        .collect()
+    (0..count).map(|n| Ok((take(number(1 + n * 2)?)?, take(number(2 + n * 2)?)?))).collect()
 }
 
 fn text(bytes: &[u8]) -> Result<String> {
@@ -499,12 +437,8 @@ fn memory(host: &mut Host) -> Result<Memory> {
 
 fn read(host: &mut Host, at: u32, size: u32) -> Result<Vec<u8>> {
     let memory = memory(host)?;
-    let part = memory
-        .data(&*host)
-        .get(at as usize..)
-        .and_then(|rest| rest.get(..size as usize));
-    part.map(<[u8]>::to_vec)
-        .ok_or_else(|| format_err!("a pointer out of bounds"))
+    let part = memory.data(&*host).get(at as usize..).and_then(|rest| rest.get(..size as usize));
+    part.map(<[u8]>::to_vec).ok_or_else(|| format_err!("a pointer out of bounds"))
 }
 
 fn write(host: &mut Host, at: u32, bytes: &[u8]) -> Result<()> {
@@ -516,13 +450,9 @@ fn give(host: &mut Host, bytes: &[u8], data: u32, size: u32) -> Result<u32> {
     let length = u32::try_from(bytes.len())?;
     let mut address = 0;
     if length > 0 {
-        let allocate = host
-            .get_export("proxy_on_memory_allocate")
-            .and_then(Extern::into_func);
+        let allocate = host.get_export("proxy_on_memory_allocate").and_then(Extern::into_func);
         let allocate = allocate.ok_or_else(|| format_err!("the module cannot allocate"))?;
-        address = allocate
-            .typed::<u32, u32>(&*host)?
-            .call(&mut *host, length)?;
+        address = allocate.typed::<u32, u32>(&*host)?.call(&mut *host, length)?;
         write(host, address, bytes)?;
     }
     write(host, data, &address.to_le_bytes())?;

@@ -27,10 +27,7 @@ pub struct Call {
 impl Call {
     /// The value of the first header called `name`, compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -54,11 +51,7 @@ impl Calls {
 
     /// `METHOD target` of each, the first one first: what a test compares.
     pub fn lines(&self) -> Vec<String> {
-        self.recorded()
-            .calls
-            .iter()
-            .map(|call| format!("{} {}", call.method, call.target))
-            .collect()
+        self.recorded().calls.iter().map(|call| format!("{} {}", call.method, call.target)).collect()
     }
 
     /// How many there are.

@@ -39,16 +39,9 @@ impl Params {
     pub(super) fn page(&self) -> Result<Page, Problem> {
         let number = |name: &str, default: i64| match self.text(name) {
             None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| *number >= 1)
-                .ok_or_else(|| Problem::invalid(name)),
+            Some(text) => text.parse().ok().filter(|number| *number >= 1).ok_or_else(|| Problem::invalid(name)),
         };
-        Ok(Page {
-            number: number("page", 1)?,
-            size: number("per_page", DEFAULT_PER_PAGE)?.min(MAX_PER_PAGE),
-        })
+        Ok(Page { number: number("page", 1)?, size: number("per_page", DEFAULT_PER_PAGE)?.min(MAX_PER_PAGE) })
     }
 }
 
@@ -71,21 +64,11 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let media_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = media_type
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default()
-            .trim();
+        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             let message = "a body must be `application/json`".to_owned();
-            return Err(Failure::Status(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                message,
-            ));
+            return Err(Failure::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
         }
         let bytes: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
         let bytes = bytes.map_err(|rejection| Failure::malformed(rejection.body_text()))?;

@@ -32,11 +32,7 @@ impl Problem {
     }
 
     pub(super) fn new(code: &'static str, field: &str, what: &str) -> Problem {
-        Problem {
-            code,
-            field: field.to_owned(),
-            message: format!("{field} {what}"),
-        }
+        Problem { code, field: field.to_owned(), message: format!("{field} {what}") }
     }
 }
 
@@ -53,11 +49,7 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn not_found(what: &str) -> Failure {
-        Failure::Status(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            format!("there is no such {what}"),
-        )
+        Failure::Status(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Failure {
@@ -80,9 +72,7 @@ impl From<rusqlite::Error> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, errors) = match self {
-            Failure::Status(status, code, message) => {
-                (status, json!([{ "code": code, "message": message }]))
-            }
+            Failure::Status(status, code, message) => (status, json!([{ "code": code, "message": message }])),
             Failure::Invalid(problems) => (StatusCode::UNPROCESSABLE_ENTITY, json!(problems)),
             Failure::Store(error) => {
                 log::error!("the example's database failed: {error}");

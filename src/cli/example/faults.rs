@@ -87,14 +87,7 @@ fn once() -> Option<u32> {
 impl Fault {
     /// This effect on the next request, whatever it is.
     pub fn new(effect: Effect) -> Fault {
-        Fault {
-            method: None,
-            path: None,
-            skip: 0,
-            count: once(),
-            applied: false,
-            effect,
-        }
+        Fault { method: None, path: None, skip: 0, count: once(), applied: false, effect }
     }
 
     /// 429 with `Retry-After` in seconds.
@@ -104,11 +97,7 @@ impl Fault {
 
     /// A 500 as a proxy or a framework writes it, in HTML.
     pub fn html_error() -> Fault {
-        Fault::reply(
-            500,
-            "text/html",
-            "<!DOCTYPE html><title>500</title><h1>Internal Server Error</h1>",
-        )
+        Fault::reply(500, "text/html", "<!DOCTYPE html><title>500</title><h1>Internal Server Error</h1>")
     }
 
     /// A 500 in the application's own shape.
@@ -183,13 +172,8 @@ impl Fault {
     }
 
     fn concerns(&self, method: &str, target: &str) -> bool {
-        self.method
-            .as_deref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-            && self
-                .path
-                .as_deref()
-                .is_none_or(|part| target.contains(part))
+        self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.path.as_deref().is_none_or(|part| target.contains(part))
     }
 
     /// Counts down for a request that it concerns. Whether it happens to that request.
@@ -239,10 +223,7 @@ impl Faults {
         let mut list = self.list();
         let mut taken = Vec::new();
         let mut decided = false;
-        for fault in list
-            .iter_mut()
-            .filter(|fault| fault.concerns(method, target))
-        {
+        for fault in list.iter_mut().filter(|fault| fault.concerns(method, target)) {
             let delay = matches!(fault.effect, Effect::Delay { .. });
             if (delay || !decided) && fault.due() {
                 decided |= !delay;
@@ -276,12 +257,11 @@ pub(super) async fn answer(faults: Vec<Fault>, work: impl Future<Output = Respon
     let response = match other {
         None => work.await,
         Some((effect, applied)) => {
-            let answered =
-                if applied || matches!(effect, Effect::Truncate | Effect::HangUpWithinBody) {
-                    work.await
-                } else {
-                    Response::default()
-                };
+            let answered = if applied || matches!(effect, Effect::Truncate | Effect::HangUpWithinBody) {
+                work.await
+            } else {
+                Response::default()
+            };
             spoiled(effect, answered).await
         }
     };
@@ -293,26 +273,18 @@ async fn spoiled(effect: Effect, response: Response) -> Response {
     match effect {
         Effect::Delay { .. } => response,
         Effect::TooManyRequests(retry_after) => too_many_requests(retry_after),
-        Effect::Reply {
-            status,
-            headers,
-            body,
-        } => reply(status, headers, body),
+        Effect::Reply { status, headers, body } => reply(status, headers, body),
         Effect::HangUp => hang_up(),
         Effect::Truncate => match halved(response).await {
             Some((mut parts, half, _)) => {
-                parts
-                    .headers
-                    .insert(header::CONTENT_LENGTH, HeaderValue::from(half.len()));
+                parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(half.len()));
                 Response::from_parts(parts, Body::from(half))
             }
             None => hang_up(),
         },
         Effect::HangUpWithinBody => match halved(response).await {
             Some((mut parts, half, whole)) => {
-                parts
-                    .headers
-                    .insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
+                parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
                 let first = stream::iter([Ok(half)]);
                 // Yielding first lets the half that is there reach the client.
                 let then = stream::once(async {
@@ -343,8 +315,7 @@ fn hang_up() -> Response {
 
 fn reply(status: u16, headers: Vec<(String, String)>, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);
@@ -373,13 +344,8 @@ fn too_many_requests(retry_after: RetryAfter) -> Response {
 
 /// So many seconds from now, as HTTP writes it.
 fn http_date(seconds: u32) -> Result<String, jiff::Error> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the example application is no part of the engine"
-    )]
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "the example application is no part of the engine")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let at = now.as_secs().saturating_add(u64::from(seconds));
     let at = jiff::Timestamp::from_second(i64::try_from(at).unwrap_or(i64::MAX))?;
     Ok(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())

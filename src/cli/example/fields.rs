@@ -6,17 +6,8 @@ use serde_json::{Map, Value};
 
 use super::failure::Problem;
 
-const TEXT: [&str; 9] = [
-    "login",
-    "email",
-    "first_name",
-    "last_name",
-    "display_name",
-    "title",
-    "phone",
-    "locale",
-    "external_id",
-];
+const TEXT: [&str; 9] =
+    ["login", "email", "first_name", "last_name", "display_name", "title", "phone", "locale", "external_id"];
 
 /// The fields of `dept` and the columns that they are kept in.
 const DEPT: [(&str, &str); 2] = [("name", "dept_name"), ("code", "dept_code")];
@@ -64,17 +55,11 @@ pub(super) fn parse(input: &Map<String, Value>, creating: bool) -> Result<Change
     }
     if let Some(Some(email)) = changes.get("email") {
         let parts = email.split_once('@');
-        if !parts.is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        }) {
+        if !parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@')) {
             problems.push(Problem::invalid("email"));
         }
     }
-    if problems.is_empty() {
-        Ok(changes)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(changes) } else { Err(problems) }
 }
 
 /// The text of a string that is not too long, or of null; anything else is invalid.

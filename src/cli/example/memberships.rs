@@ -19,36 +19,21 @@ impl Store {
         statement.query_map([], shown)?.collect()
     }
 
-    pub(super) fn groups(
-        &self,
-        conditions: Vec<Condition>,
-        page: Page,
-    ) -> rusqlite::Result<Listed> {
+    pub(super) fn groups(&self, conditions: Vec<Condition>, page: Page) -> rusqlite::Result<Listed> {
         list(&self.connection(), "*", "groups", conditions, page, shown)
     }
 
     pub(super) fn groups_of_user(&self, user: i64, page: Page) -> Result<Listed, Failure> {
         self.user(user)?;
-        let from =
-            "(SELECT groups.*, user_id FROM groups JOIN memberships ON group_id = groups.id)";
+        let from = "(SELECT groups.*, user_id FROM groups JOIN memberships ON group_id = groups.id)";
         let conditions = vec![("user_id", Sql::Integer(user))];
-        Ok(list(
-            &self.connection(),
-            "*",
-            from,
-            conditions,
-            page,
-            shown,
-        )?)
+        Ok(list(&self.connection(), "*", from, conditions, page, shown)?)
     }
 
     pub(super) fn create_group(&self, name: &str) -> Result<Value, Failure> {
         let connection = self.connection();
         refuse_taken(&connection, name, None)?;
-        connection.execute(
-            "INSERT INTO groups (name, name_key) VALUES (?, ?)",
-            params![name, key(name)],
-        )?;
+        connection.execute("INSERT INTO groups (name, name_key) VALUES (?, ?)", params![name, key(name)])?;
         group(&connection, connection.last_insert_rowid())
     }
 
@@ -62,33 +47,20 @@ impl Store {
     }
 
     pub(super) fn delete_group(&self, id: i64) -> Result<(), Failure> {
-        match self
-            .connection()
-            .execute("DELETE FROM groups WHERE id = ?", [id])?
-        {
+        match self.connection().execute("DELETE FROM groups WHERE id = ?", [id])? {
             0 => Err(Failure::not_found("group")),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn memberships(
-        &self,
-        group_id: i64,
-        user: Option<i64>,
-        page: Page,
-    ) -> Result<Listed, Failure> {
+    pub(super) fn memberships(&self, group_id: i64, user: Option<i64>, page: Page) -> Result<Listed, Failure> {
         let connection = self.connection();
         group(&connection, group_id)?;
         let mut conditions = vec![("group_id", Sql::Integer(group_id))];
         conditions.extend(user.map(|user| ("user_id", Sql::Integer(user))));
-        Ok(list(
-            &connection,
-            "id, user_id",
-            "memberships",
-            conditions,
-            page,
-            |row| Ok(json!({ "id": row.get::<_, i64>(0)?, "user_id": row.get::<_, i64>(1)? })),
-        )?)
+        Ok(list(&connection, "id, user_id", "memberships", conditions, page, |row| {
+            Ok(json!({ "id": row.get::<_, i64>(0)?, "user_id": row.get::<_, i64>(1)? }))
+        })?)
     }
 
     pub(super) fn members(&self, group_id: i64) -> rusqlite::Result<Vec<i64>> {
@@ -101,9 +73,7 @@ impl Store {
     pub(super) fn add_member(&self, group_id: i64, user: i64) -> Result<Value, Failure> {
         let connection = self.connection();
         group(&connection, group_id)?;
-        let known = connection
-            .prepare_cached("SELECT 1 FROM users WHERE id = ?")?
-            .exists([user])?;
+        let known = connection.prepare_cached("SELECT 1 FROM users WHERE id = ?")?.exists([user])?;
         if !known {
             return Err(Problem::new("not_found", "user_id", "is not the id of a user").into());
         }
@@ -112,11 +82,7 @@ impl Store {
             .execute([group_id, user])?;
         if added == 0 {
             let message = format!("user {user} is a member already");
-            return Err(Failure::Status(
-                StatusCode::CONFLICT,
-                "already_member",
-                message,
-            ));
+            return Err(Failure::Status(StatusCode::CONFLICT, "already_member", message));
         }
         Ok(json!({ "id": connection.last_insert_rowid(), "user_id": user }))
     }
@@ -132,14 +98,10 @@ impl Store {
     pub(super) fn seed_group(&self, name: &str, members: &[i64]) -> rusqlite::Result<i64> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        transaction.execute(
-            "INSERT INTO groups (name, name_key) VALUES (?, ?)",
-            params![name, key(name)],
-        )?;
+        transaction.execute("INSERT INTO groups (name, name_key) VALUES (?, ?)", params![name, key(name)])?;
         let id = transaction.last_insert_rowid();
         {
-            let mut statement =
-                transaction.prepare("INSERT INTO memberships (group_id, user_id) VALUES (?, ?)")?;
+            let mut statement = transaction.prepare("INSERT INTO memberships (group_id, user_id) VALUES (?, ?)")?;
             for member in members {
                 statement.execute([id, *member])?;
             }
@@ -162,11 +124,7 @@ fn refuse_taken(connection: &Connection, name: &str, own: Option<i64>) -> Result
         .prepare_cached("SELECT id FROM groups WHERE name_key = ?")?
         .query_row([key(name)], |row| row.get(0))
         .optional()?;
-    if owner.is_some() && owner != own {
-        Err(Problem::taken("name").into())
-    } else {
-        Ok(())
-    }
+    if owner.is_some() && owner != own { Err(Problem::taken("name").into()) } else { Ok(()) }
 }
 
 fn shown(row: &Row<'_>) -> rusqlite::Result<Value> {

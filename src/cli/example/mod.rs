@@ -73,11 +73,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            port: 0,
-            database: None,
-            api_key: "example-key".to_owned(),
-        }
+        Options { port: 0, database: None, api_key: "example-key".to_owned() }
     }
 }
 
@@ -100,43 +96,29 @@ pub struct ExampleApp {
 impl ExampleApp {
     /// Starts the application; it answers as soon as this returns.
     pub fn start(options: Options) -> anyhow::Result<ExampleApp> {
-        let store = Store::open(options.database.as_deref())
-            .context("cannot open the example's database")?;
+        let store = Store::open(options.database.as_deref()).context("cannot open the example's database")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .with_context(|| format!("cannot listen on port {}", options.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            store,
-            calls: Calls::default(),
-            faults: Faults::default(),
-            api_key: options.api_key,
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let shared =
+            Arc::new(Shared { store, calls: Calls::default(), faults: Faults::default(), api_key: options.api_key });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let router = routes::router(shared.clone());
-        let thread = std::thread::Builder::new()
-            .name("example".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        result = server::serve(listener, router) => {
-                            if let Err(error) = result {
-                                log::error!("the example application stopped: {error}");
-                            }
+        let thread = std::thread::Builder::new().name("example".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    result = server::serve(listener, router) => {
+                        if let Err(error) = result {
+                            log::error!("the example application stopped: {error}");
                         }
-                        _ = stopped => {}
                     }
-                });
-            })?;
-        Ok(ExampleApp {
-            address,
-            shared,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(ExampleApp { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The origin, without [`BASE`] and without a slash at the end: `http://127.0.0.1:40123`.

@@ -28,22 +28,13 @@ type Answer = Result<Response, Failure>;
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let api = Router::new()
         .route("/users", get(list_users).post(create_user))
-        .route(
-            "/users/{id}",
-            get(show_user).patch(update_user).delete(delete_user),
-        )
+        .route("/users/{id}", get(show_user).patch(update_user).delete(delete_user))
         .route("/users/{id}/suspend", post(suspend).delete(unsuspend))
         .route("/users/{id}/password", put(set_password))
         .route("/users/{id}/groups", get(list_groups_of_user))
         .route("/groups", get(list_groups).post(create_group))
-        .route(
-            "/groups/{id}",
-            get(show_group).patch(rename_group).delete(delete_group),
-        )
-        .route(
-            "/groups/{id}/memberships",
-            get(list_memberships).post(add_member),
-        )
+        .route("/groups/{id}", get(show_group).patch(rename_group).delete(delete_group))
+        .route("/groups/{id}/memberships", get(list_memberships).post(add_member))
         .route("/groups/{id}/memberships/{key}", delete(remove_member))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -52,36 +43,17 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .nest(BASE, api)
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(shared.clone(), observe))
-        .route(
-            "/_test/faults",
-            get(show_faults).put(set_faults).delete(clear_faults),
-        )
+        .route("/_test/faults", get(show_faults).put(set_faults).delete(clear_faults))
         .route("/_test/log", get(show_log).delete(clear_log))
         .with_state(shared)
 }
 
 async fn list_users(State(app): App, query: Params) -> Answer {
     let mut conditions: Vec<Condition> = Vec::new();
-    conditions.extend(
-        query
-            .text("login")
-            .map(|login| ("login_key", Sql::Text(key(login)))),
-    );
-    conditions.extend(
-        query
-            .text("email")
-            .map(|email| ("email_key", Sql::Text(key(email)))),
-    );
-    conditions.extend(
-        query
-            .text("external_id")
-            .map(|id| ("external_id", Sql::Text(id.to_owned()))),
-    );
-    conditions.extend(
-        query
-            .text("status")
-            .map(|status| ("status", Sql::Text(status.to_owned()))),
-    );
+    conditions.extend(query.text("login").map(|login| ("login_key", Sql::Text(key(login)))));
+    conditions.extend(query.text("email").map(|email| ("email_key", Sql::Text(key(email)))));
+    conditions.extend(query.text("external_id").map(|id| ("external_id", Sql::Text(id.to_owned()))));
+    conditions.extend(query.text("status").map(|status| ("status", Sql::Text(status.to_owned()))));
     let page = query.page()?;
     Ok(listed(&app.store.users(conditions, page)?, page))
 }
@@ -123,8 +95,7 @@ async fn unsuspend(State(app): App, Id(id): Id) -> Answer {
 }
 
 fn set_status(app: &Shared, id: i64, status: &str) -> Answer {
-    app.store
-        .update_user(id, [("status", Some(status.to_owned()))].into())?;
+    app.store.update_user(id, [("status", Some(status.to_owned()))].into())?;
     Ok(done())
 }
 
@@ -153,9 +124,7 @@ async fn list_groups_of_user(State(app): App, Id(id): Id, query: Params) -> Answ
 }
 
 async fn list_groups(State(app): App, query: Params) -> Answer {
-    let condition = query
-        .text("name")
-        .map(|name| ("name_key", Sql::Text(key(name))));
+    let condition = query.text("name").map(|name| ("name_key", Sql::Text(key(name))));
     let page = query.page()?;
     let conditions = condition.into_iter().collect();
     Ok(listed(&app.store.groups(conditions, page)?, page))
@@ -220,11 +189,7 @@ async fn nothing_here() -> Failure {
 
 async fn wrong_method() -> Failure {
     let message = "this path does not know that method".to_owned();
-    Failure::Status(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        message,
-    )
+    Failure::Status(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
 async fn show_faults(State(app): App) -> Json<Vec<Fault>> {
@@ -232,8 +197,7 @@ async fn show_faults(State(app): App) -> Json<Vec<Fault>> {
 }
 
 async fn set_faults(State(app): App, body: Bytes) -> Answer {
-    let faults =
-        serde_json::from_slice(&body).map_err(|error| Failure::malformed(error.to_string()))?;
+    let faults = serde_json::from_slice(&body).map_err(|error| Failure::malformed(error.to_string()))?;
     app.faults.set(faults);
     Ok(done())
 }
@@ -253,10 +217,7 @@ async fn clear_log(State(app): App) -> StatusCode {
 }
 
 async fn require_key(State(app): App, request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get("x-api-key")
-        .map(header::HeaderValue::as_bytes);
+    let given = request.headers().get("x-api-key").map(header::HeaderValue::as_bytes);
     if given == Some(app.api_key.as_bytes()) {
         return next.run(request).await;
     }
@@ -267,11 +228,7 @@ async fn require_key(State(app): App, request: Request, next: Next) -> Response 
 /// Logs the call, and lets happen to it what is to happen.
 async fn observe(State(app): App, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str())
-        .to_owned();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let body = axum::body::to_bytes(body, MAX_BODY).await;
     let bytes = body.as_ref().map(Bytes::as_ref).unwrap_or_default();
     let number = app.calls.arrived(Call {
@@ -289,24 +246,15 @@ async fn observe(State(app): App, request: Request, next: Next) -> Response {
         let message = format!("a body has at most {MAX_BODY} bytes");
         Failure::Status(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).into_response()
     };
-    let sent = response
-        .extensions()
-        .get::<super::server::HangUp>()
-        .is_none();
-    app.calls
-        .answered(number, sent.then(|| response.status().as_u16()));
+    let sent = response.extensions().get::<super::server::HangUp>().is_none();
+    app.calls.answered(number, sent.then(|| response.status().as_u16()));
     response
 }
 
 fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     headers
         .iter()
-        .map(|(name, value)| {
-            (
-                name.to_string(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect()
 }
 
@@ -314,8 +262,7 @@ fn recorded(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
 fn group_name(body: &Map<String, Value>) -> Result<Option<String>, Failure> {

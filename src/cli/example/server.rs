@@ -47,9 +47,7 @@ pub(super) async fn serve(listener: std::net::TcpListener, router: Router) -> io
                 }
             });
             // An error here is a client that went away, or a fault that was asked for.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

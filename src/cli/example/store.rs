@@ -124,10 +124,7 @@ impl Store {
         let (columns, values) = keyed(changes);
         let marks = vec!["?"; columns.len()].join(", ");
         transaction
-            .prepare_cached(&format!(
-                "INSERT INTO users ({}) VALUES ({marks})",
-                columns.join(", ")
-            ))?
+            .prepare_cached(&format!("INSERT INTO users ({}) VALUES ({marks})", columns.join(", ")))?
             .execute(params_from_iter(values))?;
         let created = user(&transaction, transaction.last_insert_rowid())?;
         transaction.commit()?;
@@ -142,15 +139,10 @@ impl Store {
         if !changes.is_empty() {
             let (columns, mut values) = keyed(changes);
             values.push(Sql::Integer(id));
-            let set: Vec<String> = columns
-                .iter()
-                .map(|column| format!("{column} = ?"))
-                .collect();
+            let set: Vec<String> = columns.iter().map(|column| format!("{column} = ?")).collect();
             let set = set.join(", ");
             transaction
-                .prepare_cached(&format!(
-                    "UPDATE users SET {set}, updated_at = unixepoch() WHERE id = ?"
-                ))?
+                .prepare_cached(&format!("UPDATE users SET {set}, updated_at = unixepoch() WHERE id = ?"))?
                 .execute(params_from_iter(values))?;
         }
         let updated = user(&transaction, id)?;
@@ -159,10 +151,7 @@ impl Store {
     }
 
     pub(super) fn delete_user(&self, id: i64) -> Result<(), Failure> {
-        match self
-            .connection()
-            .execute("DELETE FROM users WHERE id = ?", [id])?
-        {
+        match self.connection().execute("DELETE FROM users WHERE id = ?", [id])? {
             0 => Err(Failure::not_found("user")),
             _ => Ok(()),
         }
@@ -171,8 +160,7 @@ impl Store {
     /// Sets a password, kept as a salted SHA-256: enough for an example, too fast for a real application.
     pub(super) fn set_password(&self, id: i64, password: &str) -> Result<(), Failure> {
         let connection = self.connection();
-        let salt: String =
-            connection.query_row("SELECT hex(randomblob(16))", [], |row| row.get(0))?;
+        let salt: String = connection.query_row("SELECT hex(randomblob(16))", [], |row| row.get(0))?;
         let hashed = hashed(&salt, password);
         let sql = "UPDATE users SET password = ?, updated_at = unixepoch() WHERE id = ?";
         match connection.execute(sql, params![hashed, id])? {
@@ -184,17 +172,11 @@ impl Store {
     pub(super) fn password_is(&self, id: i64, password: &str) -> rusqlite::Result<bool> {
         let stored: Option<Option<String>> = self
             .connection()
-            .query_row("SELECT password FROM users WHERE id = ?", [id], |row| {
-                row.get(0)
-            })
+            .query_row("SELECT password FROM users WHERE id = ?", [id], |row| row.get(0))
             .optional()?;
         Ok(stored
             .flatten()
-            .and_then(|stored| {
-                stored
-                    .split_once('$')
-                    .map(|(salt, _)| stored == hashed(salt, password))
-            })
+            .and_then(|stored| stored.split_once('$').map(|(salt, _)| stored == hashed(salt, password)))
             .unwrap_or(false))
     }
 
@@ -214,14 +196,7 @@ impl Store {
                 let login = format!("user{id:06}");
                 let status = if id % 10 == 0 { "SUSPENDED" } else { "ACTIVE" };
                 let email = format!("{login}@example.com");
-                statement.execute(params![
-                    id,
-                    login,
-                    email,
-                    format!("{id:06}"),
-                    status,
-                    department
-                ])?;
+                statement.execute(params![id, login, email, format!("{id:06}"), status, department])?;
                 ids.push(id);
             }
         }
@@ -245,20 +220,14 @@ pub(super) fn list(
         tests.push(format!("{column} = ?"));
         values.push(value);
     }
-    let narrowed = if tests.is_empty() {
-        String::new()
-    } else {
-        format!(" WHERE {}", tests.join(" AND "))
-    };
+    let narrowed = if tests.is_empty() { String::new() } else { format!(" WHERE {}", tests.join(" AND ")) };
     let total = connection
         .prepare_cached(&format!("SELECT count(*) FROM {from}{narrowed}"))?
         .query_row(params_from_iter(&values), |row| row.get(0))?;
     values.push(Sql::Integer(page.size));
     values.push(Sql::Integer(page.size.saturating_mul(page.number - 1)));
     let rows = connection
-        .prepare_cached(&format!(
-            "SELECT {columns} FROM {from}{narrowed} ORDER BY id LIMIT ? OFFSET ?"
-        ))?
+        .prepare_cached(&format!("SELECT {columns} FROM {from}{narrowed} ORDER BY id LIMIT ? OFFSET ?"))?
         .query_map(params_from_iter(&values), shown)?
         .collect::<Result<_, _>>()?;
     Ok(Listed { rows, total })
@@ -272,11 +241,7 @@ fn user(connection: &Connection, id: i64) -> Result<Value, Failure> {
         .ok_or_else(|| Failure::not_found("user"))
 }
 
-fn refuse_taken(
-    connection: &Connection,
-    changes: &Changes,
-    own: Option<i64>,
-) -> Result<(), Failure> {
+fn refuse_taken(connection: &Connection, changes: &Changes, own: Option<i64>) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for field in ["login", "email"] {
         let Some(Some(text)) = changes.get(field) else {
@@ -290,11 +255,7 @@ fn refuse_taken(
             problems.push(Problem::taken(field));
         }
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Invalid(problems))
-    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Invalid(problems)) }
 }
 
 /// The columns and values to write, the lower-cased keys of unique columns among them.
@@ -316,13 +277,8 @@ fn keyed(changes: Changes) -> (Vec<&'static str>, Vec<Sql>) {
 }
 
 fn hashed(salt: &str, password: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(salt)
-        .chain_update(password)
-        .finalize();
-    digest.iter().fold(format!("{salt}$"), |text, byte| {
-        text + &format!("{byte:02x}")
-    })
+    let digest = Sha256::new().chain_update(salt).chain_update(password).finalize();
+    digest.iter().fold(format!("{salt}$"), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn shown(row: &Row<'_>) -> rusqlite::Result<Value> {

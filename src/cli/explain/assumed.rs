@@ -54,7 +54,8 @@ impl<'m> Assumed<'m> {
     fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
         let id = |found: Vec<(Slot, String)>| found.into_iter().find(|(slot, _)| *slot == Slot::Id).map(|(_, id)| id);
         let missing = self.method == "POST" && !self.created;
-        let new_id = || ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned();
+        let new_id =
+            || ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned();
         let wrapped = |item: &crate::mapping::Item, object: Value| {
             let mut body = Value::Null;
             item.at.set(&mut body, object);
@@ -118,7 +119,8 @@ impl<'m> Assumed<'m> {
         let member = |change: &Option<crate::mapping::MemberCall>| {
             change.as_ref().is_some_and(|change| change.call.recognise(call).is_some())
         };
-        let changed = resource.members.as_ref().is_some_and(|it| member(&it.add) || member(&it.remove) || member(&it.replace));
+        let changed =
+            resource.members.as_ref().is_some_and(|it| member(&it.add) || member(&it.remove) || member(&it.replace));
         (done || changed).then(|| status(204))
     }
 
@@ -131,7 +133,11 @@ impl<'m> Assumed<'m> {
                 at.set(&mut native, "Assumed Name".into());
                 continue;
             }
-            let wanted = self.wanted.iter().find(|(path, _)| path.eq_ignore_ascii_case(&row.name)).map(|(_, value)| value.clone());
+            let wanted = self
+                .wanted
+                .iter()
+                .find(|(path, _)| path.eq_ignore_ascii_case(&row.name))
+                .map(|(_, value)| value.clone());
             let value = wanted.or_else(|| self.opposite(row)).into_iter().chain(samples(row));
             if let Some(value) = value.into_iter().find_map(|scim| row.codec.encode(&scim).ok()) {
                 at.set(&mut native, value);
@@ -173,7 +179,11 @@ impl<'m> Assumed<'m> {
         let in_operations = operations.filter_map(|operation| {
             let value = operation.get("value")?;
             let path = operation.get("path").and_then(Value::as_str);
-            if path.is_some_and(|path| path.eq_ignore_ascii_case(attribute)) { Some(value) } else { value.get(attribute) }
+            if path.is_some_and(|path| path.eq_ignore_ascii_case(attribute)) {
+                Some(value)
+            } else {
+                value.get(attribute)
+            }
         });
         let value = self.body.get(attribute).into_iter().chain(in_operations).last()?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_lowercase);
@@ -185,7 +195,8 @@ impl<'m> Assumed<'m> {
         let operations = self.body.get("Operations").and_then(Value::as_array).into_iter().flatten();
         let mut ids = Vec::new();
         for operation in operations {
-            let is_remove = operation.get("op").and_then(Value::as_str).is_some_and(|op| op.eq_ignore_ascii_case("remove"));
+            let is_remove =
+                operation.get("op").and_then(Value::as_str).is_some_and(|op| op.eq_ignore_ascii_case("remove"));
             if !is_remove {
                 continue;
             }

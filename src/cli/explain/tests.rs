@@ -84,12 +84,15 @@ fn the_calls_are_those_of_the_cases() {
             let mut reply = |call: &Request| {
                 let line = format!("{} {}", call.method, call.target);
                 let sent = serde_json::from_slice::<Value>(&call.body).ok();
-                let found = left.iter().position(|it| it["call"] == line.as_str() && (sent.is_none() || it.get("body") == sent.as_ref()));
+                let found = left
+                    .iter()
+                    .position(|it| it["call"] == line.as_str() && (sent.is_none() || it.get("body") == sent.as_ref()));
                 let Some(index) = found else { panic!("{}: {line} is not in the case: {left:?}", folder.display()) };
                 let reply = left.remove(index)["reply"].clone();
                 let mut headers: Vec<(String, String)> = Vec::new();
                 for (name, value) in reply.get("headers").and_then(Value::as_object).into_iter().flatten() {
-                    headers.push((name.to_lowercase(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+                    headers
+                        .push((name.to_lowercase(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
                 }
                 let body = match (reply.get("body"), reply.get("raw")) {
                     (Some(body), _) => body.to_string(),

@@ -18,13 +18,14 @@ const USER: &[(&str, &[&str])] = &[
     ("locale", &["locale", "language", "lang"]),
     ("timezone", &["timezone", "tz"]),
     ("profileUrl", &["profileurl", "weburl", "htmlurl"]),
-    ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", &["department", "dept", "deptname", "departmentname"]),
+    (
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+        &["department", "dept", "deptname", "departmentname"],
+    ),
     ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber", &["employeenumber", "employeeid"]),
 ];
-const GROUP: &[(&str, &[&str])] = &[
-    ("externalId", &["externalid"]),
-    ("displayName", &["displayname", "name", "title", "slug"]),
-];
+const GROUP: &[(&str, &[&str])] =
+    &[("externalId", &["externalid"]), ("displayName", &["displayname", "name", "title", "slug"])];
 const TIMES: &[(&str, &[&str])] = &[
     ("meta.created", &["createdat", "created", "createdon", "creationtime", "datecreated"]),
     ("meta.lastModified", &["updatedat", "updated", "modifiedat", "lastmodified", "modified"]),
@@ -55,7 +56,9 @@ pub(super) fn rows(is_user: bool, fields: &[Field], written: &[Field], needed: &
         let scalar = |field: &&Field| !field.is("array") && !field.is("object");
         // The name of something else in the object is not the object's own.
         let own = |field: &Field| match field.path.split_once('.') {
-            Some((parent, _)) => ["profile", "user", "attributes", "info"].contains(&plain(parent).as_str()) || field.plain() != "name",
+            Some((parent, _)) => {
+                ["profile", "user", "attributes", "info"].contains(&plain(parent).as_str()) || field.plain() != "name"
+            }
             None => true,
         };
         let is = |field: &&Field, name: &str| (field.plain() == name && own(field)) || plain(&field.path) == name;
@@ -67,7 +70,8 @@ pub(super) fn rows(is_user: bool, fields: &[Field], written: &[Field], needed: &
         if known.is_none() && *attribute != main {
             continue;
         }
-        let native = known.map_or_else(|| names.first().copied().unwrap_or_default().to_owned(), |field| field.path.clone());
+        let native =
+            known.map_or_else(|| names.first().copied().unwrap_or_default().to_owned(), |field| field.path.clone());
         let mut text = format!("native: {native}");
         if *attribute == main {
             text.push_str(", required: true");
@@ -89,7 +93,12 @@ pub(super) fn rows(is_user: bool, fields: &[Field], written: &[Field], needed: &
         rows.extend(active(fields));
         if let Some(field) = written.iter().find(|field| field.plain() == "password") {
             let text = format!("native: {}, access: write", field.path);
-            rows.push(Row { attribute: "password", native: Some(field.path.clone()), text, why: "in the body that creates".to_owned() });
+            rows.push(Row {
+                attribute: "password",
+                native: Some(field.path.clone()),
+                text,
+                why: "in the body that creates".to_owned(),
+            });
         }
     }
     for (attribute, names) in TIMES {
@@ -106,11 +115,17 @@ pub(super) fn rows(is_user: bool, fields: &[Field], written: &[Field], needed: &
 }
 
 fn id(fields: &[Field]) -> Row {
-    let known = fields.iter().find(|field| field.plain() == "id").or_else(|| fields.iter().find(|field| is_id(&field.path)));
+    let known =
+        fields.iter().find(|field| field.plain() == "id").or_else(|| fields.iter().find(|field| is_id(&field.path)));
     let native = known.map_or("id", |field| field.path.as_str()).to_owned();
     let codec = if known.is_some_and(|field| field.is("integer")) { ", codec: integer" } else { "" };
     let why = if known.is_some() { "the key in paths" } else { "NOT in the document: name the field that has the key" };
-    Row { attribute: "id", text: format!("native: {native}, access: read{codec}"), native: Some(native), why: why.to_owned() }
+    Row {
+        attribute: "id",
+        text: format!("native: {native}, access: read{codec}"),
+        native: Some(native),
+        why: why.to_owned(),
+    }
 }
 
 fn active(fields: &[Field]) -> Option<Row> {
@@ -120,7 +135,8 @@ fn active(fields: &[Field]) -> Option<Row> {
         text: format!("native: {}{text}", field.path),
         why: why.to_owned(),
     };
-    let named = |names: &[&str]| fields.iter().find(|field| names.contains(&field.plain().as_str()) && field.is("boolean"));
+    let named =
+        |names: &[&str]| fields.iter().find(|field| names.contains(&field.plain().as_str()) && field.is("boolean"));
     if let Some(field) = named(ACTIVE) {
         return Some(row(field, String::new(), "guessed from the name"));
     }

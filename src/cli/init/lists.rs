@@ -25,7 +25,10 @@ pub(super) fn list(out: &mut String, document: &Document, paths: &Paths, reply: 
         let last = plain(native.rsplit('.').next().unwrap_or_default());
         if let Some((name, _)) = parameters.iter().find(|(name, _)| plain(name) == last) {
             let key = row.attribute.trim_matches('\'');
-            let _ = writeln!(filters, "        '{key} eq': {{ query: {{ {name}: '{{value}}' }} }}  # the parameter has the field's name");
+            let _ = writeln!(
+                filters,
+                "        '{key} eq': {{ query: {{ {name}: '{{value}}' }} }}  # the parameter has the field's name"
+            );
         }
     }
     let main = rows.iter().find(|row| ["userName", "displayName"].contains(&row.attribute));
@@ -33,7 +36,11 @@ pub(super) fn list(out: &mut String, document: &Document, paths: &Paths, reply: 
     if let (Some(row), Some((name, _))) = (main, search)
         && !filters.contains(&format!("'{} eq'", row.attribute))
     {
-        let _ = writeln!(filters, "        {} eq: {{ query: {{ {name}: '{{value}}' }} }}  # a search is taken to find at least the exact value", row.attribute);
+        let _ = writeln!(
+            filters,
+            "        {} eq: {{ query: {{ {name}: '{{value}}' }} }}  # a search is taken to find at least the exact value",
+            row.attribute
+        );
     }
     if !filters.is_empty() {
         let _ = write!(out, "      filters:\n{filters}");
@@ -46,10 +53,14 @@ fn paging(out: &mut String, document: &Document, path: &str, reply: &Value, inde
     let find = |names: &[&str]| names.iter().find_map(|name| parameters.iter().find(|(it, _)| plain(it) == *name));
     let size = find(SIZES);
     let max = size.and_then(|(_, schema)| schema.get("maximum")).and_then(Value::as_u64);
-    let (max, why) = max.map_or((100, "the largest page is not in the document: 100 is assumed"), |max| (max, "the largest page, from `maximum`"));
+    let (max, why) = max.map_or((100, "the largest page is not in the document: 100 is assumed"), |max| {
+        (max, "the largest page, from `maximum`")
+    });
     let size = size.map(|(name, _)| format!(", size: {name}")).unwrap_or_default();
     let fields = document.fields(reply);
-    let field = |names: &[&str]| names.iter().find_map(|name| fields.iter().find(|field| field.plain() == *name && !field.is("array")));
+    let field = |names: &[&str]| {
+        names.iter().find_map(|name| fields.iter().find(|field| field.plain() == *name && !field.is("array")))
+    };
     let pad = " ".repeat(indent);
     let rows = document.rows(reply).map(|(at, _)| at).filter(|at| !at.is_empty());
     let first = |schema: &Value, usual: u64| {
@@ -58,15 +69,21 @@ fn paging(out: &mut String, document: &Document, path: &str, reply: &Value, inde
     };
     let mut total = field(TOTALS).map(|field| field.path.clone());
     if total.is_none() {
-        total = document.header(path, "get", |name| plain(name).contains("total")).map(|name| format!("{{ header: {name} }}"));
+        total = document
+            .header(path, "get", |name| plain(name).contains("total"))
+            .map(|name| format!("{{ header: {name} }}"));
     }
     let style = match (find(CURSORS), find(PAGES), find(OFFSETS)) {
         (Some((name, _)), _, _) if field(NEXTS).is_some() => {
             let next = field(NEXTS).map(|field| field.path.clone()).unwrap_or_default();
             Some((format!("cursor: {{ param: {name}, next: {{ body: {next} }}{size}, max: {max} }}"), why))
         }
-        (_, Some((name, schema)), _) => Some((format!("page: {{ param: {name}, first: {}{size}, max: {max} }}", first(schema, 1)), why)),
-        (_, _, Some((name, schema))) => Some((format!("offset: {{ param: {name}, first: {}{size}, max: {max} }}", first(schema, 0)), why)),
+        (_, Some((name, schema)), _) => {
+            Some((format!("page: {{ param: {name}, first: {}{size}, max: {max} }}", first(schema, 1)), why))
+        }
+        (_, _, Some((name, schema))) => {
+            Some((format!("offset: {{ param: {name}, first: {}{size}, max: {max} }}", first(schema, 0)), why))
+        }
         _ if document.header(path, "get", |name| name.eq_ignore_ascii_case("link")).is_some() => {
             Some(("link: true".to_owned(), "the reply has a `Link` header field"))
         }
@@ -98,8 +115,15 @@ pub(super) fn members(out: &mut String, document: &Document, paths: &Paths) {
         out.push_str("    # the document has no list of a group's members below the group: add `members:`\n");
         return;
     };
-    let native = format!("{}{}", paths.one.as_deref().unwrap_or_default(), path.strip_prefix(&paths.one_written).unwrap_or_default());
-    let single = all.keys().find(|it| it.strip_prefix(&path).is_some_and(|rest| rest.starts_with("/{") && rest.ends_with('}') && !rest[1..].contains('/')));
+    let native = format!(
+        "{}{}",
+        paths.one.as_deref().unwrap_or_default(),
+        path.strip_prefix(&paths.one_written).unwrap_or_default()
+    );
+    let single = all.keys().find(|it| {
+        it.strip_prefix(&path)
+            .is_some_and(|rest| rest.starts_with("/{") && rest.ends_with('}') && !rest[1..].contains('/'))
+    });
     let reply = document.reply(&path, "get").unwrap_or(&Value::Null);
     let row = document.rows(reply).map(|(_, row)| document.fields(row)).unwrap_or_default();
     let user = |name: &str| ["userid", "memberid"].contains(&plain(name).as_str());
@@ -113,15 +137,23 @@ pub(super) fn members(out: &mut String, document: &Document, paths: &Paths) {
     } else if document.operation(&path, "post").is_some() {
         let list = sent.iter().find(|field| field.is("array"));
         match (list, sent.iter().find(|field| user(&field.path) || is_id(&field.path))) {
-            (Some(list), None) => format!("{{ method: POST, path: '{native}', body: {{ {}: '{{members}}' }} }}", list.path),
-            (_, Some(field)) => format!("{{ method: POST, path: '{native}', body: {{ {}: '{{member}}' }}, already: [409] }}", field.path),
+            (Some(list), None) => {
+                format!("{{ method: POST, path: '{native}', body: {{ {}: '{{members}}' }} }}", list.path)
+            }
+            (_, Some(field)) => format!(
+                "{{ method: POST, path: '{native}', body: {{ {}: '{{member}}' }}, already: [409] }}",
+                field.path
+            ),
             _ => format!("{{ method: POST, path: '{native}', body: {{ user_id: '{{member}}' }}, already: [409] }}"),
         }
     } else {
         String::new()
     };
     out.push_str("    members:\n      list:\n");
-    let _ = writeln!(out, "        path: '{native}'\n        member: {member}  # the member's id in a row, guessed from the name");
+    let _ = writeln!(
+        out,
+        "        path: '{native}'\n        member: {member}  # the member's id in a row, guessed from the name"
+    );
     if keyed {
         out.push_str("        key: id  # the membership's own key, beside the member's\n");
     }

@@ -42,7 +42,9 @@ impl Document {
     /// What a value refers to, or itself.
     pub(super) fn resolve<'d>(&'d self, mut value: &'d Value) -> &'d Value {
         for _ in 0..DEEPEST {
-            let Some(target) = value.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix('#')) else { break };
+            let Some(target) = value.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix('#')) else {
+                break;
+            };
             let Some(found) = self.0.pointer(target) else { break };
             value = found;
         }
@@ -85,7 +87,8 @@ impl Document {
     pub(super) fn header<'d>(&'d self, path: &str, method: &str, matches: impl Fn(&str) -> bool) -> Option<&'d str> {
         let responses = self.operation(path, method)?.get("responses")?.as_object()?;
         let headers = responses.iter().filter(|(status, _)| status.starts_with('2'));
-        let mut names = headers.filter_map(|(_, it)| self.resolve(it).get("headers")?.as_object()).flat_map(|it| it.keys());
+        let mut names =
+            headers.filter_map(|(_, it)| self.resolve(it).get("headers")?.as_object()).flat_map(|it| it.keys());
         names.find(|name| matches(name)).map(String::as_str)
     }
 
@@ -144,6 +147,8 @@ impl Document {
             return Some((String::new(), items(schema)?));
         }
         let all = self.fields(schema);
-        all.into_iter().filter(|field| field.is("array")).find_map(|field| Some((field.path.clone(), items(field.schema)?)))
+        all.into_iter()
+            .filter(|field| field.is("array"))
+            .find_map(|field| Some((field.path.clone(), items(field.schema)?)))
     }
 }

@@ -17,7 +17,9 @@ fn drafted(name: &str) -> String {
 #[test]
 fn pages_and_wrapped_bodies() {
     let mapping = drafted("pages.yaml");
-    for line in ["item: data", "wrap: user", "page: { param: page, first: 1, size: per_page, max: 50 }", "total: meta.total"] {
+    for line in
+        ["item: data", "wrap: user", "page: { param: page, first: 1, size: per_page, max: 50 }", "total: meta.total"]
+    {
         assert!(mapping.contains(line), "{line}\n{mapping}");
     }
     assert!(mapping.contains("enum: { true: \"ACTIVE\", false: \"SUSPENDED\" }, otherwise: false"), "{mapping}");
@@ -34,11 +36,16 @@ fn offsets_and_a_bare_list() {
 #[test]
 fn cursors_in_json() {
     let mapping = drafted("cursor.json");
-    assert!(mapping.contains("cursor: { param: cursor, next: { body: paging.next_cursor }, size: limit, max: 200 }"), "{mapping}");
+    assert!(
+        mapping.contains("cursor: { param: cursor, next: { body: paging.next_cursor }, size: limit, max: 200 }"),
+        "{mapping}"
+    );
 }
 
 #[test]
 fn what_is_no_openapi_document_is_refused() {
     assert!(draft("swagger: '2.0'", "old.yaml").unwrap_err().to_string().contains("OpenAPI 3"));
-    assert!(draft("openapi: 3.0.0\npaths: {}", "empty.yaml").unwrap_err().to_string().contains("no collection of users"));
+    assert!(
+        draft("openapi: 3.0.0\npaths: {}", "empty.yaml").unwrap_err().to_string().contains("no collection of users")
+    );
 }

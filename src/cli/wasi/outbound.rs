@@ -42,14 +42,9 @@ impl WasiHttpHooks for Outbound {
 
 async fn send(mut request: http::Request<WasiBody>) -> Sent {
     if request.uri().scheme() != Some(&http::uri::Scheme::HTTP) {
-        return Err(Error::InternalError(Some(
-            "the embedded host speaks plain HTTP only".to_owned(),
-        )));
+        return Err(Error::InternalError(Some("the embedded host speaks plain HTTP only".to_owned())));
     }
-    let authority = request
-        .uri()
-        .authority()
-        .ok_or(Error::HttpRequestUriInvalid)?;
+    let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
     let address = match authority.port() {
         Some(_) => authority.to_string(),
         None => format!("{authority}:80"),
@@ -89,20 +84,14 @@ async fn intercept(calls: mpsc::UnboundedSender<Call>, request: http::Request<Wa
     };
     let (respond, reply) = oneshot::channel();
     let gone = |_| Error::ConnectionTerminated;
-    calls
-        .send((request, respond))
-        .map_err(|_| Error::ConnectionTerminated)?;
+    calls.send((request, respond)).map_err(|_| Error::ConnectionTerminated)?;
     let reply = reply.await.map_err(gone)?.map_err(|reason| match reason {
         Unreachable::Timeout => Error::HttpResponseTimeout,
         Unreachable::Connection => Error::ConnectionRefused,
         Unreachable::Denied => Error::HttpRequestDenied,
         Unreachable::TooLarge => Error::HttpResponseBodySize(None),
     })?;
-    let Response {
-        status,
-        headers,
-        body,
-    } = reply;
+    let Response { status, headers, body } = reply;
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
@@ -116,8 +105,5 @@ async fn intercept(calls: mpsc::UnboundedSender<Call>, request: http::Request<Wa
 /// Header fields as the engine has them.
 pub(super) fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
 }

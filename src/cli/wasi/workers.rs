@@ -38,20 +38,13 @@ pub(super) struct Host {
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.outbound,
-            table: &mut self.table,
-            ctx: &mut self.http,
-        }
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
@@ -89,9 +82,7 @@ impl HandlerState for Workers {
             proxy: Proxy::P3(service),
             view: WasiHttpView::http,
             expiration: Expiration(Box::pin(sleep(IDLE))),
-            state: Worker {
-                log: self.log.clone(),
-            },
+            state: Worker { log: self.log.clone() },
         })
     }
 }
@@ -100,12 +91,7 @@ impl HandlerState for Workers {
 pub(super) struct Expiration(Pin<Box<Sleep>>);
 
 impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        status: WorkerStatus,
-        start: Instant,
-    ) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         let WorkerStatus::Idle = status else {
             return Poll::Pending;
         };
@@ -146,8 +132,7 @@ impl WorkerState for Worker {
 
     fn drop(&self, _: Store<Host>, result: wasmtime::Result<()>) {
         if let Err(error) = result {
-            self.log
-                .write(format!("an instance of the component failed: {error:?}\n").as_bytes());
+            self.log.write(format!("an instance of the component failed: {error:?}\n").as_bytes());
         }
     }
 }
@@ -165,10 +150,7 @@ impl Log {
 
     /// A log that is also written to this process's standard error.
     pub(super) fn echoing() -> Self {
-        Log {
-            echo: true,
-            ..Log::default()
-        }
+        Log { echo: true, ..Log::default() }
     }
 
     /// Ignores everything from here on: instances that are cut off as their host stops are not failures.
@@ -208,11 +190,7 @@ impl StdoutStream for Log {
 }
 
 impl AsyncWrite for Log {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.write(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

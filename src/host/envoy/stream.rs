@@ -83,10 +83,7 @@ impl Stream {
     }
 
     pub(super) fn start(&mut self, request: Request) {
-        let mut moment = Moment {
-            now: self.started,
-            entropy: [0; 32],
-        };
+        let mut moment = Moment { now: self.started, entropy: [0; 32] };
         // Secrets are made from it, so it must not be missing silently.
         if getrandom::fill(&mut moment.entropy).is_err() {
             log::error!("the host has no random numbers (`random_get` failed)");
@@ -107,14 +104,8 @@ impl Stream {
                         Ok(token) => {
                             let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
                             let start = *now.get_or_insert_with(self::now);
-                            let deadline = start
-                                .saturating_add(timeout)
-                                .saturating_sub(TIMER_SLACK);
-                            calls.push(Dispatched {
-                                token,
-                                id,
-                                deadline,
-                            });
+                            let deadline = start.saturating_add(timeout).saturating_sub(TIMER_SLACK);
+                            calls.push(Dispatched { token, id, deadline });
                         }
                         Err(reason) => {
                             self.failures += 1;
@@ -174,11 +165,7 @@ impl Stream {
             let reply = if headers == 0 {
                 // The stream was reset after the reply had begun. Envoy does so too when time is up.
                 let late = *time.insert(now()) >= call.deadline;
-                Err(if late {
-                    Unreachable::Timeout
-                } else {
-                    Unreachable::Connection
-                })
+                Err(if late { Unreachable::Timeout } else { Unreachable::Connection })
             } else {
                 received(body)
             };
@@ -193,24 +180,14 @@ impl Stream {
     pub(super) fn respond(&mut self, response: &Response) {
         self.state = State::Done;
         send(response);
-        self.plugin
-            .metrics
-            .count(Some(response.status), self.calls, self.failures);
+        self.plugin.metrics.count(Some(response.status), self.calls, self.failures);
         let status = response.status;
-        log::info!(
-            "{} {status} calls={} ms={}",
-            self.line,
-            self.calls,
-            self.elapsed()
-        );
+        log::info!("{} {status} calls={} ms={}", self.line, self.calls, self.elapsed());
     }
 
     pub(super) fn respond_too_large(&mut self) {
         let limit = self.plugin.engine.body_limit();
-        self.respond(&error(
-            413,
-            &format!("the request body is larger than {limit} bytes"),
-        ));
+        self.respond(&error(413, &format!("the request body is larger than {limit} bytes")));
     }
 
     /// The stream is over. If it was not answered, the client or a time-out of Envoy ended it.
@@ -230,10 +207,7 @@ impl Stream {
 
 /// The request that arrives, without its target. `:authority` becomes `host`, as it is called in HTTP/1.1.
 pub(super) fn request(map: Vec<(String, Vec<u8>)>) -> Request {
-    let mut request = Request {
-        headers: Vec::with_capacity(map.len()),
-        ..Request::default()
-    };
+    let mut request = Request { headers: Vec::with_capacity(map.len()), ..Request::default() };
     for (name, value) in map {
         match name.as_str() {
             ":method" => request.method = text(value),
@@ -248,11 +222,7 @@ pub(super) fn request(map: Vec<(String, Vec<u8>)>) -> Request {
 /// The reply that Envoy holds ready, whose body has `size` bytes.
 fn received(size: usize) -> Reply {
     let map = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
-    let mut reply = Response {
-        status: 0,
-        headers: Vec::with_capacity(map.len()),
-        body: Vec::new(),
-    };
+    let mut reply = Response { status: 0, headers: Vec::with_capacity(map.len()), body: Vec::new() };
     for (name, value) in map {
         if name == ":status" {
             reply.status = text(value).parse().unwrap_or_default();
@@ -292,24 +262,18 @@ pub(super) fn error(status: u16, detail: &str) -> Response {
     });
     Response {
         status,
-        headers: vec![(
-            "content-type".to_owned(),
-            "application/scim+json".to_owned(),
-        )],
+        headers: vec![("content-type".to_owned(), "application/scim+json".to_owned())],
         body: body.to_string().into_bytes(),
     }
 }
 
 pub(super) fn text(value: Vec<u8>) -> String {
-    String::from_utf8(value)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(value).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Milliseconds since the Unix epoch.
 pub(super) fn now() -> u64 {
     let time = hostcalls::get_current_time().ok();
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -20,39 +20,22 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// These, and every attribute row.
     pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
-        Names {
-            fixed: fixed.to_vec(),
-            rows,
-        }
+        Names { fixed: fixed.to_vec(), rows }
     }
 
     /// Those of a login call.
     pub(super) fn of_login() -> Names<'static> {
-        Names {
-            fixed: vec![("token", Slot::Token)],
-            rows: &[],
-        }
+        Names { fixed: vec![("token", Slot::Token)], rows: &[] }
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
-        let fixed = self
-            .fixed
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, slot)| slot.clone());
-        fixed.or_else(|| {
-            self.rows
-                .iter()
-                .position(|row| row.name == name)
-                .map(Slot::Row)
-        })
+        let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, slot)| slot.clone());
+        fixed.or_else(|| self.rows.iter().position(|row| row.name == name).map(Slot::Row))
     }
 
     fn all(&self) -> Vec<&str> {
         let fixed = self.fixed.iter().map(|(name, _)| *name);
-        fixed
-            .chain(self.rows.iter().map(|row| row.name.as_str()))
-            .collect()
+        fixed.chain(self.rows.iter().map(|row| row.name.as_str())).collect()
     }
 }
 
@@ -76,12 +59,7 @@ impl Compiler<'_> {
             Ok(template) => template,
             Err(TemplateError::Braces) => {
                 let help = "write `{name}` for a placeholder, `{{` and `}}` for braces";
-                self.error(
-                    Code::BadTemplate,
-                    text.at,
-                    format!("the braces in `{}` do not match", text.value),
-                    help,
-                );
+                self.error(Code::BadTemplate, text.at, format!("the braces in `{}` do not match", text.value), help);
                 Template::default()
             }
             Err(TemplateError::Unknown(name)) => {
@@ -90,20 +68,10 @@ impl Compiler<'_> {
                 all.retain(|name| seen.insert(*name));
                 let help = match nearest(&name, all.iter().copied()) {
                     Some(meant) => format!("did you mean `{{{meant}}}`?"),
-                    None if all.is_empty() => {
-                        "no placeholder has a value here: remove it".to_owned()
-                    }
-                    None => format!(
-                        "the placeholders that have a value here: {}",
-                        all.join(", ")
-                    ),
+                    None if all.is_empty() => "no placeholder has a value here: remove it".to_owned(),
+                    None => format!("the placeholders that have a value here: {}", all.join(", ")),
                 };
-                self.error(
-                    Code::UnknownPlaceholder,
-                    text.at,
-                    format!("`{{{name}}}` has no value here"),
-                    help,
-                );
+                self.error(Code::UnknownPlaceholder, text.at, format!("`{{{name}}}` has no value here"), help);
                 Template::default()
             }
         }
@@ -114,56 +82,27 @@ impl Compiler<'_> {
             self.error(
                 Code::BadTemplate,
                 text.at,
-                format!(
-                    "a native path begins with `/`, and `{}` does not",
-                    text.value
-                ),
+                format!("a native path begins with `/`, and `{}` does not", text.value),
                 format!("write `/{}`", text.value),
             );
         }
         let whole = Spanned {
             at: text.at,
-            value: format!(
-                "{}{}",
-                self.base.replace('{', "{{").replace('}', "}}"),
-                text.value
-            ),
+            value: format!("{}{}", self.base.replace('{', "{{").replace('}', "}}"), text.value),
         };
         self.template(&whole, names)
     }
 
     pub(super) fn json(&mut self, value: &Value, at: Mark, names: &Names) -> JsonTemplate {
-        JsonTemplate::parse(value, &mut |text| {
-            self.template(
-                &Spanned {
-                    at,
-                    value: text.to_owned(),
-                },
-                names,
-            )
-        })
+        JsonTemplate::parse(value, &mut |text| self.template(&Spanned { at, value: text.to_owned() }, names))
     }
 
-    pub(super) fn query(
-        &mut self,
-        query: &Table<Spanned<Value>>,
-        names: &Names,
-    ) -> Vec<(String, JsonTemplate)> {
-        query
-            .iter()
-            .map(|(name, value)| (name.value.clone(), self.json(&value.value, value.at, names)))
-            .collect()
+    pub(super) fn query(&mut self, query: &Table<Spanned<Value>>, names: &Names) -> Vec<(String, JsonTemplate)> {
+        query.iter().map(|(name, value)| (name.value.clone(), self.json(&value.value, value.at, names))).collect()
     }
 
-    pub(super) fn headers(
-        &mut self,
-        headers: &Table<Spanned<String>>,
-        names: &Names,
-    ) -> Vec<(String, Template)> {
-        headers
-            .iter()
-            .map(|(name, value)| (name.value.to_lowercase(), self.template(value, names)))
-            .collect()
+    pub(super) fn headers(&mut self, headers: &Table<Spanned<String>>, names: &Names) -> Vec<(String, Template)> {
+        headers.iter().map(|(name, value)| (name.value.to_lowercase(), self.template(value, names))).collect()
     }
 
     fn method(&mut self, method: &Spanned<String>) -> String {
@@ -181,11 +120,7 @@ impl Compiler<'_> {
     }
 
     /// A call with everything in it, and where its reply has the object.
-    pub(super) fn call(
-        &mut self,
-        call: &written::Call,
-        names: &Names,
-    ) -> (CallTemplate, Option<Pointer>) {
+    pub(super) fn call(&mut self, call: &written::Call, names: &Names) -> (CallTemplate, Option<Pointer>) {
         let template = self.call_parts(
             (&call.method, &call.path, &call.query, &call.headers),
             call.body.as_ref(),
@@ -196,17 +131,8 @@ impl Compiler<'_> {
     }
 
     /// A member call.
-    pub(super) fn member_call(
-        &mut self,
-        call: &written::MemberCall,
-        names: &Names,
-    ) -> CallTemplate {
-        self.call_parts(
-            (&call.method, &call.path, &call.query, &call.headers),
-            call.body.as_ref(),
-            call.format,
-            names,
-        )
+    pub(super) fn member_call(&mut self, call: &written::MemberCall, names: &Names) -> CallTemplate {
+        self.call_parts((&call.method, &call.path, &call.query, &call.headers), call.body.as_ref(), call.format, names)
     }
 
     fn call_parts(
@@ -250,21 +176,13 @@ impl Compiler<'_> {
             }
             call.query = self.query(&operation.query, names);
             call.headers = self.headers(&operation.headers, names);
-            call.form =
-                operation.body.as_ref().and_then(|body| body.format) == Some(written::Format::Form);
-            absent = operation
-                .absent
-                .iter()
-                .map(|it| self.recognised(it))
-                .collect();
+            call.form = operation.body.as_ref().and_then(|body| body.format) == Some(written::Format::Form);
+            absent = operation.absent.iter().map(|it| self.recognised(it)).collect();
         }
         let at = self.optional_pointer(own_item.or(item)).unwrap_or_default();
         Operation {
             call,
-            item: Item {
-                at,
-                stated: own_item.is_some(),
-            },
+            item: Item { at, stated: own_item.is_some() },
             absent,
             guard: operation.and_then(|it| it.guard.as_ref()).map(|guard| guard.value),
         }
@@ -288,27 +206,15 @@ impl Compiler<'_> {
             }
             omit = body.omit.iter().filter_map(|it| self.pointer(it)).collect();
         }
-        Body {
-            wrap: self.optional_pointer(wrap).unwrap_or_default(),
-            set,
-            omit,
-        }
+        Body { wrap: self.optional_pointer(wrap).unwrap_or_default(), set, omit }
     }
 
     /// A paging style; `items` is where the rows are if the paging does not say it.
-    pub(super) fn paging(
-        &mut self,
-        own: Option<&written::Paging>,
-        items: Option<&Spanned<String>>,
-    ) -> Paging {
+    pub(super) fn paging(&mut self, own: Option<&written::Paging>, items: Option<&Spanned<String>>) -> Paging {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging {
-                style: paging::Style::Whole,
-                items,
-                total: None,
-            };
+            return Paging { style: paging::Style::Whole, items, total: None };
         };
         let styles = [
             written.page.is_some(),
@@ -329,37 +235,21 @@ impl Compiler<'_> {
         let style = self.paging_style(written);
         let total = written.total.as_ref().and_then(|total| match total {
             written::Total::Body(at) => self.pointer(at).map(crate::mapping::ReplyValue::Body),
-            written::Total::Header(name) => {
-                Some(crate::mapping::ReplyValue::Header(name.to_lowercase()))
-            }
+            written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
         });
-        let items = self
-            .optional_pointer(items.or(written.items.as_ref()))
-            .unwrap_or_default();
-        Paging {
-            style,
-            items,
-            total,
-        }
+        let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
+        Paging { style, items, total }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {
         use paging::{Numbered, Style};
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let size = |name: &Option<String>, max: &Option<Spanned<u32>>| {
-            name.clone().map(|name| {
-                (
-                    name,
-                    max.as_ref().map_or(100, |max| count(max.value).max(1)),
-                )
-            })
+            name.clone().map(|name| (name, max.as_ref().map_or(100, |max| count(max.value).max(1))))
         };
-        for max in [
-            written.page.as_ref().map(|page| &page.max),
-            written.offset.as_ref().map(|offset| &offset.max),
-        ]
-        .into_iter()
-        .flatten()
+        for max in [written.page.as_ref().map(|page| &page.max), written.offset.as_ref().map(|offset| &offset.max)]
+            .into_iter()
+            .flatten()
         {
             if max.value == 0 {
                 self.error(
@@ -386,20 +276,16 @@ impl Compiler<'_> {
             })
         } else if let Some(cursor) = &written.cursor {
             match self.reply_value(&cursor.next) {
-                Some(next) => Style::Cursor {
-                    param: cursor.param.clone(),
-                    next,
-                    size: size(&cursor.size, &cursor.max),
-                },
+                Some(next) => {
+                    Style::Cursor { param: cursor.param.clone(), next, size: size(&cursor.size, &cursor.max) }
+                }
                 None => Style::Whole,
             }
         } else if let Some(marker) = &written.marker {
             match self.pointer(&marker.field) {
-                Some(field) => Style::Marker {
-                    param: marker.param.clone(),
-                    field,
-                    size: size(&marker.size, &marker.max),
-                },
+                Some(field) => {
+                    Style::Marker { param: marker.param.clone(), field, size: size(&marker.size, &marker.max) }
+                }
                 None => Style::Whole,
             }
         } else if let Some(next) = &written.next {

@@ -50,7 +50,12 @@ impl Compiler<'_> {
 
     fn literal(&mut self, at: Mark, what: &str) {
         let message = format!("the secret of `{what}` stands in the mapping, where everyone who reads it sees it");
-        self.error(Code::LiteralSecret, at, message, "write `{ env: NATIVE_API_KEY }`, and set that variable in the host");
+        self.error(
+            Code::LiteralSecret,
+            at,
+            message,
+            "write `{ env: NATIVE_API_KEY }`, and set that variable in the host",
+        );
     }
 
     fn row_contradictions(
@@ -97,7 +102,8 @@ impl Compiler<'_> {
             });
             if !partner {
                 let (own, other) = if part == Part::First { ("first", "rest") } else { ("rest", "first") };
-                let message = format!("`{}` owns the {own} part of `{}`, and no row owns the other", path.value, native.value);
+                let message =
+                    format!("`{}` owns the {own} part of `{}`, and no row owns the other", path.value, native.value);
                 let help = format!("add a row with `native: {}, part: {other}`", native.value);
                 self.error(Code::BadRow, path.at, message, help);
             }
@@ -131,7 +137,8 @@ impl Compiler<'_> {
         let lookup = resource.create.as_ref().and_then(|create| create.id.as_ref()).and_then(|id| id.lookup.as_ref());
         if let Some(lookup) = lookup {
             let wanted = format!("{} eq", lookup.value);
-            let present = lists.flat_map(|list| list.filters.iter()).any(|(key, _)| key.value.eq_ignore_ascii_case(&wanted));
+            let present =
+                lists.flat_map(|list| list.filters.iter()).any(|(key, _)| key.value.eq_ignore_ascii_case(&wanted));
             if !present {
                 let message = format!("new resources are looked up by `{}`, and `list.filters` cannot", lookup.value);
                 let help = format!("add `{wanted}: {{ query: {{ … }} }}` below `list.filters`");
@@ -182,7 +189,8 @@ impl Compiler<'_> {
             }
             if let Some(first) = rules.iter().take(index).find(|first| covers(first, rule)) {
                 let line = first.place.line;
-                let message = format!("this rule is never reached: the one in line {line} matches everything that it does");
+                let message =
+                    format!("this rule is never reached: the one in line {line} matches everything that it does");
                 self.error(Code::Unreached, rule.place, message, "put the narrower rule first, or remove it");
             }
         }
@@ -194,7 +202,8 @@ fn covers(first: &ErrorRule, rule: &ErrorRule) -> bool {
     let place = |rule: &ErrorRule| (rule.at.as_ref().map(|at| at.value.clone()), rule.header.clone());
     let anywhere = first.at.is_none() && first.header.is_none();
     let status = first.status.is_none() || first.status == rule.status;
-    let text = (first.is.is_none() || first.is == rule.is) && (first.contains.is_none() || first.contains == rule.contains);
+    let text =
+        (first.is.is_none() || first.is == rule.is) && (first.contains.is_none() || first.contains == rule.contains);
     status && (anywhere || (place(first) == place(rule) && text))
 }
 

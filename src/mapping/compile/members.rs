@@ -24,27 +24,16 @@ impl Compiler<'_> {
         let source = match (&members.list, inline) {
             (Some(list), _) => self.member_list(list),
             (None, Some(at)) => {
-                let member = self
-                    .optional_pointer(members.member.as_ref())
-                    .unwrap_or_default();
+                let member = self.optional_pointer(members.member.as_ref()).unwrap_or_default();
                 Some(MemberSource::Inline { at, member })
             }
             (None, None) => None,
         };
         let compiled = Members {
             source,
-            add: members
-                .add
-                .as_ref()
-                .and_then(|call| self.change(call, "add")),
-            remove: members
-                .remove
-                .as_ref()
-                .and_then(|call| self.change(call, "remove")),
-            replace: members
-                .replace
-                .as_ref()
-                .and_then(|call| self.change(call, "replace")),
+            add: members.add.as_ref().and_then(|call| self.change(call, "add")),
+            remove: members.remove.as_ref().and_then(|call| self.change(call, "remove")),
+            replace: members.replace.as_ref().and_then(|call| self.change(call, "replace")),
             returned: members.returned.unwrap_or(written::Returned::Default),
         };
         self.check(members, &compiled);
@@ -53,10 +42,7 @@ impl Compiler<'_> {
 
     fn check(&mut self, members: &written::Members, compiled: &Members) {
         let keyed = compiled.remove.as_ref().is_some_and(|call| call.keyed);
-        let has_key = matches!(
-            compiled.source,
-            Some(MemberSource::List { key: Some(_), .. })
-        );
+        let has_key = matches!(compiled.source, Some(MemberSource::List { key: Some(_), .. }));
         if keyed && !has_key {
             self.error(
                 Code::BadMembers,
@@ -85,8 +71,7 @@ impl Compiler<'_> {
 
     fn member_list(&mut self, list: &written::MemberList) -> Option<MemberSource> {
         let names = Names::new(&[("id", Slot::Id)], &[]);
-        let mut call =
-            crate::mapping::template::CallTemplate::new("GET", self.path(&list.path, &names));
+        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(&list.path, &names));
         call.query = self.query(&list.query, &names);
         call.headers = self.headers(&list.headers, &names);
         let finder = Names::new(&[("id", Slot::Id), ("member", Slot::Member)], &[]);
@@ -103,36 +88,17 @@ impl Compiler<'_> {
 
     fn change(&mut self, call: &written::MemberCall, what: &str) -> Option<MemberCall> {
         let names = Names::new(
-            &[
-                ("id", Slot::Id),
-                ("member", Slot::Member),
-                ("members", Slot::Members),
-                ("key", Slot::Key),
-            ],
+            &[("id", Slot::Id), ("member", Slot::Member), ("members", Slot::Members), ("key", Slot::Key)],
             &[],
         );
-        let done = call
-            .already
-            .iter()
-            .chain(&call.absent)
-            .map(|it| self.recognised(it))
-            .collect();
+        let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
         let call_template = self.member_call(call, &names);
         let uses = |slot: Slot| {
             let in_text = |template: &Template| template.slots().any(|other| *other == slot);
             in_text(&call_template.path)
-                || call_template
-                    .query
-                    .iter()
-                    .any(|(_, value)| value.uses(&slot))
-                || call_template
-                    .headers
-                    .iter()
-                    .any(|(_, value)| in_text(value))
-                || call_template
-                    .body
-                    .as_ref()
-                    .is_some_and(|body: &JsonTemplate| body.uses(&slot))
+                || call_template.query.iter().any(|(_, value)| value.uses(&slot))
+                || call_template.headers.iter().any(|(_, value)| in_text(value))
+                || call_template.body.as_ref().is_some_and(|body: &JsonTemplate| body.uses(&slot))
         };
         let (one, several, keyed) = (uses(Slot::Member), uses(Slot::Members), uses(Slot::Key));
         let place: Mark = call.place;
@@ -145,12 +111,7 @@ impl Compiler<'_> {
             );
             return None;
         }
-        Some(MemberCall {
-            call: call_template,
-            done,
-            batch: several,
-            keyed,
-        })
+        Some(MemberCall { call: call_template, done, batch: several, keyed })
     }
 }
 
@@ -160,11 +121,7 @@ pub(super) fn attribute(members: &Members) -> Attribute {
     let mut attribute = Attribute::new("members", Kind::Complex);
     attribute.multi_valued = true;
     "The members of the group".clone_into(&mut attribute.description);
-    attribute.mutability = if writable {
-        Mutability::ReadWrite
-    } else {
-        Mutability::ReadOnly
-    };
+    attribute.mutability = if writable { Mutability::ReadWrite } else { Mutability::ReadOnly };
     attribute.returned = match members.source {
         Some(_) => members.returned.into(),
         None => Returned::Never,
@@ -175,10 +132,7 @@ pub(super) fn attribute(members: &Members) -> Attribute {
         ..Attribute::new(name, kind)
     };
     attribute.sub_attributes = vec![
-        Attribute {
-            case_exact: true,
-            ..sub("value", Kind::String, "The id of the member")
-        },
+        Attribute { case_exact: true, ..sub("value", Kind::String, "The id of the member") },
         Attribute {
             reference_types: vec!["User".to_owned()],
             ..sub("$ref", Kind::Reference, "The address of the member")
@@ -188,17 +142,10 @@ pub(super) fn attribute(members: &Members) -> Attribute {
             ..sub("type", Kind::String, "The member's resource type")
         },
     ];
-    if matches!(
-        members.source,
-        Some(MemberSource::List {
-            display: Some(_),
-            ..
-        })
-    ) {
-        attribute.sub_attributes.push(Attribute {
-            mutability: Mutability::ReadOnly,
-            ..sub("display", Kind::String, "The member's name")
-        });
+    if matches!(members.source, Some(MemberSource::List { display: Some(_), .. })) {
+        attribute
+            .sub_attributes
+            .push(Attribute { mutability: Mutability::ReadOnly, ..sub("display", Kind::String, "The member's name") });
     }
     attribute
 }

@@ -21,11 +21,7 @@ use crate::scim::{Leniency, ScimType};
 use calls::Names;
 
 /// Compiles the document `text`, which diagnostics call `name`, with the secrets in `environment`.
-pub fn compile(
-    text: &str,
-    name: &str,
-    environment: &BTreeMap<String, String>,
-) -> Result<Mapping, Diagnostics> {
+pub fn compile(text: &str, name: &str, environment: &BTreeMap<String, String>) -> Result<Mapping, Diagnostics> {
     let mut report = Report::default();
     match compiled(text, environment, &mut report) {
         Some(mapping) if report.is_empty() => Ok(mapping),
@@ -33,22 +29,12 @@ pub fn compile(
     }
 }
 
-fn compiled(
-    text: &str,
-    environment: &BTreeMap<String, String>,
-    report: &mut Report,
-) -> Option<Mapping> {
+fn compiled(text: &str, environment: &BTreeMap<String, String>, report: &mut Report) -> Option<Mapping> {
     Node::parse(text, report).and_then(|node| {
         let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
-        Compiler {
-            report,
-            environment,
-            paging: document.paging.clone(),
-            base: String::new(),
-            well_formed,
-        }
-        .document(&document)
+        Compiler { report, environment, paging: document.paging.clone(), base: String::new(), well_formed }
+            .document(&document)
     })
 }
 
@@ -95,25 +81,14 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn error(
-        &mut self,
-        code: Code,
-        at: Mark,
-        message: impl Into<String>,
-        suggestion: impl Into<String>,
-    ) {
+    fn error(&mut self, code: Code, at: Mark, message: impl Into<String>, suggestion: impl Into<String>) {
         self.report.add(code, at, message).suggest(suggestion);
     }
 
     fn document(&mut self, document: &written::Document) -> Option<Mapping> {
         self.lint(document);
         let upstream = &document.upstream;
-        self.base = upstream
-            .base
-            .clone()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned();
+        self.base = upstream.base.clone().unwrap_or_default().trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
                 Code::BadTemplate,
@@ -140,16 +115,9 @@ impl Compiler<'_> {
                 "add `User:` below `resources:`",
             );
         }
-        let resources: Vec<_> = document
-            .resources
-            .iter()
-            .filter_map(|(name, resource)| self.resource(name, resource))
-            .collect();
-        let errors = document
-            .errors
-            .iter()
-            .filter_map(|rule| self.error_rule(rule))
-            .collect();
+        let resources: Vec<_> =
+            document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
+        let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
         Some(Mapping {
             headers,
             login,
@@ -157,11 +125,7 @@ impl Compiler<'_> {
             resources,
             errors,
             unmapped: document.unmapped.unwrap_or(Unmapped::Ignore),
-            leniency: if document.strict {
-                Leniency::Strict
-            } else {
-                Leniency::Lenient
-            },
+            leniency: if document.strict { Leniency::Strict } else { Leniency::Lenient },
         })
     }
 
@@ -174,11 +138,7 @@ impl Compiler<'_> {
     }
 
     fn secret(&mut self, name: &str, at: Mark) -> Option<String> {
-        let value = self
-            .environment
-            .get(name)
-            .filter(|value| !value.is_empty())
-            .cloned();
+        let value = self.environment.get(name).filter(|value| !value.is_empty()).cloned();
         if value.is_none() {
             self.error(
                 Code::MissingSecret,
@@ -191,11 +151,7 @@ impl Compiler<'_> {
     }
 
     fn auth(&mut self, auth: &written::Auth, headers: &mut Vec<(String, String)>) -> Option<Login> {
-        let given = [
-            auth.bearer.is_some(),
-            auth.basic.is_some(),
-            auth.login.is_some(),
-        ];
+        let given = [auth.bearer.is_some(), auth.basic.is_some(), auth.login.is_some()];
         self.exactly_one(&given, auth.place, "bearer, basic, login");
         if let Some(token) = auth.bearer.as_ref().and_then(|token| self.text(token)) {
             headers.push(("authorization".to_owned(), format!("Bearer {token}")));
@@ -214,19 +170,10 @@ impl Compiler<'_> {
         let names = Names::of_login();
         let (call, _) = self.call(&login.call, &names);
         let token = self.reply_value(&login.token);
-        let header = login
-            .header
-            .clone()
-            .unwrap_or_else(|| "authorization".to_owned())
-            .to_lowercase();
+        let header = login.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_lowercase();
         let default = Spanned {
             at: login.place,
-            value: if header == "authorization" {
-                "Bearer {token}"
-            } else {
-                "{token}"
-            }
-            .to_owned(),
+            value: if header == "authorization" { "Bearer {token}" } else { "{token}" }.to_owned(),
         };
         let value = self.template(login.value.as_ref().unwrap_or(&default), &names);
         Some(Login {
@@ -234,10 +181,7 @@ impl Compiler<'_> {
             token: token?,
             header,
             value,
-            lifetime: login
-                .lifetime
-                .as_ref()
-                .map(|seconds| u64::from(seconds.value) * 1000),
+            lifetime: login.lifetime.as_ref().map(|seconds| u64::from(seconds.value) * 1000),
         })
     }
 
@@ -297,10 +241,7 @@ impl Compiler<'_> {
                 "give `status`, `at` or `header`",
             );
         }
-        if rule.status.is_none_or(|status| status < 400)
-            && rule.at.is_none()
-            && rule.header.is_none()
-        {
+        if rule.status.is_none_or(|status| status < 400) && rule.at.is_none() && rule.header.is_none() {
             self.error(
                 Code::OutOfRange,
                 rule.place,
@@ -308,9 +249,7 @@ impl Compiler<'_> {
                 "give `at` or `header` beside the status",
             );
         }
-        let status = u16::try_from(rule.scim.status.value)
-            .ok()
-            .filter(|status| (400..600).contains(status));
+        let status = u16::try_from(rule.scim.status.value).ok().filter(|status| (400..600).contains(status));
         if status.is_none() {
             self.error(
                 Code::OutOfRange,
@@ -344,11 +283,8 @@ impl Compiler<'_> {
 }
 
 fn limits(written: Option<&written::Limits>) -> Limits {
-    let number = |value: Option<u32>, default: usize| {
-        value
-            .and_then(|value| usize::try_from(value).ok())
-            .unwrap_or(default)
-    };
+    let number =
+        |value: Option<u32>, default: usize| value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default);
     let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
     Limits {
         scan: number(of(|l| l.scan), 10_000),

@@ -14,46 +14,26 @@ use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
 
 impl Compiler<'_> {
-    pub(super) fn resource(
-        &mut self,
-        name: &Spanned<String>,
-        resource: &written::Resource,
-    ) -> Option<Resource> {
+    pub(super) fn resource(&mut self, name: &Spanned<String>, resource: &written::Resource) -> Option<Resource> {
         let mut full = self.full_type(name, resource)?;
         let mut kind = ResourceType {
-            schema: Schema {
-                attributes: Vec::new(),
-                ..full.schema.clone()
-            },
+            schema: Schema { attributes: Vec::new(), ..full.schema.clone() },
             extensions: Vec::new(),
             ..full.clone()
         };
         let mut rows = self.rows(&mut full, &mut kind, &resource.attributes);
         self.needed_rows(name, &rows);
         let actions = self.actions(resource, &mut rows);
-        let id = rows
-            .iter()
-            .position(|row| row.place.extension.is_none() && row.place.attribute == "id")?;
+        let id = rows.iter().position(|row| row.place.extension.is_none() && row.place.attribute == "id")?;
 
-        let missing = Spanned {
-            at: name.at,
-            value: "/".to_owned(),
-        };
+        let missing = Spanned { at: name.at, value: "/".to_owned() };
         let collection = resource.path.as_ref().unwrap_or(&missing);
-        let single = Spanned {
-            at: collection.at,
-            value: format!("{}/{{id}}", collection.value.trim_end_matches('/')),
-        };
-        let create_item = resource
-            .create
-            .as_ref()
-            .and_then(|create| create.item.as_ref());
+        let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
+        let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
         let of_one = Names::new(&[("id", Slot::Id)], &rows);
         let says_path = |operation: &Option<written::Operation>| {
-            operation
-                .as_ref()
-                .is_some_and(|operation| operation.path.is_some())
+            operation.as_ref().is_some_and(|operation| operation.path.is_some())
         };
         if resource.path.is_none() && !says_path(&resource.read) {
             self.error(
@@ -69,12 +49,7 @@ impl Compiler<'_> {
             let operation = self.operation(Some(written), "POST", collection, item, &names);
             let body = self.body(written, resource.wrap.as_ref(), &names);
             let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
-            Create {
-                operation,
-                body,
-                id,
-                undo: written.undo.is_some(),
-            }
+            Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
             operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
@@ -88,29 +63,13 @@ impl Compiler<'_> {
             operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
             operation
         });
-        let list = resource
-            .list
-            .as_ref()
-            .map(|list| self.list(list, collection, &kind, &rows));
+        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
         let members = resource.members.as_ref().map(|members| {
             let compiled = self.members(members);
-            kind.schema
-                .attributes
-                .push(super::members::attribute(&compiled));
+            kind.schema.attributes.push(super::members::attribute(&compiled));
             compiled
         });
-        Some(Resource {
-            kind,
-            rows,
-            id,
-            read,
-            list,
-            create,
-            update,
-            delete,
-            actions,
-            members,
-        })
+        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
     }
 
     /// Checks that each guard can do what it is for.
@@ -154,11 +113,7 @@ impl Compiler<'_> {
     }
 
     /// The resource type with everything that its schemas declare.
-    fn full_type(
-        &mut self,
-        name: &Spanned<String>,
-        resource: &written::Resource,
-    ) -> Option<ResourceType> {
+    fn full_type(&mut self, name: &Spanned<String>, resource: &written::Resource) -> Option<ResourceType> {
         let mut full = match name.value.as_str() {
             "User" => user_type(),
             "Group" => group_type(),
@@ -205,22 +160,20 @@ impl Compiler<'_> {
             ],
             "Group" => &[
                 ("id", "id: { native: id, access: read }"),
-                (
-                    "displayName",
-                    "displayName: { native: name, required: true }",
-                ),
+                ("displayName", "displayName: { native: name, required: true }"),
             ],
             _ => &[("id", "id: { native: id, access: read }")],
         };
         for (attribute, row) in needed {
-            let present = rows
-                .iter()
-                .any(|row| row.place.extension.is_none() && row.place.attribute == *attribute);
+            let present = rows.iter().any(|row| row.place.extension.is_none() && row.place.attribute == *attribute);
             if !present && self.well_formed {
                 self.error(
                     Code::MissingAttribute,
                     name.at,
-                    format!("`{}` has no row for `{attribute}`, which every resource of this type must have", name.value),
+                    format!(
+                        "`{}` has no row for `{attribute}`, which every resource of this type must have",
+                        name.value
+                    ),
                     format!("add `{row}` below `attributes:`"),
                 );
             }
@@ -246,8 +199,7 @@ impl Compiler<'_> {
             let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
                 row.action.as_ref().is_some_and(|action| {
-                    action.value == name.value
-                        || nearest(&action.value, declared()) == Some(name.value.as_str())
+                    action.value == name.value || nearest(&action.value, declared()) == Some(name.value.as_str())
                 })
             });
             if action.when.as_ref().is_none_or(|when| when.0.is_empty()) && !named {
@@ -259,13 +211,8 @@ impl Compiler<'_> {
                 );
             }
             for row in rows.iter_mut() {
-                let written = resource
-                    .attributes
-                    .iter()
-                    .find(|(path, _)| path.value == row.name);
-                let names_it = written
-                    .and_then(|(_, it)| it.action.as_ref())
-                    .is_some_and(|it| it.value == name.value);
+                let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+                let names_it = written.and_then(|(_, it)| it.action.as_ref()).is_some_and(|it| it.value == name.value);
                 if names_it {
                     row.actions.push(index);
                 }
@@ -279,29 +226,17 @@ impl Compiler<'_> {
             }
             let names = Names::new(&[("id", Slot::Id)], rows);
             let (call, item) = self.call(&action.call, &names);
-            compiled.push(Action {
-                name: name.value.clone(),
-                when,
-                call,
-                item,
-            });
+            compiled.push(Action { name: name.value.clone(), when, call, item });
         }
         for (path, row) in resource.attributes.iter() {
             let Some(action) = &row.action else { continue };
-            let known: Vec<&str> = resource
-                .actions
-                .iter()
-                .map(|(name, _)| name.value.as_str())
-                .collect();
+            let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
             if !known.contains(&action.value.as_str()) {
                 let help = match nearest(&action.value, known) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("add `{}:` below `actions:`", action.value),
                 };
-                let message = format!(
-                    "`{}` names the action `{}`, which is not declared",
-                    path.value, action.value
-                );
+                let message = format!("`{}` names the action `{}`, which is not declared", path.value, action.value);
                 self.error(Code::BadAction, action.at, message, help);
             }
         }
@@ -321,34 +256,20 @@ impl Compiler<'_> {
         let row = rows.iter().position(|row| row.name == lookup.value);
         if row.is_none() {
             let help = "name an attribute row that `list.filters` has an `eq` for";
-            self.error(
-                Code::BadFilter,
-                lookup.at,
-                format!("`{}` has no row", lookup.value),
-                help,
-            );
+            self.error(Code::BadFilter, lookup.at, format!("`{}` has no row", lookup.value), help);
         }
         row.map(NewId::Lookup)
     }
 
-    fn list(
-        &mut self,
-        list: &written::List,
-        collection: &Spanned<String>,
-        kind: &ResourceType,
-        rows: &[Row],
-    ) -> List {
+    fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
         let names = Names::new(&[], &[]);
         let path = list.path.as_ref().unwrap_or(collection);
         let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
         call.headers = self.headers(&list.headers, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters = list
-            .filters
-            .iter()
-            .filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows))
-            .collect();
+        let filters =
+            list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
         List {
             call,
             paging,
@@ -366,43 +287,21 @@ impl Compiler<'_> {
         rows: &[Row],
     ) -> Option<Narrowing> {
         let help = "write an attribute row and an operator: `userName eq`";
-        let parsed = key.value.rsplit_once(' ').and_then(|(path, op)| {
-            Some((
-                AttributePath::parse(path.trim()).ok()?,
-                CompareOp::parse(op)?,
-            ))
-        });
+        let parsed = key
+            .value
+            .rsplit_once(' ')
+            .and_then(|(path, op)| Some((AttributePath::parse(path.trim()).ok()?, CompareOp::parse(op)?)));
         let Some((path, op)) = parsed else {
-            self.error(
-                Code::BadFilter,
-                key.at,
-                format!("`{}` is no filter key", key.value),
-                help,
-            );
+            self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
             return None;
         };
         let of_members = path.attribute == "members";
-        let canonical = if of_members {
-            Some(path)
-        } else {
-            kind.canonical(&path)
-        };
-        let row = canonical
-            .as_ref()
-            .and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
+        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
+        let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
         if row.is_none() && !of_members {
-            self.error(
-                Code::BadFilter,
-                key.at,
-                format!("`{}` names no attribute row", key.value),
-                help,
-            );
+            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
         }
-        let given = [
-            narrowing.query.is_some(),
-            narrowing.read.is_some(),
-            narrowing.call.is_some(),
-        ];
+        let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
         self.exactly_one(&given, narrowing.place, "query, read, call");
         let names = Names::new(&[("value", Slot::Value)], &[]);
         let how = if let Some(query) = &narrowing.query {
@@ -412,16 +311,8 @@ impl Compiler<'_> {
         } else {
             let written = narrowing.call.as_ref()?;
             let (call, item) = self.call(written, &names);
-            let item = crate::mapping::Item {
-                stated: item.is_some(),
-                at: item.unwrap_or_default(),
-            };
-            let operation = crate::mapping::Operation {
-                call,
-                item,
-                absent: Vec::new(),
-                guard: None,
-            };
+            let item = crate::mapping::Item { stated: item.is_some(), at: item.unwrap_or_default() };
+            let operation = crate::mapping::Operation { call, item, absent: Vec::new(), guard: None };
             match &narrowing.id {
                 Some(id) => How::Find(operation, self.pointer(id)?),
                 None => How::Call(operation),
@@ -431,30 +322,22 @@ impl Compiler<'_> {
             let help = "remove it, or give the call that answers with an id";
             self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
         }
-        Some(Narrowing {
-            path: canonical?,
-            row,
-            op,
-            how,
-        })
+        Some(Narrowing { path: canonical?, row, op, how })
     }
 }
 
 /// Whether `path`, in canonical form, is what the row maps.
 pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
     let place = &row.place;
-    let keys: Option<Vec<(String, Value)>> =
-        place.element.as_ref().map(|element| element.keys.clone());
+    let keys: Option<Vec<(String, Value)>> = place.element.as_ref().map(|element| element.keys.clone());
     let wanted: Vec<(String, Value)> = path
         .filter
         .iter()
         .flat_map(|filter| filter.conjuncts())
         .filter_map(|term| match term {
-            crate::scim::Filter::Compare {
-                path,
-                op: CompareOp::Eq,
-                value,
-            } => Some((path.attribute.clone(), value.clone())),
+            crate::scim::Filter::Compare { path, op: CompareOp::Eq, value } => {
+                Some((path.attribute.clone(), value.clone()))
+            }
             _ => None,
         })
         .collect();
@@ -467,10 +350,7 @@ pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
 impl crate::mapping::Body {
     /// The fixed fields as a body of their own.
     fn as_template(&self) -> crate::mapping::template::JsonTemplate {
-        let fields = self
-            .set
-            .iter()
-            .map(|(at, value)| (at.to_string(), value.clone()));
+        let fields = self.set.iter().map(|(at, value)| (at.to_string(), value.clone()));
         crate::mapping::template::JsonTemplate::Object(fields.collect())
     }
 }

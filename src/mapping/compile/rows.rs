@@ -41,17 +41,11 @@ impl Compiler<'_> {
                 continue;
             }
             if let Some((_, other)) = rows.iter().find(|(_, other)| collides(other, &row)) {
-                let (native, other) = (
-                    row.native.as_ref().map(Pointer::to_string),
-                    other.name.clone(),
-                );
+                let (native, other) = (row.native.as_ref().map(Pointer::to_string), other.name.clone());
                 self.error(
                     Code::OwnedTwice,
                     attribute.place,
-                    format!(
-                        "the native field `{}` is written by `{other}` too",
-                        native.unwrap_or_default()
-                    ),
+                    format!("the native field `{}` is written by `{other}` too", native.unwrap_or_default()),
                     "give one of them `access: read`, or `part: first` and `part: rest` to both",
                 );
             }
@@ -88,19 +82,9 @@ impl Compiler<'_> {
             sub: resolved.sub.map(|sub| sub.name.clone()),
         };
         if kind == Kind::Complex && !resolved.attribute.multi_valued && resolved.sub.is_none() {
-            let subs: Vec<&str> = resolved
-                .attribute
-                .sub_attributes
-                .iter()
-                .map(|sub| sub.name.as_str())
-                .collect();
+            let subs: Vec<&str> = resolved.attribute.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
             let help = format!("write one row for each: {}", subs.join(", "));
-            self.error(
-                Code::BadRow,
-                name.at,
-                format!("`{}` has parts and needs a row for each", name.value),
-                help,
-            );
+            self.error(Code::BadRow, name.at, format!("`{}` has parts and needs a row for each", name.value), help);
         }
         let codec = self.codec(attribute, kind, name.at);
         let native = self.optional_pointer(attribute.native.as_ref());
@@ -110,15 +94,11 @@ impl Compiler<'_> {
             () if resolved.leaf().mutability == Mutability::WriteOnly => Access::Write,
             () => Access::ReadWrite,
         });
-        if attribute.native.is_none() && attribute.constant.is_none() && attribute.action.is_none()
-        {
+        if attribute.native.is_none() && attribute.constant.is_none() && attribute.action.is_none() {
             self.error(
                 Code::BadRow,
                 name.at,
-                format!(
-                    "the row of `{}` says neither where the value is nor what writes it",
-                    name.value
-                ),
+                format!("the row of `{}` says neither where the value is nor what writes it", name.value),
                 "give `native`, `constant` or `action`",
             );
         }
@@ -147,30 +127,16 @@ impl Compiler<'_> {
         name: &Spanned<String>,
         attribute: &written::Attribute,
     ) -> Option<()> {
-        let own = path
-            .schema
-            .as_ref()
-            .is_none_or(|urn| urn.eq_ignore_ascii_case(&full.schema.id));
+        let own = path.schema.as_ref().is_none_or(|urn| urn.eq_ignore_ascii_case(&full.schema.id));
         let urn = path.schema.as_ref().unwrap_or(&full.schema.id);
-        if [USER, GROUP, ENTERPRISE_USER]
-            .iter()
-            .any(|standard| standard.eq_ignore_ascii_case(urn))
-        {
-            let known = full
-                .schema
-                .attributes
-                .iter()
-                .map(|attribute| attribute.name.as_str());
+        if [USER, GROUP, ENTERPRISE_USER].iter().any(|standard| standard.eq_ignore_ascii_case(urn)) {
+            let known = full.schema.attributes.iter().map(|attribute| attribute.name.as_str());
             let help = match crate::mapping::diagnostic::nearest(&path.attribute, known) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => "for an attribute of your own, write it below a URN of your own: `urn:example:User:badge`".to_owned(),
+                None => "for an attribute of your own, write it below a URN of your own: `urn:example:User:badge`"
+                    .to_owned(),
             };
-            self.error(
-                Code::UnknownAttribute,
-                name.at,
-                format!("the schema has no attribute `{}`", name.value),
-                help,
-            );
+            self.error(Code::UnknownAttribute, name.at, format!("the schema has no attribute `{}`", name.value), help);
             return None;
         }
         let kind = match attribute.kind.unwrap_or(AttributeType::String) {
@@ -188,56 +154,33 @@ impl Compiler<'_> {
             extension(full, &urn)
         };
         match &path.sub_attribute {
-            None => schema
-                .attributes
-                .push(Attribute::new(&path.attribute, kind)),
+            None => schema.attributes.push(Attribute::new(&path.attribute, kind)),
             Some(sub) => {
                 if schema.attribute(&path.attribute).is_none() {
                     let mut complex = Attribute::new(&path.attribute, Kind::Complex);
                     complex.multi_valued = path.filter.is_some();
                     schema.attributes.push(complex);
                 }
-                schema
-                    .attribute_mut(&path.attribute)?
-                    .sub_attributes
-                    .push(Attribute::new(sub, kind));
+                schema.attribute_mut(&path.attribute)?.sub_attributes.push(Attribute::new(sub, kind));
             }
         }
         Some(())
     }
 
     /// The element that the value filter of a row's path selects.
-    fn element(
-        &mut self,
-        resolved: &Resolved,
-        path: &AttributePath,
-        at: Mark,
-        primary: bool,
-    ) -> Option<Element> {
+    fn element(&mut self, resolved: &Resolved, path: &AttributePath, at: Mark, primary: bool) -> Option<Element> {
         if !resolved.attribute.multi_valued || (path.filter.is_none() && resolved.sub.is_none()) {
             if path.filter.is_some() {
                 let help = "remove the brackets";
-                self.error(
-                    Code::BadPath,
-                    at,
-                    format!("`{}` has one value only", path.attribute),
-                    help,
-                );
+                self.error(Code::BadPath, at, format!("`{}` has one value only", path.attribute), help);
             }
             return None;
         }
         let mut keys = Vec::new();
         for term in path.filter.iter().flat_map(|filter| filter.conjuncts()) {
             match term {
-                Filter::Compare {
-                    path: key,
-                    op: CompareOp::Eq,
-                    value,
-                } if key.sub_attribute.is_none() => {
-                    let name = resolved
-                        .attribute
-                        .sub(&key.attribute)
-                        .map_or(&key.attribute, |sub| &sub.name);
+                Filter::Compare { path: key, op: CompareOp::Eq, value } if key.sub_attribute.is_none() => {
+                    let name = resolved.attribute.sub(&key.attribute).map_or(&key.attribute, |sub| &sub.name);
                     keys.push((name.clone(), value.clone()));
                 }
                 _ => self.error(
@@ -253,12 +196,7 @@ impl Compiler<'_> {
 
     fn codec(&mut self, attribute: &written::Attribute, kind: Kind, at: Mark) -> Codec {
         if attribute.codec.is_some() && attribute.enumeration.is_some() {
-            self.error(
-                Code::BadRow,
-                at,
-                "a row converts with `codec` or with `enum`",
-                "keep one of the two",
-            );
+            self.error(Code::BadRow, at, "a row converts with `codec` or with `enum`", "keep one of the two");
         }
         if let Some(table) = &attribute.enumeration {
             return self.enumeration(table, attribute.otherwise.as_ref(), kind, at);
@@ -280,12 +218,7 @@ impl Compiler<'_> {
                 CodecWord::Csv => Codec::Csv,
                 CodecWord::Not if kind == Kind::Boolean => Codec::Not,
                 CodecWord::Not => {
-                    self.error(
-                        Code::BadRow,
-                        word.at,
-                        "`not` is for booleans",
-                        "remove the codec",
-                    );
+                    self.error(Code::BadRow, word.at, "`not` is for booleans", "remove the codec");
                     Codec::Same
                 }
             },
@@ -364,27 +297,17 @@ impl Compiler<'_> {
                 (Kind::Boolean, "false") => Value::Bool(false),
                 (Kind::Boolean, other) => {
                     let help = "write `true` and `false`";
-                    self.error(
-                        Code::NotInvertible,
-                        key.at,
-                        format!("`{other}` is no boolean"),
-                        help,
-                    );
+                    self.error(Code::NotInvertible, key.at, format!("`{other}` is no boolean"), help);
                     continue;
                 }
-                (Kind::Integer | Kind::Decimal, number) => number
-                    .parse()
-                    .map_or_else(|_| Value::from(number), Value::Number),
+                (Kind::Integer | Kind::Decimal, number) => {
+                    number.parse().map_or_else(|_| Value::from(number), Value::Number)
+                }
                 (_, text) => Value::from(text),
             };
             if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
                 let help = "give every SCIM value a native value of its own";
-                self.error(
-                    Code::NotInvertible,
-                    key.at,
-                    format!("{native} stands for {other} already"),
-                    help,
-                );
+                self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
             }
             pairs.push((scim, native.clone()));
         }
@@ -392,30 +315,14 @@ impl Compiler<'_> {
             && !pairs.iter().any(|(scim, _)| *scim == otherwise.value)
         {
             let help = "name one of the values of `enum`";
-            self.error(
-                Code::NotInvertible,
-                otherwise.at,
-                format!("{} is no value of the enum", otherwise.value),
-                help,
-            );
+            self.error(Code::NotInvertible, otherwise.at, format!("{} is no value of the enum", otherwise.value), help);
         }
         if kind == Kind::Boolean && pairs.len() < 2 && otherwise.is_none() {
-            let at = table
-                .iter()
-                .next()
-                .map_or(row, |(key, _)| key.at);
+            let at = table.iter().next().map_or(row, |(key, _)| key.at);
             let help = "add the other value";
-            self.error(
-                Code::NotInvertible,
-                at,
-                "a boolean has two values, and the enum has fewer",
-                help,
-            );
+            self.error(Code::NotInvertible, at, "a boolean has two values, and the enum has fewer", help);
         }
-        Codec::Enum {
-            pairs,
-            otherwise: otherwise.map(|otherwise| otherwise.value.clone()),
-        }
+        Codec::Enum { pairs, otherwise: otherwise.map(|otherwise| otherwise.value.clone()) }
     }
 }
 
@@ -427,19 +334,11 @@ fn collides(a: &Row, b: &Row) -> bool {
 
 /// The schema extension with this URN, made if it is not there.
 fn extension<'t>(kind: &'t mut ResourceType, urn: &str) -> &'t mut Schema {
-    let known = kind
-        .extensions
-        .iter()
-        .position(|(schema, _)| schema.id.eq_ignore_ascii_case(urn));
+    let known = kind.extensions.iter().position(|(schema, _)| schema.id.eq_ignore_ascii_case(urn));
     let index = known.unwrap_or(kind.extensions.len());
     if known.is_none() {
         let name = urn.rsplit(':').next().unwrap_or(urn).to_owned();
-        let schema = Schema {
-            id: urn.to_owned(),
-            name,
-            description: String::new(),
-            attributes: Vec::new(),
-        };
+        let schema = Schema { id: urn.to_owned(), name, description: String::new(), attributes: Vec::new() };
         kind.extensions.push((schema, false));
     }
     // The index is within bounds by construction; the core schema stands in for the impossible miss.
@@ -460,8 +359,7 @@ fn grow(
     let Some(resolved) = full.resolve(path) else {
         return;
     };
-    let common =
-        resolved.extension.is_none() && full.schema.attribute(&resolved.attribute.name).is_none();
+    let common = resolved.extension.is_none() && full.schema.attribute(&resolved.attribute.name).is_none();
     if common && resolved.attribute.name != "externalId" {
         // `id`, `meta` and `schemas` are as they are for every resource.
         return;
@@ -485,9 +383,7 @@ fn grow(
         return;
     };
     let Some(sub) = resolved.sub else {
-        attribute
-            .sub_attributes
-            .clone_from(&resolved.attribute.sub_attributes);
+        attribute.sub_attributes.clone_from(&resolved.attribute.sub_attributes);
         characterise(attribute, row, access);
         return;
     };
@@ -499,10 +395,7 @@ fn grow(
             copy.canonical_values.clear();
             attribute.sub_attributes.push(copy);
         }
-        let found = attribute
-            .sub_attributes
-            .iter_mut()
-            .find(|sub| sub.name.eq_ignore_ascii_case(name));
+        let found = attribute.sub_attributes.iter_mut().find(|sub| sub.name.eq_ignore_ascii_case(name));
         if let (Some(found), Some(Value::String(value))) = (found, canonical)
             && !found.canonical_values.contains(value)
         {
@@ -520,11 +413,7 @@ fn grow(
     }
     let required = row.required == Some(true) && !attribute.multi_valued;
     attribute.required |= required;
-    if let Some(sub) = attribute
-        .sub_attributes
-        .iter_mut()
-        .find(|it| it.name == sub.name)
-    {
+    if let Some(sub) = attribute.sub_attributes.iter_mut().find(|it| it.name == sub.name) {
         characterise(sub, row, access);
     }
     let read_only = |sub: &Attribute| sub.mutability == Mutability::ReadOnly;
@@ -552,11 +441,7 @@ fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Acc
         attribute.case_exact = case_exact;
     }
     if let Some(unique) = row.unique {
-        attribute.uniqueness = if unique {
-            Uniqueness::Server
-        } else {
-            Uniqueness::None
-        };
+        attribute.uniqueness = if unique { Uniqueness::Server } else { Uniqueness::None };
     }
     if let Some(returned) = row.returned {
         attribute.returned = returned.into();

@@ -12,9 +12,7 @@ use crate::scim::schema::{Attribute, Kind, ResourceType};
 /// See [`Filter::validate`].
 pub(super) fn validate(filter: &Filter, rt: &ResourceType) -> Result<(), Error> {
     match filter {
-        Filter::And(operands) | Filter::Or(operands) => operands
-            .iter()
-            .try_for_each(|operand| validate(operand, rt)),
+        Filter::And(operands) | Filter::Or(operands) => operands.iter().try_for_each(|operand| validate(operand, rt)),
         Filter::Not(operand) => validate(operand, rt),
         Filter::Present(path) => validate_path(path, rt),
         Filter::ValuePath { path, filter } => {
@@ -40,9 +38,9 @@ fn validate_path(path: &AttributePath, rt: &ResourceType) -> Result<(), Error> {
 
 pub(in crate::scim) fn validate_inner(filter: &Filter, attribute: &Attribute) -> Result<(), Error> {
     match filter {
-        Filter::And(operands) | Filter::Or(operands) => operands
-            .iter()
-            .try_for_each(|operand| validate_inner(operand, attribute)),
+        Filter::And(operands) | Filter::Or(operands) => {
+            operands.iter().try_for_each(|operand| validate_inner(operand, attribute))
+        }
         Filter::Not(operand) => validate_inner(operand, attribute),
         Filter::Compare { path, op, value } => match inner_attribute(path, attribute) {
             Some(sub) => validate_comparison(sub, path, *op, value),
@@ -52,28 +50,18 @@ pub(in crate::scim) fn validate_inner(filter: &Filter, attribute: &Attribute) ->
     }
 }
 
-fn validate_comparison(
-    leaf: &Attribute,
-    path: &AttributePath,
-    op: CompareOp,
-    value: &Value,
-) -> Result<(), Error> {
+fn validate_comparison(leaf: &Attribute, path: &AttributePath, op: CompareOp, value: &Value) -> Result<(), Error> {
     let leaf = match leaf.kind {
         Kind::Complex => match leaf.default_sub() {
             Some(sub) => sub,
             None if value.is_null() => return Ok(()),
             None => {
-                return Err(Error::invalid_filter(format!(
-                    "`{path}` is complex: compare one of its sub-attributes"
-                )));
+                return Err(Error::invalid_filter(format!("`{path}` is complex: compare one of its sub-attributes")));
             }
         },
         _ => leaf,
     };
-    let ordering = matches!(
-        op,
-        CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le
-    );
+    let ordering = matches!(op, CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le);
     let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
     let allowed = match leaf.kind {
         Kind::Boolean => equality,
@@ -97,9 +85,7 @@ pub(super) fn matches(filter: &Filter, rt: &ResourceType, resource: &Value) -> b
         Filter::And(operands) => operands.iter().all(|o| matches(o, rt, resource)),
         Filter::Or(operands) => operands.iter().any(|o| matches(o, rt, resource)),
         Filter::Not(operand) => !matches(operand, rt, resource),
-        Filter::Present(path) => {
-            any_value(path, rt, resource, &mut |_, value| is_present(value)).unwrap_or(false)
-        }
+        Filter::Present(path) => any_value(path, rt, resource, &mut |_, value| is_present(value)).unwrap_or(false),
         Filter::Compare { path, op, value } => {
             let mut compare = |leaf: &Attribute, actual: &Value| compares(leaf, actual, *op, value);
             any_value(path, rt, resource, &mut compare).unwrap_or_else(|| absent(*op, value))
@@ -108,31 +94,21 @@ pub(super) fn matches(filter: &Filter, rt: &ResourceType, resource: &Value) -> b
             let Some(resolved) = rt.resolve(path) else {
                 return false;
             };
-            resolved.value(resource).is_some_and(|value| {
-                elements(value).any(|e| element_matches(filter, resolved.attribute, e))
-            })
+            resolved
+                .value(resource)
+                .is_some_and(|value| elements(value).any(|e| element_matches(filter, resolved.attribute, e)))
         }
     }
 }
 
 /// Whether one element of `attribute` satisfies the filter between brackets. Of a multi-valued attribute
 /// that is not complex, the element is its own `value`.
-pub(in crate::scim) fn element_matches(
-    filter: &Filter,
-    attribute: &Attribute,
-    element: &Value,
-) -> bool {
+pub(in crate::scim) fn element_matches(filter: &Filter, attribute: &Attribute, element: &Value) -> bool {
     match filter {
-        Filter::And(operands) => operands
-            .iter()
-            .all(|o| element_matches(o, attribute, element)),
-        Filter::Or(operands) => operands
-            .iter()
-            .any(|o| element_matches(o, attribute, element)),
+        Filter::And(operands) => operands.iter().all(|o| element_matches(o, attribute, element)),
+        Filter::Or(operands) => operands.iter().any(|o| element_matches(o, attribute, element)),
         Filter::Not(operand) => !element_matches(operand, attribute, element),
-        Filter::Present(path) => {
-            inner_value(path, attribute, element).is_some_and(|(_, v)| is_present(v))
-        }
+        Filter::Present(path) => inner_value(path, attribute, element).is_some_and(|(_, v)| is_present(v)),
         Filter::Compare { path, op, value } => match inner_value(path, attribute, element) {
             Some((leaf, actual)) if is_present(actual) => compares(leaf, actual, *op, value),
             _ => absent(*op, value),
@@ -144,10 +120,7 @@ pub(in crate::scim) fn element_matches(
 fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
     match attribute.kind {
         Kind::Complex => attribute.sub(&path.attribute),
-        _ => path
-            .attribute
-            .eq_ignore_ascii_case("value")
-            .then_some(attribute),
+        _ => path.attribute.eq_ignore_ascii_case("value").then_some(attribute),
     }
 }
 

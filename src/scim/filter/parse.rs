@@ -19,23 +19,11 @@ pub(in crate::scim) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    pub(in crate::scim) fn new(
-        text: &'a str,
-        leniency: Leniency,
-        error: fn(String) -> Error,
-    ) -> Result<Self, Error> {
+    pub(in crate::scim) fn new(text: &'a str, leniency: Leniency, error: fn(String) -> Error) -> Result<Self, Error> {
         if text.len() > MAX_LENGTH {
             return Err(error(format!("longer than {MAX_LENGTH} bytes")));
         }
-        Ok(Parser {
-            text,
-            at: 0,
-            depth: 0,
-            terms: 0,
-            error,
-            leniency,
-            applied: Applied::default(),
-        })
+        Ok(Parser { text, at: 0, depth: 0, terms: 0, error, leniency, applied: Applied::default() })
     }
 
     pub(in crate::scim) fn whole_filter(mut self) -> Result<(Filter, Applied), Error> {
@@ -150,12 +138,10 @@ impl<'a> Parser<'a> {
             };
             self.at += length;
             let token = rest.get(..length).unwrap_or_default();
-            return serde_json::from_str(token)
-                .map_err(|_| self.fail_at(start, &format!("malformed string {token}")));
+            return serde_json::from_str(token).map_err(|_| self.fail_at(start, &format!("malformed string {token}")));
         }
-        let length = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '"'))
-            .unwrap_or(rest.len());
+        let length =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '"')).unwrap_or(rest.len());
         let token = rest.get(..length).unwrap_or_default();
         self.at += length;
         match token {
@@ -242,9 +228,8 @@ impl<'a> Parser<'a> {
 
     fn peek_word(&self) -> &'a str {
         let rest = self.rest();
-        let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '"'))
-            .unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '"')).unwrap_or(rest.len());
         rest.get(..end).unwrap_or_default()
     }
 
@@ -284,11 +269,7 @@ impl<'a> Parser<'a> {
     }
 
     fn fail_at(&self, at: usize, problem: &str) -> Error {
-        let character = self
-            .text
-            .get(..at)
-            .map_or(0, |before| before.chars().count())
-            + 1;
+        let character = self.text.get(..at).map_or(0, |before| before.chars().count()) + 1;
         (self.error)(format!("{problem} at character {character}"))
     }
 }
@@ -307,9 +288,7 @@ fn only_or(mut operands: Vec<Filter>, combine: fn(Vec<Filter>) -> Filter) -> Fil
 pub(in crate::scim) fn is_name(name: &str) -> bool {
     let name = name.strip_prefix('$').unwrap_or(name);
     name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 /// The length of the quoted string at the start of `text`, with its quotes.
@@ -338,8 +317,7 @@ mod tests {
     }
 
     fn lenient(text: &str) -> Filter {
-        dialect::filter(text, Leniency::Lenient, &mut Applied::default())
-            .unwrap_or_else(|e| panic!("{text}: {e}"))
+        dialect::filter(text, Leniency::Lenient, &mut Applied::default()).unwrap_or_else(|e| panic!("{text}: {e}"))
     }
 
     #[test]
@@ -372,14 +350,8 @@ mod tests {
             parse("a pr or b pr and c pr"),
             Filter::Or(vec![a.clone(), Filter::And(vec![b.clone(), c.clone()])])
         );
-        assert_eq!(
-            parse("(a pr or b pr) and c pr"),
-            Filter::And(vec![Filter::Or(vec![a.clone(), b.clone()]), c])
-        );
-        assert_eq!(
-            parse("not (a pr) and b pr"),
-            Filter::And(vec![Filter::Not(Box::new(a)), b])
-        );
+        assert_eq!(parse("(a pr or b pr) and c pr"), Filter::And(vec![Filter::Or(vec![a.clone(), b.clone()]), c]));
+        assert_eq!(parse("not (a pr) and b pr"), Filter::And(vec![Filter::Not(Box::new(a)), b]));
     }
 
     #[test]
@@ -412,27 +384,16 @@ mod tests {
         let Filter::Compare { path, .. } = parse(r#"emails[type eq "work"].value eq "x""#) else {
             panic!();
         };
-        assert_eq!(
-            path,
-            AttributePath::parse(r#"emails[type eq "work"].value"#).unwrap()
-        );
+        assert_eq!(path, AttributePath::parse(r#"emails[type eq "work"].value"#).unwrap());
     }
 
     #[test]
     fn unquoted_literals_are_understood_leniently_only() {
-        assert_eq!(
-            lenient("externalId eq jyoung"),
-            parse(r#"externalId eq "jyoung""#)
-        );
+        assert_eq!(lenient("externalId eq jyoung"), parse(r#"externalId eq "jyoung""#));
         assert_eq!(lenient("active eq True"), parse("active eq true"));
-        assert_eq!(
-            lenient("a eq x@y.z and b pr"),
-            parse(r#"a eq "x@y.z" and b pr"#)
-        );
+        assert_eq!(lenient("a eq x@y.z and b pr"), parse(r#"a eq "x@y.z" and b pr"#));
         assert!(Filter::parse("externalId eq jyoung").is_err());
-        assert!(
-            dialect::filter("a eq two words", Leniency::Lenient, &mut Applied::default()).is_err()
-        );
+        assert!(dialect::filter("a eq two words", Leniency::Lenient, &mut Applied::default()).is_err());
         assert!(dialect::filter("a eq and", Leniency::Lenient, &mut Applied::default()).is_err());
     }
 
@@ -456,11 +417,7 @@ mod tests {
         ] {
             let error = Filter::parse(text).expect_err(text);
             assert_eq!(error.scim_type, Some(ScimType::InvalidFilter));
-            assert!(
-                error.detail.ends_with(&format!(" at character {at}")),
-                "{text}: {}",
-                error.detail
-            );
+            assert!(error.detail.ends_with(&format!(" at character {at}")), "{text}: {}", error.detail);
         }
     }
 
@@ -492,20 +449,9 @@ mod tests {
             assert_eq!(path.sub_attribute.as_deref(), sub);
             assert_eq!(path.to_string(), text);
         }
-        for text in [
-            "",
-            " ",
-            "a b",
-            "a[b pr].",
-            "1a",
-            ":a",
-            "a..b",
-            "a.",
-            ".a",
-            "a[b pr]c",
-            "a[b pr][c pr]",
-            "a.b[c pr]",
-        ] {
+        for text in
+            ["", " ", "a b", "a[b pr].", "1a", ":a", "a..b", "a.", ".a", "a[b pr]c", "a[b pr][c pr]", "a.b[c pr]"]
+        {
             let error = AttributePath::parse(text).expect_err(text);
             assert_eq!(error.scim_type, Some(ScimType::InvalidPath), "{text}");
         }
@@ -529,25 +475,20 @@ mod tests {
     }
 
     fn simple(inner: bool) -> impl Strategy<Value = Filter> {
-        let path = (
-            prop::option::of(Just("urn:example:2.0:User")),
-            name(),
-            prop::option::of(name()),
-        )
-            .prop_map(move |(schema, attribute, sub_attribute)| AttributePath {
+        let path = (prop::option::of(Just("urn:example:2.0:User")), name(), prop::option::of(name())).prop_map(
+            move |(schema, attribute, sub_attribute)| AttributePath {
                 schema: schema.filter(|_| !inner).map(str::to_owned),
                 attribute,
                 filter: None,
                 sub_attribute,
-            });
-        (
-            path,
-            prop::option::of((prop::sample::select(&CompareOp::ALL[..]), literal())),
-        )
-            .prop_map(|(path, comparison)| match comparison {
+            },
+        );
+        (path, prop::option::of((prop::sample::select(&CompareOp::ALL[..]), literal()))).prop_map(
+            |(path, comparison)| match comparison {
                 Some((op, value)) => Filter::Compare { path, op, value },
                 None => Filter::Present(path),
-            })
+            },
+        )
     }
 
     fn nested(leaf: BoxedStrategy<Filter>) -> BoxedStrategy<Filter> {
@@ -563,23 +504,21 @@ mod tests {
 
     fn filters() -> BoxedStrategy<Filter> {
         let inner = nested(simple(true).boxed());
-        let value_path = (name(), inner, prop::option::of((name(), literal()))).prop_map(
-            |(attribute, filter, compared)| match compared {
-                None => Filter::ValuePath {
-                    path: AttributePath::of(&attribute),
-                    filter: Box::new(filter),
-                },
-                Some((sub, value)) => Filter::Compare {
-                    path: AttributePath {
-                        filter: Some(Box::new(filter)),
-                        sub_attribute: Some(sub),
-                        ..AttributePath::of(&attribute)
+        let value_path =
+            (name(), inner, prop::option::of((name(), literal()))).prop_map(|(attribute, filter, compared)| {
+                match compared {
+                    None => Filter::ValuePath { path: AttributePath::of(&attribute), filter: Box::new(filter) },
+                    Some((sub, value)) => Filter::Compare {
+                        path: AttributePath {
+                            filter: Some(Box::new(filter)),
+                            sub_attribute: Some(sub),
+                            ..AttributePath::of(&attribute)
+                        },
+                        op: CompareOp::Eq,
+                        value,
                     },
-                    op: CompareOp::Eq,
-                    value,
-                },
-            },
-        );
+                }
+            });
         nested(prop_oneof![3 => simple(false), 1 => value_path].boxed())
     }
 

@@ -13,11 +13,7 @@ pub(super) fn terms<'a>(filter: &'a Filter, rt: &ResourceType) -> Vec<Term<'a>> 
         match conjunct {
             Filter::Compare { path, op, value } => {
                 if let Some(path) = simple(rt, path) {
-                    terms.push(Term {
-                        path,
-                        op: *op,
-                        value,
-                    });
+                    terms.push(Term { path, op: *op, value });
                 }
             }
             Filter::ValuePath { path, filter } => unfold(rt, path, filter, &mut terms),
@@ -27,20 +23,10 @@ pub(super) fn terms<'a>(filter: &'a Filter, rt: &ResourceType) -> Vec<Term<'a>> 
     terms
 }
 
-fn unfold<'a>(
-    rt: &ResourceType,
-    path: &AttributePath,
-    filter: &'a Filter,
-    terms: &mut Vec<Term<'a>>,
-) {
+fn unfold<'a>(rt: &ResourceType, path: &AttributePath, filter: &'a Filter, terms: &mut Vec<Term<'a>>) {
     let conjuncts = filter.conjuncts();
     for (index, conjunct) in conjuncts.iter().enumerate() {
-        let Filter::Compare {
-            path: inner,
-            op,
-            value,
-        } = conjunct
-        else {
+        let Filter::Compare { path: inner, op, value } = conjunct else {
             continue;
         };
         let others = conjuncts.iter().enumerate().filter(|(i, _)| *i != index);
@@ -56,11 +42,7 @@ fn unfold<'a>(
             ..path.clone()
         };
         if let Some(path) = simple(rt, &whole) {
-            terms.push(Term {
-                path,
-                op: *op,
-                value,
-            });
+            terms.push(Term { path, op: *op, value });
         }
     }
 }
@@ -81,12 +63,7 @@ pub(in crate::scim) fn canonical_inner(filter: &Filter, attribute: &Attribute) -
         Some(sub) => AttributePath::of(&sub.name),
         None => path.clone(),
     };
-    let each = |operands: &[Filter]| {
-        operands
-            .iter()
-            .map(|o| canonical_inner(o, attribute))
-            .collect()
-    };
+    let each = |operands: &[Filter]| operands.iter().map(|o| canonical_inner(o, attribute)).collect();
     match filter {
         Filter::And(operands) => Filter::And(each(operands)),
         Filter::Or(operands) => Filter::Or(each(operands)),

@@ -8,18 +8,13 @@ use crate::scim::schema::{Attribute, Kind};
 
 fn filter(text: &str) -> Filter {
     let mut applied = crate::scim::dialect::Applied::default();
-    crate::scim::dialect::filter(text, Leniency::Lenient, &mut applied)
-        .unwrap_or_else(|e| panic!("{text}: {e}"))
+    crate::scim::dialect::filter(text, Leniency::Lenient, &mut applied).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
 fn rt() -> ResourceType {
     let mut rt = user_type();
-    rt.schema
-        .attributes
-        .push(Attribute::new("shoeSize", Kind::Decimal));
-    rt.schema
-        .attributes
-        .push(Attribute::new("lastLogin", Kind::DateTime));
+    rt.schema.attributes.push(Attribute::new("shoeSize", Kind::Decimal));
+    rt.schema.attributes.push(Attribute::new("lastLogin", Kind::DateTime));
     rt
 }
 
@@ -46,10 +41,7 @@ fn rfc7644_3_4_2_2_operators() {
     for (holds, text) in [
         (true, r#"userName eq "BJENSEN""#),
         (true, r#"USERNAME eq "bjensen""#),
-        (
-            true,
-            r#"urn:ietf:params:scim:schemas:core:2.0:user:username sw "BJ""#,
-        ),
+        (true, r#"urn:ietf:params:scim:schemas:core:2.0:user:username sw "BJ""#),
         (false, r#"userName eq "bjense""#),
         (true, r#"id eq "2819c223""#),
         (false, r#"id eq "2819C223""#),
@@ -72,10 +64,7 @@ fn rfc7644_3_4_2_2_operators() {
         (false, r#"shoeSize eq "big""#),
         (true, r#"meta.lastModified gt "2011-05-13T04:42:34Z""#),
         (true, r#"lastLogin eq "2011-05-13T04:42:34Z""#),
-        (
-            true,
-            r#"lastLogin ge "2011-05-13T04:42:34.000Z" and lastLogin lt "2011-05-13T04:42:35""#,
-        ),
+        (true, r#"lastLogin ge "2011-05-13T04:42:34.000Z" and lastLogin lt "2011-05-13T04:42:35""#),
         (true, r#"meta.resourceType eq "User""#),
         (true, "emails pr"),
         (true, "addresses pr and name pr"),
@@ -90,18 +79,9 @@ fn rfc7644_3_4_2_2_operators() {
         (true, r#"emails co "example.ORG""#),
         (true, r#"emails.value ew ".org""#),
         (true, r#"emails.type eq "Work""#),
-        (
-            true,
-            r#"emails[type eq "work" and value co "@example.com"]"#,
-        ),
-        (
-            false,
-            r#"emails[type eq "work" and value co "@example.org"]"#,
-        ),
-        (
-            true,
-            r#"emails.type eq "work" and emails.value co "@example.org""#,
-        ),
+        (true, r#"emails[type eq "work" and value co "@example.com"]"#),
+        (false, r#"emails[type eq "work" and value co "@example.org"]"#),
+        (true, r#"emails.type eq "work" and emails.value co "@example.org""#),
         (true, r#"emails[type eq "work"].value eq "b@example.com""#),
         (false, r#"emails[type eq "work"].value eq "b@example.org""#),
         (true, r#"emails[primary eq "True"].type eq "work""#),
@@ -109,31 +89,20 @@ fn rfc7644_3_4_2_2_operators() {
         (true, r#"emails[type eq "home" and primary ne true]"#),
         (false, r#"emails[type eq "other"].value pr"#),
         (true, r#"emails[type eq "home"].value pr"#),
-        (
-            true,
-            r#"schemas eq "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User""#,
-        ),
+        (true, r#"schemas eq "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User""#),
         (true, r#"manager eq "26118""#),
         (true, "manager eq 26118"),
-        (
-            true,
-            r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "26118""#,
-        ),
+        (true, r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "26118""#),
         (true, r#"department eq "tours""#),
         (false, r#"unknown eq "x""#),
         (false, "unknown pr"),
         (true, r#"unknown ne "x""#),
-        (
-            true,
-            r#"not (unknown eq "x") and (userName sw "x" or userName sw "b")"#,
-        ),
+        (true, r#"not (unknown eq "x") and (userName sw "x" or userName sw "b")"#),
         (false, r#"urn:custom:2.0:User:userName eq "bjensen""#),
         (true, r#"id eq "2819c223" and manager eq "26118""#),
     ] {
         let parsed = filter(text);
-        parsed
-            .validate(&rt)
-            .unwrap_or_else(|e| panic!("{text}: {e}"));
+        parsed.validate(&rt).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(parsed.matches(&rt, &user), holds, "{text}");
     }
     let group = json!({"displayName": "g", "members": [{"value": "a"}, {"value": "U"}]});
@@ -144,9 +113,7 @@ fn rfc7644_3_4_2_2_operators() {
 #[test]
 fn rfc7644_3_4_2_2_incompatible_operators() {
     let mut rt = rt();
-    rt.schema
-        .attributes
-        .push(Attribute::new("key", Kind::Binary));
+    rt.schema.attributes.push(Attribute::new("key", Kind::Binary));
     for text in [
         "active gt true",
         r#"active co "t""#,
@@ -166,43 +133,25 @@ fn terms_are_canonical() {
     let rt = rt();
     for (text, expected) in [
         (r#"USERNAME eq "x""#, vec![r#"userName eq "x""#]),
-        (
-            r#"urn:ietf:params:scim:schemas:core:2.0:User:userName eq "x""#,
-            vec![r#"userName eq "x""#],
-        ),
+        (r#"urn:ietf:params:scim:schemas:core:2.0:User:userName eq "x""#, vec![r#"userName eq "x""#]),
         (r#"emails eq "x""#, vec![r#"emails.value eq "x""#]),
-        (
-            r#"emails[Type eq "work"].Value eq "x""#,
-            vec![r#"emails[type eq "work"].value eq "x""#],
-        ),
+        (r#"emails[Type eq "work"].Value eq "x""#, vec![r#"emails[type eq "work"].value eq "x""#]),
         (
             r#"emails[type eq "work" and value eq "x"]"#,
-            vec![
-                r#"emails[value eq "x"].type eq "work""#,
-                r#"emails[type eq "work"].value eq "x""#,
-            ],
+            vec![r#"emails[value eq "x"].type eq "work""#, r#"emails[type eq "work"].value eq "x""#],
         ),
         (r#"emails[value eq "x"]"#, vec![r#"emails.value eq "x""#]),
         (
             r#"id eq "1" and manager eq "2""#,
-            vec![
-                r#"id eq "1""#,
-                r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "2""#,
-            ],
+            vec![r#"id eq "1""#, r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "2""#],
         ),
-        (
-            r#"(a eq 1 and userName eq "x") and title pr"#,
-            vec![r#"userName eq "x""#],
-        ),
+        (r#"(a eq 1 and userName eq "x") and title pr"#, vec![r#"userName eq "x""#]),
         (r#"userName eq "x" or userName eq "y""#, vec![]),
         (r#"not (userName eq "x")"#, vec![]),
     ] {
         let filter = filter(text);
-        let terms: Vec<String> = filter
-            .terms(&rt)
-            .iter()
-            .map(|t| format!("{} {} {}", t.path, t.op.as_str(), t.value))
-            .collect();
+        let terms: Vec<String> =
+            filter.terms(&rt).iter().map(|t| format!("{} {} {}", t.path, t.op.as_str(), t.value)).collect();
         assert_eq!(terms, expected, "{text}");
     }
 }

@@ -43,10 +43,7 @@ pub(in crate::scim) fn contains(text: &str, needle: &str) -> bool {
         return true;
     }
     if needle.is_ascii() {
-        return text
-            .as_bytes()
-            .windows(needle.len())
-            .any(|window| window.eq_ignore_ascii_case(needle.as_bytes()));
+        return text.as_bytes().windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()));
     }
     text.to_lowercase().contains(&needle.to_lowercase())
 }

@@ -14,11 +14,7 @@ use crate::scim::value::is_primary;
 
 /// Applies the operations in order, all or none: after an error the resource is as it was. Errors: 400 `noTarget`,
 /// `mutability`, `invalidPath`.
-pub fn apply(
-    rt: &ResourceType,
-    resource: &mut Value,
-    operations: &[Operation],
-) -> Result<(), Error> {
+pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) -> Result<(), Error> {
     let mut patched = resource.as_object().cloned().unwrap_or_default();
     for operation in operations {
         apply_one(rt, &mut patched, operation)?;
@@ -27,18 +23,10 @@ pub fn apply(
     Ok(())
 }
 
-fn apply_one(
-    rt: &ResourceType,
-    resource: &mut Map<String, Value>,
-    operation: &Operation,
-) -> Result<(), Error> {
+fn apply_one(rt: &ResourceType, resource: &mut Map<String, Value>, operation: &Operation) -> Result<(), Error> {
     let unknown = || Error::invalid_path(format!("`{}` is not an attribute", operation.path));
     let resolved = rt.resolve(&operation.path).ok_or_else(unknown)?;
-    let target = Target {
-        operation,
-        attribute: resolved.attribute,
-        sub: resolved.sub,
-    };
+    let target = Target { operation, attribute: resolved.attribute, sub: resolved.sub };
     match resolved.extension {
         None => target.apply(resource),
         Some(urn) => {
@@ -105,21 +93,14 @@ impl Target<'_> {
             let was_primary = is_primary(element);
             self.change(element)?;
             if is_primary(element) {
-                let first = if was_primary {
-                    &mut kept_primary
-                } else {
-                    &mut new_primary
-                };
+                let first = if was_primary { &mut kept_primary } else { &mut new_primary };
                 first.get_or_insert(index);
             }
         }
         let mut primary = kept_primary.or(new_primary);
         if selected == 0 {
             self.nothing_selected(Some(elements))?;
-            primary = elements
-                .len()
-                .checked_sub(1)
-                .filter(|&last| elements.get(last).is_some_and(is_primary));
+            primary = elements.len().checked_sub(1).filter(|&last| elements.get(last).is_some_and(is_primary));
         } else {
             elements.retain(|element| !is_empty(element));
         }
@@ -204,9 +185,7 @@ impl Target<'_> {
                 }
                 if element && op == Op::Replace {
                     let mut whole = new.clone();
-                    if let (Some(whole), Some(filter)) =
-                        (whole.as_object_mut(), &self.operation.path.filter)
-                    {
+                    if let (Some(whole), Some(filter)) = (whole.as_object_mut(), &self.operation.path.filter) {
                         for (name, key) in filter.equalities() {
                             whole.entry(name).or_insert_with(|| key.clone());
                         }
@@ -244,8 +223,7 @@ impl Target<'_> {
         } else {
             object.remove(&sub.name);
             // What is left of an e-mail without its address is no e-mail.
-            let labels =
-                |name: &String| matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
+            let labels = |name: &String| matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
             if self.attribute.multi_valued && object.keys().all(labels) {
                 object.clear();
             }
@@ -259,8 +237,7 @@ impl Target<'_> {
             return Ok(());
         }
         let none = || Error::no_target(format!("`{}` selects nothing", operation.path));
-        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value)
-        else {
+        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value) else {
             return Err(none());
         };
         let mut element = Map::new();
@@ -314,18 +291,10 @@ fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
         };
         return;
     };
-    if !attribute.multi_valued
-        && new
-            .get("value")
-            .is_some_and(|value| old.get("value") != Some(value))
-    {
+    if !attribute.multi_valued && new.get("value").is_some_and(|value| old.get("value") != Some(value)) {
         // Another manager: what describes the one before must go.
         old.remove("$ref");
-        for sub in attribute
-            .sub_attributes
-            .iter()
-            .filter(|s| s.mutability == Mutability::ReadOnly)
-        {
+        for sub in attribute.sub_attributes.iter().filter(|s| s.mutability == Mutability::ReadOnly) {
             old.remove(&sub.name);
         }
     }
@@ -350,11 +319,7 @@ fn is_empty(value: &Value) -> bool {
 /// Whether two elements are the same value: by `value` and, where both have one, `type`; without `value` by everything.
 fn same(attribute: &Attribute, a: &Value, b: &Value) -> bool {
     let equal = |name: &str, a: &Value, b: &Value| match (a, b) {
-        (Value::String(a), Value::String(b))
-            if !attribute.sub(name).is_some_and(|s| s.case_exact) =>
-        {
-            text::equal(a, b)
-        }
+        (Value::String(a), Value::String(b)) if !attribute.sub(name).is_some_and(|s| s.case_exact) => text::equal(a, b),
         (a, b) => a == b,
     };
     match (a.get("value"), b.get("value")) {
@@ -387,10 +352,7 @@ impl<'a> Listed<'a> {
     fn of(given: &'a [Value]) -> Self {
         let mut by_identity: HashMap<String, Vec<&Value>> = HashMap::new();
         for element in given {
-            by_identity
-                .entry(identity(element))
-                .or_default()
-                .push(element);
+            by_identity.entry(identity(element)).or_default().push(element);
         }
         Listed { by_identity, given }
     }
@@ -398,17 +360,12 @@ impl<'a> Listed<'a> {
     fn contains(&self, attribute: &Attribute, element: &Value) -> bool {
         if element.get("value").is_some() || !element.is_object() {
             let alike = self.by_identity.get(&identity(element));
-            return alike
-                .is_some_and(|alike| alike.iter().any(|given| same(attribute, element, given)));
+            return alike.is_some_and(|alike| alike.iter().any(|given| same(attribute, element, given)));
         }
         // Without `value`, an element goes if it has everything that the given one says.
-        self.given
-            .iter()
-            .any(|given| match (given.as_object(), element.as_object()) {
-                (Some(given), Some(element)) => {
-                    given.iter().all(|(k, v)| element.get(k) == Some(v))
-                }
-                _ => false,
-            })
+        self.given.iter().any(|given| match (given.as_object(), element.as_object()) {
+            (Some(given), Some(element)) => given.iter().all(|(k, v)| element.get(k) == Some(v)),
+            _ => false,
+        })
     }
 }

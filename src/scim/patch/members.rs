@@ -11,9 +11,8 @@ use crate::scim::filter::{CompareOp, Filter};
 /// Splits the changes of `members` off from a group's operations, both in order. Errors: 400 `invalidValue`
 /// for a member without an id, 400 `mutability` for a change within a member.
 pub fn member_edits(operations: &[Operation]) -> Result<(Vec<MemberEdit>, Vec<Operation>), Error> {
-    let (members, rest): (Vec<&Operation>, Vec<&Operation>) = operations
-        .iter()
-        .partition(|o| o.path.schema.is_none() && o.path.attribute == "members");
+    let (members, rest): (Vec<&Operation>, Vec<&Operation>) =
+        operations.iter().partition(|o| o.path.schema.is_none() && o.path.attribute == "members");
     let edits = members.into_iter().map(edit).collect::<Result<_, _>>()?;
     Ok((edits, rest.into_iter().cloned().collect()))
 }
@@ -62,15 +61,15 @@ fn selected_ids(filter: &Filter) -> Option<Vec<String>> {
         .disjuncts()
         .into_iter()
         .map(|term| match term {
-            Filter::Compare {
-                path,
-                op: CompareOp::Eq,
-                value,
-            } if path.attribute == "value" && path.sub_attribute.is_none() => match value {
-                Value::String(id) => Some(id.clone()),
-                Value::Number(id) => Some(id.to_string()),
-                _ => None,
-            },
+            Filter::Compare { path, op: CompareOp::Eq, value }
+                if path.attribute == "value" && path.sub_attribute.is_none() =>
+            {
+                match value {
+                    Value::String(id) => Some(id.clone()),
+                    Value::Number(id) => Some(id.to_string()),
+                    _ => None,
+                }
+            }
             _ => None,
         })
         .collect()

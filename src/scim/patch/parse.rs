@@ -17,14 +17,7 @@ pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch
     let Value::Object(mut body) = body else {
         return Err(Error::invalid_syntax("the body must be a JSON object"));
     };
-    let mut parser = Parser {
-        rt,
-        reader: Reader {
-            keep_null: true,
-            ..Reader::new(leniency)
-        },
-        operations: Vec::new(),
-    };
+    let mut parser = Parser { rt, reader: Reader { keep_null: true, ..Reader::new(leniency) }, operations: Vec::new() };
     parser.check_schemas(&body)?;
     let operations = match parser.take(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
@@ -44,11 +37,7 @@ pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch
     for operation in operations {
         parser.operation(operation)?;
     }
-    Ok(Patch {
-        operations: parser.operations,
-        ignored: parser.reader.ignored,
-        applied: parser.reader.applied,
-    })
+    Ok(Patch { operations: parser.operations, ignored: parser.reader.ignored, applied: parser.reader.applied })
 }
 
 struct Parser<'a> {
@@ -66,30 +55,22 @@ impl<'a> Parser<'a> {
         if !self.reader.lenient() {
             return None;
         }
-        let key = object
-            .keys()
-            .find(|key| key.eq_ignore_ascii_case(name))?
-            .clone();
+        let key = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
         self.reader.applied.note(&dialect::KEY_CASE);
         object.remove(&key)
     }
 
     fn check_schemas(&mut self, body: &Map<String, Value>) -> Result<(), Error> {
         let schemas = body.get("schemas").and_then(Value::as_array);
-        let listed = schemas.is_some_and(|urns| {
-            urns.iter()
-                .filter_map(Value::as_str)
-                .any(|urn| urn.eq_ignore_ascii_case(SCHEMA))
-        });
+        let listed = schemas
+            .is_some_and(|urns| urns.iter().filter_map(Value::as_str).any(|urn| urn.eq_ignore_ascii_case(SCHEMA)));
         if listed {
             Ok(())
         } else if self.reader.lenient() {
             self.reader.applied.note(&dialect::MISSING_SCHEMAS);
             Ok(())
         } else {
-            Err(Error::invalid_syntax(format!(
-                "`schemas` must list `{SCHEMA}`"
-            )))
+            Err(Error::invalid_syntax(format!("`schemas` must list `{SCHEMA}`")))
         }
     }
 
@@ -119,12 +100,10 @@ impl<'a> Parser<'a> {
             other => other,
         };
         match value {
-            Some(Value::Object(members)) => members
-                .into_iter()
-                .try_for_each(|(key, value)| self.member(op, &key, value)),
-            _ => Err(Error::invalid_value(
-                "an operation without a `path` needs an object as its `value`",
-            )),
+            Some(Value::Object(members)) => {
+                members.into_iter().try_for_each(|(key, value)| self.member(op, &key, value))
+            }
+            _ => Err(Error::invalid_value("an operation without a `path` needs an object as its `value`")),
         }
     }
 
@@ -151,9 +130,9 @@ impl<'a> Parser<'a> {
                 self.reader.applied.note(&dialect::OPERATION_CASE);
                 Ok(op)
             }
-            None => Err(Error::invalid_syntax(format!(
-                "unknown operation `{word}`: `add`, `remove` and `replace` exist"
-            ))),
+            None => {
+                Err(Error::invalid_syntax(format!("unknown operation `{word}`: `add`, `remove` and `replace` exist")))
+            }
         }
     }
 
@@ -165,9 +144,7 @@ impl<'a> Parser<'a> {
         if let Some(attribute) = self.rt.attribute(key) {
             return self.echo_or_push(op, &AttributePath::of(&attribute.name), key, value);
         }
-        if let Some(schema) =
-            dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied)
-        {
+        if let Some(schema) = dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied) {
             return self.extension(op, schema, Some(value));
         }
         if !self.reader.lenient() || is_read_only_elsewhere(self.rt, key) {
@@ -177,9 +154,7 @@ impl<'a> Parser<'a> {
         if key.eq_ignore_ascii_case(&self.rt.schema.id) {
             if let Value::Object(members) = value {
                 self.reader.applied.note(&dialect::CORE_URN_KEY);
-                return members
-                    .into_iter()
-                    .try_for_each(|(key, value)| self.member(op, &key, value));
+                return members.into_iter().try_for_each(|(key, value)| self.member(op, &key, value));
             }
             return Err(Error::invalid_value(format!("`{key}` must be an object")));
         }
@@ -200,13 +175,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn echo_or_push(
-        &mut self,
-        op: Op,
-        path: &AttributePath,
-        spelling: &str,
-        value: Value,
-    ) -> Result<(), Error> {
+    fn echo_or_push(&mut self, op: Op, path: &AttributePath, spelling: &str, value: Value) -> Result<(), Error> {
         let resolved = self.rt.resolve(path);
         if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
@@ -216,20 +185,12 @@ impl<'a> Parser<'a> {
     }
 
     fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
-        if let Some(schema) = dialect::extension_key(
-            self.rt,
-            spelling.trim(),
-            self.reader.leniency,
-            &mut self.reader.applied,
-        ) {
+        if let Some(schema) =
+            dialect::extension_key(self.rt, spelling.trim(), self.reader.leniency, &mut self.reader.applied)
+        {
             return self.extension(op, schema, value);
         }
-        let path = dialect::path(
-            self.rt,
-            spelling,
-            self.reader.leniency,
-            &mut self.reader.applied,
-        )?;
+        let path = dialect::path(self.rt, spelling, self.reader.leniency, &mut self.reader.applied)?;
         if path.is_schema(&self.rt.schema.id) && op != Op::Remove && self.reader.lenient() {
             return self.member(op, &self.rt.schema.id, value.unwrap_or_default());
         }
@@ -242,10 +203,8 @@ impl<'a> Parser<'a> {
 
     /// An operation on a whole schema extension is one on each of its attributes.
     fn extension(&mut self, op: Op, schema: &'a Schema, value: Option<Value>) -> Result<(), Error> {
-        let inside = |attribute: &str| AttributePath {
-            schema: Some(schema.id.clone()),
-            ..AttributePath::of(attribute)
-        };
+        let inside =
+            |attribute: &str| AttributePath { schema: Some(schema.id.clone()), ..AttributePath::of(attribute) };
         match (op, value) {
             (Op::Remove, _) | (Op::Replace, Some(Value::Null)) => {
                 for attribute in &schema.attributes {
@@ -272,20 +231,11 @@ impl<'a> Parser<'a> {
                 }
                 Ok(())
             }
-            _ => Err(Error::invalid_value(format!(
-                "`{}` must be an object",
-                schema.id
-            ))),
+            _ => Err(Error::invalid_value(format!("`{}` must be an object", schema.id))),
         }
     }
 
-    fn push(
-        &mut self,
-        op: Op,
-        path: &AttributePath,
-        spelling: &str,
-        value: Option<Value>,
-    ) -> Result<(), Error> {
+    fn push(&mut self, op: Op, path: &AttributePath, spelling: &str, value: Option<Value>) -> Result<(), Error> {
         let rt = self.rt;
         let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
             self.reader.ignored.push(spelling.to_owned());
@@ -316,9 +266,7 @@ impl<'a> Parser<'a> {
             },
             Op::Add | Op::Replace => {
                 let Some(value) = value else {
-                    return Err(Error::invalid_value(format!(
-                        "the operation on `{spelling}` lacks a `value`"
-                    )));
+                    return Err(Error::invalid_value(format!("the operation on `{spelling}` lacks a `value`")));
                 };
                 let read = match resolved.sub {
                     Some(sub) => self.reader.sub(attribute, sub, value)?,
@@ -337,25 +285,13 @@ impl<'a> Parser<'a> {
             }
         };
         if op == Op::Remove && value.is_none() && leaf.required && canonical.filter.is_none() {
-            return Err(Error::mutability(format!(
-                "`{spelling}` is required: it cannot be removed"
-            )));
+            return Err(Error::mutability(format!("`{spelling}` is required: it cannot be removed")));
         }
-        self.operations.push(Operation {
-            op,
-            path: canonical,
-            value,
-            create: self.reader.lenient(),
-        });
+        self.operations.push(Operation { op, path: canonical, value, create: self.reader.lenient() });
         Ok(())
     }
 
-    fn removed(
-        &mut self,
-        attribute: &Attribute,
-        listed: bool,
-        value: Option<Value>,
-    ) -> Result<Removed, Error> {
+    fn removed(&mut self, attribute: &Attribute, listed: bool, value: Option<Value>) -> Result<Removed, Error> {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return Ok(Removed::All);
         };
@@ -382,7 +318,5 @@ enum Removed {
 
 fn is_read_only(resolved: &Resolved<'_>) -> bool {
     resolved.attribute.mutability == Mutability::ReadOnly
-        || resolved
-            .sub
-            .is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
+        || resolved.sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
 }

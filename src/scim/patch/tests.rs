@@ -27,11 +27,7 @@ fn patched(
     leniency: Leniency,
     operations: Value,
 ) -> Result<(Value, Patch), crate::scim::Error> {
-    let patch = parse(
-        rt,
-        json!({"schemas": [SCHEMA], "Operations": operations}),
-        leniency,
-    )?;
+    let patch = parse(rt, json!({"schemas": [SCHEMA], "Operations": operations}), leniency)?;
     apply(rt, &mut resource, &patch.operations)?;
     Ok((resource, patch))
 }
@@ -55,9 +51,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
 
 fn refused(leniency: Leniency, operations: Value) -> Option<ScimType> {
     let shown = operations.to_string();
-    patched(&core::user_type(), bjensen(), leniency, operations)
-        .expect_err(&shown)
-        .scim_type
+    patched(&core::user_type(), bjensen(), leniency, operations).expect_err(&shown).scim_type
 }
 
 #[test]
@@ -78,28 +72,13 @@ fn entra_legacy_dialect() {
         {"op": "Replace", "path": "active", "value": "False"},
     ]));
     assert_eq!(user["displayName"], "Pvlo");
-    assert_eq!(
-        user["emails"][0],
-        json!({"type": "work", "value": "t@example.com", "primary": true})
-    );
-    assert_eq!(
-        user["name"],
-        json!({"givenName": "Gtfd", "familyName": "Jensen"})
-    );
+    assert_eq!(user["emails"][0], json!({"type": "work", "value": "t@example.com", "primary": true}));
+    assert_eq!(user["name"], json!({"givenName": "Gtfd", "familyName": "Jensen"}));
     assert_eq!(user["externalId"], "Eqpj");
-    assert_eq!(
-        user["addresses"],
-        json!([{"type": "work", "formatted": "18/2111", "locality": "Here"}])
-    );
-    assert_eq!(
-        user["phoneNumbers"],
-        json!([{"type": "mobile", "value": "+1 555"}])
-    );
+    assert_eq!(user["addresses"], json!([{"type": "work", "formatted": "18/2111", "locality": "Here"}]));
+    assert_eq!(user["phoneNumbers"], json!([{"type": "mobile", "value": "+1 555"}]));
     assert_eq!(user["roles"], json!([{"primary": true, "value": "Admin"}]));
-    assert_eq!(
-        user[ENT],
-        json!({"employeeNumber": "Eqpj", "department": "Retail", "manager": {"value": "271"}})
-    );
+    assert_eq!(user[ENT], json!({"employeeNumber": "Eqpj", "department": "Retail", "manager": {"value": "271"}}));
     assert_eq!(user["active"], false);
 }
 
@@ -115,16 +94,10 @@ fn entra_flag_dialect() {
         }},
         {"op": "replace", "path": "active", "value": false},
     ]));
-    assert_eq!(
-        user["name"],
-        json!({"givenName": "Kkom", "familyName": "Unua"})
-    );
+    assert_eq!(user["name"], json!({"givenName": "Kkom", "familyName": "Unua"}));
     assert_eq!(user["emails"][1]["value"], "new@example.org");
     assert_eq!(user["id"], "2819");
-    assert_eq!(
-        user[ENT],
-        json!({"department": "Sea", "employeeNumber": "Aklq", "manager": {"value": "9"}})
-    );
+    assert_eq!(user[ENT], json!({"department": "Sea", "employeeNumber": "Aklq", "manager": {"value": "9"}}));
 }
 
 #[test]
@@ -135,32 +108,19 @@ fn manager_in_every_form() {
             json!({"op": "Add", "path": "manager", "value": [{"$ref": "http://x/Users/7", "value": "7"}]}),
             json!({"$ref": "http://x/Users/7", "value": "7"}),
         ),
-        (
-            json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "7"}}),
-            json!({"value": "7"}),
-        ),
+        (json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "7"}}), json!({"value": "7"})),
         (
             json!({"op": "replace", "path": format!("{ENT}:manager"), "value": {"value": "26118"}}),
             json!({"value": "26118", "$ref": "../Users/26118", "displayName": "John"}),
         ),
-        (
-            json!({"op": "replace", "path": format!("{ENT}:manager.value"), "value": "7"}),
-            json!({"value": "7"}),
-        ),
+        (json!({"op": "replace", "path": format!("{ENT}:manager.value"), "value": "7"}), json!({"value": "7"})),
         (
             json!({"op": "replace", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:manager", "value": "7"}),
             json!({"value": "7"}),
         ),
-        (
-            json!({"op": "replace", "value": {ENT: {"manager": {"managerId": "7"}}}}),
-            json!({"value": "7"}),
-        ),
+        (json!({"op": "replace", "value": {ENT: {"manager": {"managerId": "7"}}}}), json!({"value": "7"})),
     ] {
-        assert_eq!(
-            manager(&user(json!([operation.clone()]))),
-            Some(expected),
-            "{operation}"
-        );
+        assert_eq!(manager(&user(json!([operation.clone()]))), Some(expected), "{operation}");
     }
     for operation in [
         json!({"op": "Replace", "path": format!("{ENT}:manager"), "value": ""}),
@@ -171,11 +131,7 @@ fn manager_in_every_form() {
         json!({"op": "Remove", "path": format!("{ENT}:manager"), "value": "26118"}),
         json!({"op": "Remove", "path": "manager"}),
     ] {
-        assert_eq!(
-            manager(&user(json!([operation.clone()]))),
-            None,
-            "{operation}"
-        );
+        assert_eq!(manager(&user(json!([operation.clone()]))), None, "{operation}");
     }
 }
 
@@ -187,23 +143,16 @@ fn rfc7644_3_5_2_1_add() {
         ),
         changed(|u| {
             u["nickName"] = json!("Babs");
-            u["emails"]
-                .as_array_mut()
-                .unwrap()
-                .push(json!({"value": "c@example.com", "type": "other"}));
+            u["emails"].as_array_mut().unwrap().push(json!({"value": "c@example.com", "type": "other"}));
         })
     );
     assert_eq!(
-        user(
-            json!([{"op": "add", "path": "emails", "value": [{"value": "babs@example.org", "type": "home"}]}])
-        ),
+        user(json!([{"op": "add", "path": "emails", "value": [{"value": "babs@example.org", "type": "home"}]}])),
         bjensen(),
         "a value that is there is not added again"
     );
     assert_eq!(
-        user(
-            json!([{"op": "add", "path": "emails", "value": {"value": "c@example.com", "primary": "True"}}])
-        )["emails"],
+        user(json!([{"op": "add", "path": "emails", "value": {"value": "c@example.com", "primary": "True"}}]))["emails"],
         json!([
             {"type": "work", "value": "bjensen@example.com", "primary": false},
             {"type": "home", "value": "babs@example.org"},
@@ -228,19 +177,10 @@ fn rfc7644_3_5_2_2_remove() {
     );
     for (operations, gone) in [
         (json!([{"op": "remove", "path": "emails"}]), "emails"),
-        (
-            json!([{"op": "remove", "path": "emails[value pr]"}]),
-            "emails",
-        ),
-        (
-            json!([{"op": "remove", "path": "title", "value": "anything"}]),
-            "title",
-        ),
+        (json!([{"op": "remove", "path": "emails[value pr]"}]), "emails"),
+        (json!([{"op": "remove", "path": "title", "value": "anything"}]), "title"),
         (json!([{"op": "remove", "path": ENT}]), ENT),
-        (
-            json!([{"op": "remove", "path": "name.givenName"}, {"op": "remove", "path": "name.familyName"}]),
-            "name",
-        ),
+        (json!([{"op": "remove", "path": "name.givenName"}, {"op": "remove", "path": "name.familyName"}]), "name"),
     ] {
         assert_eq!(
             user(operations),
@@ -251,9 +191,7 @@ fn rfc7644_3_5_2_2_remove() {
         );
     }
     assert_eq!(
-        user(
-            json!([{"op": "Remove", "path": "emails[type eq \"home\"].value", "value": "babs@example.org"}])
-        ),
+        user(json!([{"op": "Remove", "path": "emails[type eq \"home\"].value", "value": "babs@example.org"}])),
         changed(|u| {
             u["emails"].as_array_mut().unwrap().pop();
         })
@@ -276,38 +214,20 @@ fn rfc7644_3_5_2_2_remove() {
         assert_eq!(user(unchanged), bjensen());
     }
     for leniency in [Lenient, Strict] {
+        assert_eq!(refused(leniency, json!([{"op": "remove"}])), Some(ScimType::NoTarget));
+        assert_eq!(refused(leniency, json!([{"op": "remove", "path": "userName"}])), Some(ScimType::Mutability));
+        assert_eq!(refused(leniency, json!([{"op": "remove", "path": "groups"}])), Some(ScimType::Mutability));
         assert_eq!(
-            refused(leniency, json!([{"op": "remove"}])),
-            Some(ScimType::NoTarget)
-        );
-        assert_eq!(
-            refused(leniency, json!([{"op": "remove", "path": "userName"}])),
+            refused(leniency, json!([{"op": "replace", "path": "id", "value": "x"}])),
             Some(ScimType::Mutability)
         );
         assert_eq!(
-            refused(leniency, json!([{"op": "remove", "path": "groups"}])),
-            Some(ScimType::Mutability)
-        );
-        assert_eq!(
-            refused(
-                leniency,
-                json!([{"op": "replace", "path": "id", "value": "x"}])
-            ),
-            Some(ScimType::Mutability)
-        );
-        assert_eq!(
-            refused(
-                leniency,
-                json!([{"op": "replace", "path": "userName", "value": null}])
-            ),
+            refused(leniency, json!([{"op": "replace", "path": "userName", "value": null}])),
             Some(ScimType::InvalidValue)
         );
     }
     assert_eq!(
-        refused(
-            Strict,
-            json!([{"op": "remove", "path": "emails[type eq \"other\"]"}])
-        ),
+        refused(Strict, json!([{"op": "remove", "path": "emails[type eq \"other\"]"}])),
         Some(ScimType::NoTarget)
     );
 }
@@ -324,9 +244,8 @@ fn rfc7644_3_5_2_3_replace() {
         changed(|u| u["name"] = json!({"familyName": "Jensen"}))
     );
     assert_eq!(
-        user(
-            json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "x@example.com"}}])
-        )["emails"][0],
+        user(json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "x@example.com"}}]))["emails"]
+            [0],
         json!({"type": "work", "value": "x@example.com"})
     );
     assert_eq!(
@@ -334,46 +253,25 @@ fn rfc7644_3_5_2_3_replace() {
         json!([{"value": "x@example.com"}])
     );
     assert_eq!(
-        user(json!([{"op": "replace", "path": "emails[type eq \"home\"].primary", "value": true}]))
-            ["emails"],
+        user(json!([{"op": "replace", "path": "emails[type eq \"home\"].primary", "value": true}]))["emails"],
         json!([
             {"type": "work", "value": "bjensen@example.com", "primary": false},
             {"type": "home", "value": "babs@example.org", "primary": true},
         ])
     );
-    assert_eq!(
-        user(json!([{"op": "replace", "path": "emails", "value": []}])).get("emails"),
-        None
-    );
+    assert_eq!(user(json!([{"op": "replace", "path": "emails", "value": []}])).get("emails"), None);
     for cleared in [json!(""), json!(null), json!([""]), json!([])] {
-        assert_eq!(
-            user(json!([{"op": "replace", "path": "title", "value": cleared}])).get("title"),
-            None
-        );
+        assert_eq!(user(json!([{"op": "replace", "path": "title", "value": cleared}])).get("title"), None);
     }
-    for wrapped in [
-        json!("x"),
-        json!(["x"]),
-        json!([{"value": "x"}]),
-        json!({"value": "x"}),
-    ] {
-        assert_eq!(
-            user(json!([{"op": "replace", "path": "title", "value": wrapped}]))["title"],
-            "x"
-        );
+    for wrapped in [json!("x"), json!(["x"]), json!([{"value": "x"}]), json!({"value": "x"})] {
+        assert_eq!(user(json!([{"op": "replace", "path": "title", "value": wrapped}]))["title"], "x");
     }
     assert_eq!(
-        refused(
-            Leniency::Strict,
-            json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x"}])
-        ),
+        refused(Leniency::Strict, json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x"}])),
         Some(ScimType::NoTarget)
     );
     assert_eq!(
-        refused(
-            Leniency::Lenient,
-            json!([{"op": "replace", "path": "emails[type co \"other\"].value", "value": "x"}])
-        ),
+        refused(Leniency::Lenient, json!([{"op": "replace", "path": "emails[type co \"other\"].value", "value": "x"}])),
         Some(ScimType::NoTarget)
     );
 }
@@ -386,62 +284,20 @@ fn malformed_requests_are_refused() {
         (json!({}), ScimType::InvalidSyntax),
         (json!({"Operations": "x"}), ScimType::InvalidSyntax),
         (json!({"Operations": [7]}), ScimType::InvalidSyntax),
-        (
-            json!({"Operations": [{"path": "title"}]}),
-            ScimType::InvalidSyntax,
-        ),
-        (
-            json!({"Operations": [{"op": "move", "path": "title"}]}),
-            ScimType::InvalidSyntax,
-        ),
-        (
-            json!({"Operations": [{"op": "add", "path": 1, "value": 1}]}),
-            ScimType::InvalidPath,
-        ),
-        (
-            json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}),
-            ScimType::InvalidFilter,
-        ),
-        (
-            json!({"Operations": [{"op": "add", "path": "a..b", "value": 1}]}),
-            ScimType::InvalidPath,
-        ),
-        (
-            json!({"Operations": [{"op": "remove", "path": "emails[primary gt true]"}]}),
-            ScimType::InvalidFilter,
-        ),
-        (
-            json!({"Operations": [{"op": "add", "path": "title"}]}),
-            ScimType::InvalidValue,
-        ),
-        (
-            json!({"Operations": [{"op": "add", "value": "x"}]}),
-            ScimType::InvalidValue,
-        ),
-        (
-            json!({"Operations": [{"op": "replace", "path": "active", "value": "maybe"}]}),
-            ScimType::InvalidValue,
-        ),
-        (
-            json!({"Operations": [{"op": "replace", "path": "title", "value": {"a": 1}}]}),
-            ScimType::InvalidValue,
-        ),
-        (
-            json!({"Operations": [{"op": "replace", "path": "title", "value": ["a", "b"]}]}),
-            ScimType::InvalidValue,
-        ),
-        (
-            json!({"Operations": [{"op": "replace", "path": "name", "value": "x"}]}),
-            ScimType::InvalidValue,
-        ),
+        (json!({"Operations": [{"path": "title"}]}), ScimType::InvalidSyntax),
+        (json!({"Operations": [{"op": "move", "path": "title"}]}), ScimType::InvalidSyntax),
+        (json!({"Operations": [{"op": "add", "path": 1, "value": 1}]}), ScimType::InvalidPath),
+        (json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}), ScimType::InvalidFilter),
+        (json!({"Operations": [{"op": "add", "path": "a..b", "value": 1}]}), ScimType::InvalidPath),
+        (json!({"Operations": [{"op": "remove", "path": "emails[primary gt true]"}]}), ScimType::InvalidFilter),
+        (json!({"Operations": [{"op": "add", "path": "title"}]}), ScimType::InvalidValue),
+        (json!({"Operations": [{"op": "add", "value": "x"}]}), ScimType::InvalidValue),
+        (json!({"Operations": [{"op": "replace", "path": "active", "value": "maybe"}]}), ScimType::InvalidValue),
+        (json!({"Operations": [{"op": "replace", "path": "title", "value": {"a": 1}}]}), ScimType::InvalidValue),
+        (json!({"Operations": [{"op": "replace", "path": "title", "value": ["a", "b"]}]}), ScimType::InvalidValue),
+        (json!({"Operations": [{"op": "replace", "path": "name", "value": "x"}]}), ScimType::InvalidValue),
     ] {
-        assert_eq!(
-            parse(&rt, body.clone(), Lenient)
-                .expect_err(&body.to_string())
-                .scim_type,
-            Some(kind),
-            "{body}"
-        );
+        assert_eq!(parse(&rt, body.clone(), Lenient).expect_err(&body.to_string()).scim_type, Some(kind), "{body}");
     }
     for operations in [
         json!([]),
@@ -463,16 +319,7 @@ fn unknown_attributes_are_reported() {
         {"op": "add", "path": "urn:custom:2.0:User:floor", "value": 3},
         {"op": "replace", "value": {"hat": 1, "urn:custom:2.0:User": {"x": 1}, "title": "t", "name": {"nick": "x"}}},
     ]}), Leniency::Lenient).unwrap();
-    assert_eq!(
-        patch.ignored,
-        [
-            "shoeSize",
-            "urn:custom:2.0:User:floor",
-            "hat",
-            "name.nick",
-            "urn:custom:2.0:User"
-        ]
-    );
+    assert_eq!(patch.ignored, ["shoeSize", "urn:custom:2.0:User:floor", "hat", "name.nick", "urn:custom:2.0:User"]);
     assert_eq!(patch.operations.len(), 1, "what is unknown clears nothing");
 }
 
@@ -545,15 +392,17 @@ fn group_member_edits() {
 #[test]
 fn members_are_added_once_and_removed_by_value() {
     let rt = core::group_type();
-    let group =
-        json!({"displayName": "g", "members": [{"value": "a", "type": "User", "display": "A"}]});
-    let (group, _) = patched(&rt, group, Leniency::Lenient, json!([
-        {"op": "add", "path": "members", "value": [{"value": "a"}, {"value": "b"}, {"value": "b"}]},
-    ])).unwrap();
-    assert_eq!(
-        group["members"],
-        json!([{"value": "a", "type": "User", "display": "A"}, {"value": "b"}])
-    );
+    let group = json!({"displayName": "g", "members": [{"value": "a", "type": "User", "display": "A"}]});
+    let (group, _) = patched(
+        &rt,
+        group,
+        Leniency::Lenient,
+        json!([
+            {"op": "add", "path": "members", "value": [{"value": "a"}, {"value": "b"}, {"value": "b"}]},
+        ]),
+    )
+    .unwrap();
+    assert_eq!(group["members"], json!([{"value": "a", "type": "User", "display": "A"}, {"value": "b"}]));
     let (group, _) = patched(
         &rt,
         group,
@@ -578,36 +427,20 @@ fn members_are_added_once_and_removed_by_value() {
 
 #[test]
 fn value_paths_that_select_nothing_make_an_element() {
-    let emails = |path: &str, value: Value| {
-        user(json!([{"op": "replace", "path": path, "value": value}]))["emails"].clone()
-    };
+    let emails =
+        |path: &str, value: Value| user(json!([{"op": "replace", "path": path, "value": value}]))["emails"].clone();
     let with = |element: Value| {
         let mut emails = bjensen()["emails"].clone();
         emails.as_array_mut().unwrap().push(element);
         emails
     };
     let other = json!({"type": "other", "value": "o@example.com"});
-    assert_eq!(
-        emails("emails[type eq \"other\"].value", json!("o@example.com")),
-        with(other.clone())
-    );
-    assert_eq!(
-        emails("emails[type eq other]", json!({"value": "o@example.com"})),
-        with(other.clone())
-    );
-    assert_eq!(
-        emails("emails[type eq \"other\"]", json!("o@example.com")),
-        with(other)
-    );
-    let primary = emails(
-        "emails[primary eq \"True\" and type eq \"other\"].value",
-        json!("o@example.com"),
-    );
+    assert_eq!(emails("emails[type eq \"other\"].value", json!("o@example.com")), with(other.clone()));
+    assert_eq!(emails("emails[type eq other]", json!({"value": "o@example.com"})), with(other.clone()));
+    assert_eq!(emails("emails[type eq \"other\"]", json!("o@example.com")), with(other));
+    let primary = emails("emails[primary eq \"True\" and type eq \"other\"].value", json!("o@example.com"));
     assert_eq!(primary[0]["primary"], false);
-    assert_eq!(
-        primary[2],
-        json!({"type": "other", "primary": true, "value": "o@example.com"})
-    );
+    assert_eq!(primary[2], json!({"type": "other", "primary": true, "value": "o@example.com"}));
 }
 
 #[test]
@@ -624,13 +457,9 @@ fn the_core_schema_may_be_named() {
 
 #[test]
 fn what_is_stored_keeps_its_letter_case() {
-    let user = user(
-        json!([{"op": "add", "path": "emails", "value": [{"value": "BABS@EXAMPLE.ORG", "display": "Babs"}]}]),
-    );
-    assert_eq!(
-        user["emails"][1],
-        json!({"type": "home", "value": "babs@example.org", "display": "Babs"})
-    );
+    let user =
+        user(json!([{"op": "add", "path": "emails", "value": [{"value": "BABS@EXAMPLE.ORG", "display": "Babs"}]}]));
+    assert_eq!(user["emails"][1], json!({"type": "home", "value": "babs@example.org", "display": "Babs"}));
     assert_eq!(user["emails"].as_array().unwrap().len(), 2);
 }
 
@@ -645,8 +474,7 @@ mod properties {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             (-3i64..3).prop_map(Value::from),
-            prop::sample::select(vec!["", "x", "work", "True", "a@example.com", "2819"])
-                .prop_map(Value::from),
+            prop::sample::select(vec!["", "x", "work", "True", "a@example.com", "2819"]).prop_map(Value::from),
         ];
         let key = prop::sample::select(vec![
             "value",
@@ -672,12 +500,7 @@ mod properties {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::vec((key.clone(), inner), 0..4).prop_map(|members| {
-                    Value::Object(
-                        members
-                            .into_iter()
-                            .map(|(k, v)| (k.to_owned(), v))
-                            .collect::<Map<_, _>>(),
-                    )
+                    Value::Object(members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>())
                 }),
             ]
         })
@@ -708,11 +531,7 @@ mod properties {
             "emails[not (type pr)]",
             core::ENTERPRISE_USER,
         ]);
-        (
-            prop::sample::select(vec!["add", "Replace", "remove"]),
-            path,
-            json_value(),
-        )
+        (prop::sample::select(vec!["add", "Replace", "remove"]), path, json_value())
             .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
     }
 

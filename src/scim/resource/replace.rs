@@ -11,12 +11,7 @@ impl Normalised {
     /// The desired resource after a PUT: `current` with these attributes replaced, each as a whole (a
     /// single-valued complex one too), `null` ones removed and the others kept or cleared. What clients cannot
     /// write stays as it is in `current`. Errors: 400 `mutability` where an immutable attribute would change.
-    pub fn replace_in(
-        self,
-        rt: &ResourceType,
-        current: &Value,
-        omitted: Omitted,
-    ) -> Result<Value, Error> {
+    pub fn replace_in(self, rt: &ResourceType, current: &Value, omitted: Omitted) -> Result<Value, Error> {
         let mut desired = current.as_object().cloned().unwrap_or_default();
         let mut incoming = self.resource;
         for attribute in &rt.schema.attributes {
@@ -37,12 +32,7 @@ impl Normalised {
                 continue;
             };
             for attribute in &schema.attributes {
-                replace(
-                    container,
-                    attribute,
-                    members.remove(&attribute.name),
-                    omitted,
-                )?;
+                replace(container, attribute, members.remove(&attribute.name), omitted)?;
             }
             if container.is_empty() {
                 desired.remove(&schema.id);
@@ -95,8 +85,7 @@ fn replace(
 fn carry_read_only(attribute: &Attribute, old: &Value, new: &mut Value) {
     let names = || {
         let subs = attribute.sub_attributes.iter();
-        subs.filter(|sub| sub.mutability == Mutability::ReadOnly)
-            .map(|sub| &sub.name)
+        subs.filter(|sub| sub.mutability == Mutability::ReadOnly).map(|sub| &sub.name)
     };
     if names().next().is_none() {
         return;
@@ -112,10 +101,8 @@ fn carry_read_only(attribute: &Attribute, old: &Value, new: &mut Value) {
     };
     match (old, new) {
         (Value::Array(old), Value::Array(new)) => {
-            let by_value: std::collections::HashMap<&str, &Value> = old
-                .iter()
-                .filter_map(|element| Some((element.get("value")?.as_str()?, element)))
-                .collect();
+            let by_value: std::collections::HashMap<&str, &Value> =
+                old.iter().filter_map(|element| Some((element.get("value")?.as_str()?, element))).collect();
             for element in new {
                 let value = element.get("value").and_then(Value::as_str);
                 if let Some(old) = value.and_then(|value| by_value.get(value)) {

@@ -8,8 +8,7 @@ use crate::scim::core::{ENTERPRISE_USER as ENT, group_type, user_type};
 
 fn create(body: Value) -> Normalised {
     let shown = body.to_string();
-    normalise(&user_type(), body, Mode::Create, Leniency::Lenient)
-        .unwrap_or_else(|e| panic!("{shown}: {e}"))
+    normalise(&user_type(), body, Mode::Create, Leniency::Lenient).unwrap_or_else(|e| panic!("{shown}: {e}"))
 }
 
 #[test]
@@ -52,15 +51,7 @@ fn onelogin_create() {
     );
     let mut names = normalised.applied.names().to_vec();
     names.sort_unstable();
-    assert_eq!(
-        names,
-        [
-            "manager-id",
-            "missing-schemas",
-            "single-for-array",
-            "string-boolean"
-        ]
-    );
+    assert_eq!(names, ["manager-id", "missing-schemas", "single-for-array", "string-boolean"]);
 }
 
 #[test]
@@ -85,10 +76,7 @@ fn entra_create() {
 #[test]
 fn clears_survive_in_put_only() {
     let body = json!({"userName": "u", "title": null, "emails": [], "nickName": "", "name": {}, ENT: {"manager": "", "division": "x"}});
-    assert_eq!(
-        Value::Object(create(body.clone()).resource),
-        json!({"userName": "u", ENT: {"division": "x"}})
-    );
+    assert_eq!(Value::Object(create(body.clone()).resource), json!({"userName": "u", ENT: {"division": "x"}}));
     let put = normalise(&user_type(), body, Mode::Replace, Leniency::Lenient).unwrap();
     assert_eq!(
         Value::Object(put.resource.clone()),
@@ -97,14 +85,11 @@ fn clears_survive_in_put_only() {
     let current = json!({"id": "1", "userName": "old", "title": "t", "locale": "en", "emails": [{"value": "x"}],
         "meta": {"resourceType": "User"}, ENT: {"manager": {"value": "7"}, "costCenter": "c"}});
     assert_eq!(
-        put.clone()
-            .replace_in(&user_type(), &current, Omitted::Keep)
-            .unwrap(),
+        put.clone().replace_in(&user_type(), &current, Omitted::Keep).unwrap(),
         json!({"id": "1", "userName": "u", "locale": "en", "meta": {"resourceType": "User"}, ENT: {"division": "x", "costCenter": "c"}})
     );
     assert_eq!(
-        put.replace_in(&user_type(), &current, Omitted::Clear)
-            .unwrap(),
+        put.replace_in(&user_type(), &current, Omitted::Clear).unwrap(),
         json!({"id": "1", "userName": "u", "meta": {"resourceType": "User"}, ENT: {"division": "x"}})
     );
 }
@@ -115,26 +100,14 @@ fn refusals() {
         (json!([]), "object"),
         (json!({"active": true}), "`userName` is required"),
         (json!({"userName": ""}), "`userName` is required"),
-        (
-            json!({"userName": {"a": 1}}),
-            "`userName` must be a string, not an object",
-        ),
-        (
-            json!({"userName": "u", "active": "maybe"}),
-            "`active` must be a boolean, not a string",
-        ),
-        (
-            json!({"userName": "u", "emails": [{"primary": 1}]}),
-            "`emails.primary` must be a boolean, not a number",
-        ),
-        (
-            json!({"userName": "u", "name": "x"}),
-            "`name` must be an object",
-        ),
+        (json!({"userName": {"a": 1}}), "`userName` must be a string, not an object"),
+        (json!({"userName": "u", "active": "maybe"}), "`active` must be a boolean, not a string"),
+        (json!({"userName": "u", "emails": [{"primary": 1}]}), "`emails.primary` must be a boolean, not a number"),
+        (json!({"userName": "u", "name": "x"}), "`name` must be an object"),
         (json!({"userName": "u", ENT: "x"}), "must be an object"),
     ] {
-        let error = normalise(&user_type(), body.clone(), Mode::Create, Leniency::Lenient)
-            .expect_err(&body.to_string());
+        let error =
+            normalise(&user_type(), body.clone(), Mode::Create, Leniency::Lenient).expect_err(&body.to_string());
         assert!(error.detail.contains(part), "{body}: {}", error.detail);
         assert_eq!(error.status, 400);
     }
@@ -142,30 +115,15 @@ fn refusals() {
     for (member, value) in [
         ("active", json!("true")),
         ("emails", json!({"value": "x"})),
-        (
-            "emails",
-            json!([{"value": "x", "primary": true}, {"value": "y", "primary": true}]),
-        ),
+        ("emails", json!([{"value": "x", "primary": true}, {"value": "y", "primary": true}])),
         ("title", json!(["x"])),
         (ENT, json!({"department": "x"})),
     ] {
         let body = json!({"schemas": schemas, "userName": "u", member: value});
-        let error = normalise(&user_type(), body.clone(), Mode::Create, Leniency::Strict)
-            .expect_err(&body.to_string());
-        assert!(matches!(
-            error.scim_type,
-            Some(ScimType::InvalidValue | ScimType::InvalidSyntax)
-        ));
+        let error = normalise(&user_type(), body.clone(), Mode::Create, Leniency::Strict).expect_err(&body.to_string());
+        assert!(matches!(error.scim_type, Some(ScimType::InvalidValue | ScimType::InvalidSyntax)));
     }
-    assert!(
-        normalise(
-            &user_type(),
-            json!({"userName": "u"}),
-            Mode::Create,
-            Leniency::Strict
-        )
-        .is_err()
-    );
+    assert!(normalise(&user_type(), json!({"userName": "u"}), Mode::Create, Leniency::Strict).is_err());
 }
 
 #[test]
@@ -175,11 +133,11 @@ fn read_only_parts_of_members_are_carried_over() {
         json!({"displayName": "g", "members": [{"value": "a", "display": "wrong"}, {"value": "b"}]}),
         Mode::Replace,
         Leniency::Lenient,
-    ).unwrap();
+    )
+    .unwrap();
     let current = json!({"displayName": "g", "members": [{"value": "a", "display": "A"}]});
     assert_eq!(
-        put.replace_in(&group_type(), &current, Omitted::Keep)
-            .unwrap()["members"],
+        put.replace_in(&group_type(), &current, Omitted::Keep).unwrap()["members"],
         json!([{"value": "a", "display": "A"}, {"value": "b"}])
     );
 }

@@ -47,10 +47,7 @@ impl Keystone {
         // Keystone reads the command line as its own, so gunicorn finds its settings in a file.
         let mut command = Command::new(bin.join("gunicorn"));
         command
-            .env(
-                "OS_KEYSTONE_CONFIG_FILES",
-                directory.path().join("keystone.conf"),
-            )
+            .env("OS_KEYSTONE_CONFIG_FILES", directory.path().join("keystone.conf"))
             .env("OS_KEYSTONE_CONFIG_DIR", directory.path());
         let server = Server::start(directory, &command, &format!("{url}/v3"))?;
         Ok(Keystone { server, url })
@@ -79,19 +76,9 @@ impl Keystone {
     /// A client with a fresh token, good for as long as tokens last.
     pub fn native(&self) -> anyhow::Result<Native> {
         let url = format!("{}/v3/auth/tokens", self.url);
-        let response = Client::builder()
-            .no_proxy()
-            .build()?
-            .post(url)
-            .json(&Keystone::login())
-            .send()?;
-        let response = response
-            .error_for_status()
-            .context("the administrator cannot log in")?;
-        let token = response
-            .headers()
-            .get("x-subject-token")
-            .context("the login call returned no token")?;
+        let response = Client::builder().no_proxy().build()?.post(url).json(&Keystone::login()).send()?;
+        let response = response.error_for_status().context("the administrator cannot log in")?;
+        let token = response.headers().get("x-subject-token").context("the login call returned no token")?;
         Native::new(&self.url, ("X-Auth-Token", token.to_str()?.to_owned()))
     }
 
@@ -186,9 +173,7 @@ fn bootstrapped(bin: &Path) -> anyhow::Result<PathBuf> {
     configure(directory.path(), 0, DAY)?;
     let manage = |arguments: &[&str]| {
         let mut command = Command::new(bin.join("keystone-manage"));
-        command
-            .args(["--config-file", "keystone.conf"])
-            .args(arguments);
+        command.args(["--config-file", "keystone.conf"]).args(arguments);
         run(&mut command, directory.path())
     };
     let (user, group) = (id("-un")?, id("-gn")?);
@@ -219,9 +204,6 @@ fn copy_state(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// The name of the user or the group that this process runs as.
 fn id(flag: &str) -> anyhow::Result<String> {
-    let output = Command::new("id")
-        .arg(flag)
-        .output()
-        .context("cannot run `id`")?;
+    let output = Command::new("id").arg(flag).output().context("cannot run `id`")?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

@@ -13,8 +13,5 @@ pub mod synapse;
 
 /// The requirements in a file as `pip freeze` writes it.
 pub fn requirements(file: &str) -> Vec<&str> {
-    file.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect()
+    file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }

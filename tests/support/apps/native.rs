@@ -15,26 +15,14 @@ pub struct Native {
 impl Native {
     /// Sends `header` with every request to `origin`.
     pub fn new(origin: &str, header: (&'static str, String)) -> anyhow::Result<Native> {
-        Ok(Native {
-            client: Client::builder().no_proxy().build()?,
-            origin: origin.to_owned(),
-            header,
-        })
+        Ok(Native { client: Client::builder().no_proxy().build()?, origin: origin.to_owned(), header })
     }
 
     /// The status and the body of what is answered: null where it is empty, a string where it is not JSON.
-    pub fn send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> anyhow::Result<(u16, Value)> {
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
         let (name, value) = &self.header;
         let url = format!("{}{path}", self.origin);
-        let mut request = self
-            .client
-            .request(method.parse()?, url)
-            .header(*name, value);
+        let mut request = self.client.request(method.parse()?, url).header(*name, value);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -39,22 +39,14 @@ impl Server {
     pub fn start(directory: TempDir, command: &Command, ready: &str) -> anyhow::Result<Server> {
         let log = File::create(directory.path().join("log")).context("cannot write a log")?;
         let mut leash = Command::new("sh");
-        leash
-            .args(["-c", LEASH, "sh"])
-            .arg(command.get_program())
-            .args(command.get_args());
+        leash.args(["-c", LEASH, "sh"]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => leash.env(name, value),
                 None => leash.env_remove(name),
             };
         }
-        leash
-            .current_dir(directory.path())
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0);
+        leash.current_dir(directory.path()).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let leash = leash.spawn().context("cannot run `sh`")?;
         let mut server = Server { leash, directory };
         server.wait_for(ready)?;
@@ -77,11 +69,7 @@ impl Server {
             if let Some(status) = self.leash.try_wait()? {
                 bail!("the server stopped ({status}):\n{}", self.log());
             }
-            if client
-                .get(ready)
-                .send()
-                .is_ok_and(|response| response.status().as_u16() < 500)
-            {
+            if client.get(ready).send().is_ok_and(|response| response.status().as_u16() < 500) {
                 return Ok(());
             }
             thread::sleep(POLL.0);
@@ -114,9 +102,7 @@ pub fn directory(name: &str) -> anyhow::Result<TempDir> {
 
 /// A loopback port that is free, for servers that must be told theirs.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Runs a command to its end in `directory`. The error holds what it has written.

@@ -66,10 +66,7 @@ impl Synapse {
 
     /// A client with the administrator's token.
     pub fn native(&self) -> anyhow::Result<Native> {
-        Native::new(
-            &self.url,
-            ("Authorization", format!("Bearer {}", self.token)),
-        )
+        Native::new(&self.url, ("Authorization", format!("Bearer {}", self.token)))
     }
 
     /// Reads `path` as the administrator.
@@ -129,16 +126,7 @@ fn configure(directory: &TempDir, port: u16) -> anyhow::Result<()> {
 
 fn register_admin(bin: &Path, directory: &Path, url: &str) -> anyhow::Result<()> {
     let mut command = Command::new(bin.join("register_new_matrix_user"));
-    command.args([
-        "-c",
-        "homeserver.yaml",
-        "-u",
-        ADMIN,
-        "-p",
-        PASSWORD,
-        "--admin",
-        url,
-    ]);
+    command.args(["-c", "homeserver.yaml", "-u", ADMIN, "-p", PASSWORD, "--admin", url]);
     run(&mut command, directory)
 }
 
@@ -149,18 +137,8 @@ fn login(url: &str) -> anyhow::Result<String> {
         "password": PASSWORD,
     });
     let url = format!("{url}/_matrix/client/v3/login");
-    let response = Client::builder()
-        .no_proxy()
-        .build()?
-        .post(url)
-        .json(&body)
-        .send()?;
-    let answer: Value = response
-        .error_for_status()
-        .context("the administrator cannot log in")?
-        .json()?;
+    let response = Client::builder().no_proxy().build()?.post(url).json(&body).send()?;
+    let answer: Value = response.error_for_status().context("the administrator cannot log in")?.json()?;
     let token = answer.get("access_token").and_then(Value::as_str);
-    Ok(token
-        .context("the login call returned no token")?
-        .to_owned())
+    Ok(token.context("the login call returned no token")?.to_owned())
 }
