@@ -125,7 +125,7 @@ pub(super) fn segments(path: &str) -> Result<Vec<String>, Error> {
         .split('/')
         .map(|segment| {
             let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
-            decoded.map(|text| text.into_owned()).map_err(|_| Error::new(404, "the path is not UTF-8"))
+            decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::new(404, "the path is not UTF-8"))
         })
         .collect()
 }

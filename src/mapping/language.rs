@@ -331,7 +331,7 @@ tables! {
         native: Option<Spanned<String>>,
         /// Who may read and write it.
         access: Option<Access>,
-        /// Whether clients must give it.
+        /// Whether a resource must have it. Clients must give it, unless there is a `default`.
         required: Option<bool>,
         /// How the value is written natively.
         codec: Option<Codec>,

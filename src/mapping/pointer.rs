@@ -211,7 +211,7 @@ fn field(name: String) -> Step {
 fn has(item: &Value, name: &str, text: &str) -> bool {
     match item.get(name) {
         Some(Value::String(value)) => value == text,
-        Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string() == text,
+        Some(value @ (Value::Bool(_) | Value::Number(_))) => super::codec::text_of(value) == text,
         _ => false,
     }
 }

@@ -54,6 +54,7 @@ impl Row {
             required: marked("required"),
             canonical_values: self.canonical.iter().map(|&v| v.to_owned()).collect(),
             case_exact: marked("exact"),
+            defaulted: false,
             mutability: if marked("readOnly") {
                 Mutability::ReadOnly
             } else if marked("immutable") {

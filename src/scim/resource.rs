@@ -211,7 +211,7 @@ impl<'a> Writer<'a> {
             container.and_then(|c| c.get(&attribute.name)).is_some_and(is_present)
         };
         let required = |schema: &'a Schema| {
-            schema.attributes.iter().filter(|a| a.required && a.mutability != Mutability::ReadOnly)
+            schema.attributes.iter().filter(|a| a.required && !a.defaulted && a.mutability != Mutability::ReadOnly)
         };
         for attribute in required(&self.rt.schema) {
             if !has(Some(&self.resource), attribute) {

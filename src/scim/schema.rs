@@ -124,6 +124,9 @@ pub struct Attribute {
     pub canonical_values: Vec<String>,
     /// Whether letter case matters in comparisons.
     pub case_exact: bool,
+    /// Whether the service provider gives a value where a client gives none: what is `required` is then there without
+    /// being asked for.
+    pub defaulted: bool,
     /// When the attribute may be written.
     pub mutability: Mutability,
     /// When the attribute is part of a response.

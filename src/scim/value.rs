@@ -171,7 +171,7 @@ impl Reader {
             return Ok(Some(Value::Object(read)));
         }
         for sub in &attribute.sub_attributes {
-            if sub.required && !self.keep_null && !read.contains_key(&sub.name) {
+            if sub.required && !sub.defaulted && !self.keep_null && !read.contains_key(&sub.name) {
                 return Err(Error::invalid_value(format!("`{}.{}` is required", attribute.name, sub.name)));
             }
         }

@@ -30,10 +30,11 @@ impl Store {
         Ok(list(&self.connection(), "*", from, conditions, page, shown)?)
     }
 
-    pub(super) fn create_group(&self, name: &str) -> Result<Value, Failure> {
+    pub(super) fn create_group(&self, name: &str, external_id: Option<&str>) -> Result<Value, Failure> {
         let connection = self.connection();
         refuse_taken(&connection, name, None)?;
-        connection.execute("INSERT INTO groups (name, name_key) VALUES (?, ?)", params![name, key(name)])?;
+        let sql = "INSERT INTO groups (name, name_key, external_id) VALUES (?, ?, ?)";
+        connection.execute(sql, params![name, key(name), external_id])?;
         group(&connection, connection.last_insert_rowid())
     }
 
@@ -43,6 +44,13 @@ impl Store {
         refuse_taken(&connection, name, Some(id))?;
         let sql = "UPDATE groups SET name = ?, name_key = ?, updated_at = unixepoch() WHERE id = ?";
         connection.execute(sql, params![name, key(name), id])?;
+        group(&connection, id)
+    }
+
+    pub(super) fn set_external_id(&self, id: i64, external_id: Option<&str>) -> Result<Value, Failure> {
+        let connection = self.connection();
+        let sql = "UPDATE groups SET external_id = ?, updated_at = unixepoch() WHERE id = ?";
+        connection.execute(sql, params![external_id, id])?;
         group(&connection, id)
     }
 
@@ -131,6 +139,7 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<Value> {
     Ok(json!({
         "id": row.get::<_, i64>("id")?,
         "name": row.get::<_, String>("name")?,
+        "external_id": row.get::<_, Option<String>>("external_id")?,
         "created_at": row.get::<_, i64>("created_at")?,
         "updated_at": row.get::<_, i64>("updated_at")?,
     }))

@@ -33,7 +33,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/users/{id}/password", put(set_password))
         .route("/users/{id}/groups", get(list_groups_of_user))
         .route("/groups", get(list_groups).post(create_group))
-        .route("/groups/{id}", get(show_group).patch(rename_group).delete(delete_group))
+        .route("/groups/{id}", get(show_group).patch(change_group).delete(delete_group))
         .route("/groups/{id}/memberships", get(list_memberships).post(add_member))
         .route("/groups/{id}/memberships/{key}", delete(remove_member))
         .fallback(nothing_here)
@@ -124,27 +124,33 @@ async fn list_groups_of_user(State(app): App, Id(id): Id, query: Params) -> Answ
 }
 
 async fn list_groups(State(app): App, query: Params) -> Answer {
-    let condition = query.text("name").map(|name| ("name_key", Sql::Text(key(name))));
+    let name = query.text("name").map(|name| ("name_key", Sql::Text(key(name))));
+    let external_id = query.text("external_id").map(|id| ("external_id", Sql::Text(id.to_owned())));
     let page = query.page()?;
-    let conditions = condition.into_iter().collect();
+    let conditions = name.into_iter().chain(external_id).collect();
     Ok(listed(&app.store.groups(conditions, page)?, page))
 }
 
 async fn create_group(State(app): App, Fields(body): Fields) -> Answer {
     let name = group_name(&body)?.ok_or_else(|| Problem::blank("name"))?;
-    Ok(shown(StatusCode::CREATED, &app.store.create_group(&name)?))
+    let external_id = group_external_id(&body)?.flatten();
+    Ok(shown(StatusCode::CREATED, &app.store.create_group(&name, external_id.as_deref())?))
 }
 
 async fn show_group(State(app): App, Id(id): Id) -> Answer {
     Ok(shown(StatusCode::OK, &app.store.group(id)?))
 }
 
-async fn rename_group(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
-    let group = app.store.group(id)?;
-    match group_name(&body)? {
-        Some(name) => Ok(shown(StatusCode::OK, &app.store.rename_group(id, &name)?)),
-        None => Ok(shown(StatusCode::OK, &group)),
+async fn change_group(State(app): App, Id(id): Id, Fields(body): Fields) -> Answer {
+    let mut group = app.store.group(id)?;
+    let external_id = group_external_id(&body)?;
+    if let Some(name) = group_name(&body)? {
+        group = app.store.rename_group(id, &name)?;
     }
+    if let Some(external_id) = external_id {
+        group = app.store.set_external_id(id, external_id.as_deref())?;
+    }
+    Ok(shown(StatusCode::OK, &group))
 }
 
 async fn delete_group(State(app): App, Id(id): Id) -> Answer {
@@ -266,7 +272,7 @@ fn recorded(body: &[u8]) -> Value {
 }
 
 fn group_name(body: &Map<String, Value>) -> Result<Option<String>, Failure> {
-    if let Some(field) = body.keys().find(|field| *field != "name") {
+    if let Some(field) = body.keys().find(|field| !matches!(field.as_str(), "name" | "external_id")) {
         return Err(Problem::unknown_field(field).into());
     }
     let Some(name) = body.get("name") else {
@@ -276,6 +282,11 @@ fn group_name(body: &Map<String, Value>) -> Result<Option<String>, Failure> {
         Some(name) if !name.trim().is_empty() => Ok(Some(name)),
         _ => Err(Problem::blank("name").into()),
     }
+}
+
+/// The outer `None`: the body does not speak of it.
+fn group_external_id(body: &Map<String, Value>) -> Result<Option<Option<String>>, Failure> {
+    body.get("external_id").map(|value| fields::text("external_id", value).map_err(Failure::from)).transpose()
 }
 
 fn shown(status: StatusCode, data: &Value) -> Response {

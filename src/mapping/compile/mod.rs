@@ -33,8 +33,9 @@ fn compiled(text: &str, environment: &BTreeMap<String, String>, report: &mut Rep
     Node::parse(text, report).and_then(|node| {
         let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
-        Compiler { report, environment, paging: document.paging.clone(), base: String::new(), well_formed }
-            .document(&document)
+        let paging = document.paging.clone();
+        let mut compiler = Compiler { report, environment, paging, base: String::new(), well_formed };
+        Some(compiler.document(&document))
     })
 }
 
@@ -85,7 +86,7 @@ impl Compiler<'_> {
         self.report.add(code, at, message).suggest(suggestion);
     }
 
-    fn document(&mut self, document: &written::Document) -> Option<Mapping> {
+    fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
         self.base = upstream.base.clone().unwrap_or_default().trim_end_matches('/').to_owned();
@@ -118,7 +119,7 @@ impl Compiler<'_> {
         let resources: Vec<_> =
             document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
         let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
-        Some(Mapping {
+        Mapping {
             headers,
             login,
             limits,
@@ -126,7 +127,7 @@ impl Compiler<'_> {
             errors,
             unmapped: document.unmapped.unwrap_or(Unmapped::Ignore),
             leniency: if document.strict { Leniency::Strict } else { Leniency::Lenient },
-        })
+        }
     }
 
     /// The text of a literal or of an environment variable.

@@ -410,6 +410,10 @@ fn grow(
     }
     if row.primary {
         include("primary", None);
+        // The element is the primary one because the mapping says so, whatever a client sends.
+        if let Some(primary) = attribute.sub_attributes.iter_mut().find(|sub| sub.name == "primary") {
+            primary.mutability = Mutability::ReadOnly;
+        }
     }
     let required = row.required == Some(true) && !attribute.multi_valued;
     attribute.required |= required;
@@ -437,6 +441,7 @@ fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Acc
     if let Some(required) = row.required {
         attribute.required = required;
     }
+    attribute.defaulted = row.default.is_some();
     if let Some(case_exact) = row.case_exact {
         attribute.case_exact = case_exact;
     }
