@@ -1,8 +1,9 @@
 //! `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas`, computed from the mapping.
 
 use super::{Answer, Context};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Resource};
 use crate::scim::discovery::{self, AuthenticationScheme, Capabilities};
+use crate::scim::schema::Mutability;
 use crate::scim::{Error, ResourceType};
 
 /// Answers a GET below one of the three endpoints.
@@ -12,7 +13,7 @@ pub(super) fn answer(context: &Context<'_>, segments: &[&str], pairs: &[(String,
         return Err(Error::new(403, "discovery endpoints cannot be filtered"));
     }
     let mapping = context.native.mapping();
-    let types: Vec<ResourceType> = mapping.resources.iter().map(|resource| resource.kind.clone()).collect();
+    let types: Vec<ResourceType> = mapping.resources.iter().map(published).collect();
     let base = context.base.as_str();
     let body = match segments {
         ["ServiceProviderConfig"] => Some(discovery::service_provider_config(&capabilities(mapping), base)),
@@ -28,8 +29,22 @@ pub(super) fn answer(context: &Context<'_>, segments: &[&str], pairs: &[(String,
     }
 }
 
+/// The resource type as clients see it. What they say of `primary` helps to tell which element they mean, but which
+/// one is the primary one follows from the mapping: they cannot change it.
+pub(super) fn published(resource: &Resource) -> ResourceType {
+    let mut kind = resource.kind.clone();
+    for row in resource.rows.iter().filter(|row| row.place.element.as_ref().is_some_and(|element| element.primary)) {
+        let attribute = kind.schema.attribute_mut(&row.place.attribute);
+        let mut subs = attribute.into_iter().flat_map(|attribute| &mut attribute.sub_attributes);
+        if let Some(primary) = subs.find(|sub| sub.name == "primary") {
+            primary.mutability = Mutability::ReadOnly;
+        }
+    }
+    kind
+}
+
 pub(super) fn capabilities(mapping: &Mapping) -> Capabilities {
-    let writes_password = |resource: &crate::mapping::Resource| {
+    let writes_password = |resource: &Resource| {
         resource.rows.iter().any(|row| row.place.attribute == "password" && row.place.extension.is_none())
     };
     Capabilities {

@@ -31,7 +31,7 @@ async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, targe
     let decoded: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let mapping = context.native.mapping();
     let method = method(request);
-    let types = || -> Vec<ResourceType> { mapping.resources.iter().map(|r| r.kind.clone()).collect() };
+    let types = || -> Vec<ResourceType> { mapping.resources.iter().map(discovery::published).collect() };
     match decoded.as_slice() {
         ["ServiceProviderConfigs" | "ServiceProviderConfig" | "ResourceTypes" | "Schemas", ..] if method != "GET" => {
             Err(not_allowed(method, &["GET"]))

@@ -34,6 +34,8 @@ pub(super) async fn create(
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
     check(context, resource, &edits)?;
+    // What the client itself asked for: only that must show in the reply.
+    let asked = desired.clone();
     for row in &resource.rows {
         if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
             row.place.set(&mut desired, default.clone());
@@ -55,8 +57,8 @@ pub(super) async fn create(
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     let reply = context.native.check_collection(&what, reply)?;
-    let created = created(context, resource, create, &reply, key, &desired).await?;
-    let finished = finish(context, resource, &created, &desired, &edits).await;
+    let created = created(context, resource, create, &reply, key, &asked).await?;
+    let finished = finish(context, resource, &created, (&asked, &desired), &edits).await;
     let mut attributes = match finished {
         Ok(attributes) => attributes,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
@@ -76,15 +78,18 @@ async fn finish(
     context: &Context<'_>,
     resource: &Resource,
     created: &Current,
-    desired: &Attributes,
+    (asked, desired): (&Attributes, &Attributes),
     edits: &[MemberEdit],
 ) -> Result<Attributes, Error> {
+    // A default that the application does not show is taken for what it made.
+    let known =
+        |row: &crate::mapping::Row| row.place.get(asked).is_some() || row.place.get(&created.attributes).is_some();
     let changed: Vec<usize> = resource
         .changed(&created.attributes, desired)
         .into_iter()
         .filter(|index| {
             let row = resource.rows.get(*index);
-            row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some())
+            row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some() && known(row))
         })
         .collect();
     let attributes = act(context, resource, &created.id, &changed, created.attributes.clone(), desired).await?;

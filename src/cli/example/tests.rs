@@ -247,7 +247,7 @@ fn groups_have_members() {
     assert_eq!(t.get(&format!("{path}?page=2&per_page=1")).1["meta"], json!({ "total": 2, "page": 2, "per_page": 1 }));
     let (_, body) = t.get(&format!("/users/{}/groups", users[0]));
     assert_eq!(body["data"][0]["name"], "Crew");
-    assert_eq!(body["data"][0].as_object().unwrap().len(), 4);
+    assert_eq!(body["data"][0].as_object().unwrap().len(), 5);
     assert_eq!(ids(&t.get(&format!("/users/{}/groups", users[2])).1), Vec::<i64>::new());
 
     let membership = format!("{path}/{}", row["data"]["id"]);

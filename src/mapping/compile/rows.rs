@@ -410,10 +410,6 @@ fn grow(
     }
     if row.primary {
         include("primary", None);
-        // The element is the primary one because the mapping says so, whatever a client sends.
-        if let Some(primary) = attribute.sub_attributes.iter_mut().find(|sub| sub.name == "primary") {
-            primary.mutability = Mutability::ReadOnly;
-        }
     }
     let required = row.required == Some(true) && !attribute.multi_valued;
     attribute.required |= required;
