@@ -139,7 +139,7 @@ fn resource(out: &mut String, document: &Document, name: &str, paths: &Paths) {
     if document.operation(&paths.all, "post").is_some() {
         match wrap {
             Some(wrap) => {
-                drop(writeln!(out, "    create: {{ body: {{ wrap: {wrap} }} }}  # bodies are {{\"{wrap}\": {{…}}}}"))
+                let _ = writeln!(out, "    create: {{ body: {{ wrap: {wrap} }} }}  # bodies are {{\"{wrap}\": {{…}}}}");
             }
             None => out.push_str("    create: {}\n"),
         }
