@@ -14,7 +14,7 @@ const MAPPING: &str = include_str!("../../mappings/keystone.yaml");
 fn scim(keystone: &Keystone, password: &str) -> Scim {
     let settings = [("KEYSTONE_USERNAME", ADMIN), ("KEYSTONE_PASSWORD", password), ("KEYSTONE_PROJECT", "admin")];
     // The Keystone of the tests has SQLite, which refuses to write for two at a time.
-    let mapping = format!("{MAPPING}\nlimits: {{ concurrency: 1 }}\n");
+    let mapping = format!("{MAPPING}\nlimits: {{ concurrency: 1, call: 60 }}\n");
     Scim::start(&mapping, keystone.url(), &settings)
 }
 
