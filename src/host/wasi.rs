@@ -15,7 +15,6 @@ use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use http_body_util::BodyExt;
-use serde_json::json;
 use spin_sdk::http::{FromResponse, IncomingMessage, Uri};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::clocks::{monotonic_clock, system_clock};
@@ -26,6 +25,8 @@ use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader};
 use spin_sdk::wasip3::{http, spawn, wit_future, wit_stream};
 
 use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
+use crate::handler::error_response;
+use crate::scim::Error;
 use crate::{Engine, Environment};
 
 /// The largest native reply body that is collected, in bytes. `limits.reply` of a mapping may be lower.
@@ -411,14 +412,5 @@ fn contents(body: Vec<u8>) -> Contents {
 
 /// An error as RFC 7644 section 3.12 writes it.
 fn scim_error(status: u16, detail: &str) -> Response {
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-        "status": status.to_string(),
-        "detail": detail,
-    });
-    Response {
-        status,
-        headers: vec![("content-type".to_owned(), "application/scim+json".to_owned())],
-        body: body.to_string().into_bytes(),
-    }
+    error_response(&Error::new(status, detail))
 }

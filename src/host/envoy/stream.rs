@@ -9,7 +9,9 @@ use proxy_wasm::types::{BufferType, MapType, Status};
 
 use super::Plugin;
 use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response, Unreachable};
+use crate::handler::error_response;
 use crate::host::wire;
+use crate::scim::Error;
 
 /// How much earlier than asked Envoy's timer may fire by the wall clock, in milliseconds: it counts from the time at
 /// which its event loop last woke up.
@@ -255,16 +257,7 @@ pub(super) fn send(response: &Response) {
 
 /// A SCIM error (RFC 7644, 3.12) from the host itself.
 pub(super) fn error(status: u16, detail: &str) -> Response {
-    let body = serde_json::json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-        "status": status.to_string(),
-        "detail": detail,
-    });
-    Response {
-        status,
-        headers: vec![("content-type".to_owned(), "application/scim+json".to_owned())],
-        body: body.to_string().into_bytes(),
-    }
+    error_response(&Error::new(status, detail))
 }
 
 pub(super) fn text(value: Vec<u8>) -> String {
