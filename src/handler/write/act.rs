@@ -1,0 +1,89 @@
+//! Actions: the native calls that own an attribute.
+
+use serde_json::Value;
+
+use crate::handler::Context;
+use crate::handler::native::{is_absent, noun, unfit};
+use crate::mapping::Resource;
+use crate::mapping::errors::json_body;
+use crate::mapping::template::Scope;
+use crate::mapping::translate::Attributes;
+use crate::scim::Error;
+
+/// Runs the actions that own these rows, and answers the attributes as they then are.
+pub(super) async fn act(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &Value,
+    rows: &[usize],
+    mut attributes: Attributes,
+    desired: &Attributes,
+) -> Result<Attributes, Error> {
+    if rows.is_empty() {
+        return Ok(attributes);
+    }
+    check_actions(resource, rows, desired)?;
+    let values = resource.native_values(desired)?;
+    let scope = Scope { id: Some(id), rows: &values, ..Scope::default() };
+    let mut due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
+    due.sort_unstable();
+    due.dedup();
+    for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
+        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
+        let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
+        let reply = context.native.send(&what, request).await?;
+        let missing = is_absent(&reply, &[]);
+        let reply = match context.native.check_collection(&what, reply) {
+            // The application's 404 can mean that the resource has just gone.
+            Err(_) if missing && context.native.read(resource, id).await?.is_none() => {
+                let id = attributes.get("id").and_then(Value::as_str);
+                return Err(Error::not_found(&resource.kind.name, id.unwrap_or_default()));
+            }
+            other => other?,
+        };
+        if let Some(at) = &action.item
+            && let Some(native) = at.get(&json_body(&reply))
+        {
+            attributes = resource.decode(native);
+        }
+    }
+    for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
+        if let Some(value) = row.place.get(desired) {
+            row.place.set(&mut attributes, value.clone());
+        }
+    }
+    Ok(attributes)
+}
+
+/// The actions that bring one row to its desired value, by index.
+fn actions_for(resource: &Resource, row: usize, desired: &Attributes) -> Vec<usize> {
+    let Some(written) = resource.rows.get(row) else {
+        return Vec::new();
+    };
+    let Some(value) = written.place.get(desired) else {
+        return Vec::new();
+    };
+    let brings = |index: &&usize| {
+        resource.actions.get(**index).is_some_and(|action| {
+            let mut conditions = action.when.iter().filter(|(of, _)| *of == row).peekable();
+            conditions.peek().is_none() || conditions.any(|(_, wanted)| wanted == value)
+        })
+    };
+    written.actions.iter().filter(brings).copied().collect()
+}
+
+/// Refuses a change that no action can bring about, before anything is called.
+pub(super) fn check_actions(resource: &Resource, rows: &[usize], desired: &Attributes) -> Result<(), Error> {
+    for row in rows {
+        if actions_for(resource, *row, desired).is_empty()
+            && let Some(row) = resource.rows.get(*row)
+        {
+            let problem = match row.place.get(desired) {
+                Some(value) => format!("the application has no call that makes `{}` {value}", row.name),
+                None => format!("the application has no call that clears `{}`", row.name),
+            };
+            return Err(Error::mutability(problem));
+        }
+    }
+    Ok(())
+}

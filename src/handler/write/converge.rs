@@ -1,0 +1,138 @@
+//! From the current to the desired state, by the fewest native calls.
+
+use serde_json::Value;
+
+use super::act::{act, check_actions};
+use crate::handler::native::{is_absent, item, noun, unfit};
+use crate::handler::read::Current;
+use crate::handler::{Context, list};
+use crate::mapping::Resource;
+use crate::mapping::errors::not_understood;
+use crate::mapping::language::Access;
+use crate::mapping::template::Scope;
+use crate::mapping::translate::Attributes;
+use crate::scim::Error;
+
+/// Brings a resource from its current to its desired state, by the fewest native calls.
+pub(super) async fn converge(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: Current,
+    desired: Value,
+) -> Result<Current, Error> {
+    let Value::Object(desired) = desired else {
+        return Ok(before);
+    };
+    let changed = resource.changed(&before.attributes, &desired);
+    refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
+    let (mut body, mut actions) = (Vec::new(), Vec::new());
+    for index in changed {
+        let Some(row) = resource.rows.get(index) else {
+            continue;
+        };
+        if row.access == Access::Create && row.place.get(&before.attributes).is_some() {
+            return Err(Error::mutability(format!("`{}` cannot be changed once it is set", row.name)));
+        }
+        if row.in_body() { body.push(index) } else { actions.push(index) }
+    }
+    check_actions(resource, &actions, &desired)?;
+    let mut after = before;
+    if !body.is_empty() {
+        after = update(context, resource, after, &body, &desired).await?;
+    }
+    let attributes = std::mem::take(&mut after.attributes);
+    after.attributes = act(context, resource, &after.id, &actions, attributes, &desired).await?;
+    Ok(after)
+}
+
+/// The update call for these rows.
+async fn update(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: Current,
+    rows: &[usize],
+    desired: &Attributes,
+) -> Result<Current, Error> {
+    let what = format!("update the {}", noun(resource));
+    let names = || -> String {
+        let rows = rows.iter().filter_map(|index| resource.rows.get(*index));
+        rows.map(|row| format!("`{}`", row.name)).collect::<Vec<_>>().join(", ")
+    };
+    let Some(update) = &resource.update else {
+        return Err(Error::mutability(format!("the application has no call that changes {}", names())));
+    };
+    let values = resource.native_values(desired)?;
+    let scope = Scope { id: Some(&before.id), rows: &values, ..Scope::default() };
+    let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
+    let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
+    let reply = context.native.send(&what, request).await?;
+    if is_absent(&reply, &update.operation.absent) {
+        let id = before.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
+        return Err(Error::not_found(&resource.kind.name, id));
+    }
+    let reply = context.native.check(&what, reply)?;
+    let shown = item(resource, &update.operation.item, &reply);
+    let own = resource.id_row().and_then(|row| row.native.as_ref());
+    let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
+    match (shown, id) {
+        (Some(native), Some(id)) if shows(resource, &native, desired) => {
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
+                attributes.insert("id".to_owned(), id.clone());
+            }
+            Ok(Current { id, native, attributes })
+        }
+        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await,
+    }
+}
+
+/// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
+pub(super) fn shows(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
+    resource.rows.iter().all(|row| match &row.native {
+        Some(at) if row.readable() && row.place.get(desired).is_some() => at.get(native).is_some(),
+        _ => true,
+    })
+}
+
+/// Reads what has just been written, where the reply does not show what the application made of it.
+pub(super) async fn read_back(
+    context: &Context<'_>,
+    resource: &Resource,
+    what: &str,
+    id: Value,
+) -> Result<Current, Error> {
+    match context.native.read(resource, &id).await? {
+        Some(native) => {
+            let own = resource.id_row().and_then(|row| row.native.as_ref());
+            // The id as its own object has it: an address has no numbers.
+            let id = own.and_then(|at| at.get(&native)).cloned().unwrap_or(id);
+            let mut attributes = resource.decode(&native);
+            if let (false, Some(id)) = (attributes.contains_key("id"), resource.scim_id(&id)) {
+                attributes.insert("id".to_owned(), id.into());
+            }
+            Ok(Current { id, native, attributes })
+        }
+        None => Err(not_understood(what, "what it has written cannot be read")),
+    }
+}
+
+/// Refuses a value that another resource has, where the mapping says that the application would not.
+pub(super) async fn refuse_taken(
+    context: &Context<'_>,
+    resource: &Resource,
+    rows: &[usize],
+    own: Option<&Value>,
+    desired: &Attributes,
+) -> Result<(), Error> {
+    let rows = rows.iter().filter_map(|index| resource.rows.get(*index));
+    for row in rows.filter(|row| row.looked_up) {
+        let Some(value) = row.place.get(desired) else {
+            continue;
+        };
+        let holder = list::by_value(context, resource, row, value).await?;
+        if holder.is_some_and(|holder| own != Some(&holder.id)) {
+            return Err(Error::uniqueness(format!("another {} has this `{}`", noun(resource), row.name)));
+        }
+    }
+    Ok(())
+}
