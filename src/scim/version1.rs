@@ -12,7 +12,7 @@ use super::schema::{Attribute, Mutability, ResourceType};
 /// The core schema of SCIM 1.1, which resources, lists and discovery share.
 pub const CORE: &str = "urn:scim:schemas:core:1.0";
 /// The enterprise extension of SCIM 1.1.
-const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
+pub(super) const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
 /// What a list of schemas is called in Okta's test for SCIM 1.1.
 const LIST: &str = "urn:scim:schemas:core:1.0:ListResponse";
 /// Where Okta's provisioning agent looks for what a server can do.
