@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::route::{authenticate, body, not_allowed, resource, route, segments};
-use super::{Answer, Context, discovery, respond};
+use super::{Answer, Context, bulk, discovery, respond};
 use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::language::Access;
@@ -24,7 +24,8 @@ pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Req
     respond(status, headers, body.unwrap_or_default(), "application/json")
 }
 
-async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
+/// The answer to a request for `target`, which an operation of a bulk request may be too.
+pub(super) async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
     authenticate(engine, request)?;
     let (path, parameters) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
     let parameters = context.noting(|leniency, applied| dialect::pairs(parameters, leniency, applied))?;
@@ -52,7 +53,13 @@ async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, targe
             answer.body = answer.body.map(version1::resource_types);
             Ok(answer)
         }
-        ["Bulk" | "Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
+        ["Bulk"] if method == "POST" => {
+            let mut answer = bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
+            answer.body = answer.body.map(version1::bulk_response);
+            Ok(answer)
+        }
+        ["Bulk"] => Err(not_allowed(method, &["POST"])),
+        ["Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
         [endpoint] | [endpoint, _] => {
             let resource = resource(context, endpoint)?;
             let request = Request {
