@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::cursor;
-use super::narrow::{Narrowed, alternatives, asked_members, mentions_members, narrowed};
+use super::narrow::{Narrowed, alternatives, asked_members, mentions, narrowed};
 use super::native::{is_absent, noun, unfit};
 use super::pages::{page, rows};
 use super::read::Current;
@@ -176,7 +176,7 @@ pub(super) async fn only_matches(
     filter: &Filter,
     mut found: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    if mentions_members(filter) {
+    if mentions(filter, "members") {
         let members = match asked_members(filter) {
             Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, &ids).await?,
             _ => members::of_each(context, resource, &found).await?,
@@ -185,8 +185,12 @@ pub(super) async fn only_matches(
             current.attributes.insert("members".to_owned(), members);
         }
     }
+    let of_its_own = ["schemas", "meta"].iter().any(|name| mentions(filter, name));
     let mut matched = Vec::new();
     for mut current in found {
+        if of_its_own {
+            context.describe(resource, &mut current.attributes);
+        }
         let attributes = Value::Object(std::mem::take(&mut current.attributes));
         let matches = filter.matches(&resource.kind, &attributes);
         if let (true, Value::Object(mut attributes)) = (matches, attributes) {

@@ -126,13 +126,13 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether members must be read to evaluate the filter.
-pub(super) fn mentions_members(filter: &Filter) -> bool {
+/// Whether the filter asks for an attribute: what is not with the others must then be fetched or made.
+pub(super) fn mentions(filter: &Filter, attribute: &str) -> bool {
     match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
-        Filter::Not(term) => mentions_members(term),
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(|term| mentions(term, attribute)),
+        Filter::Not(term) => mentions(term, attribute),
         Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case("members")
+            path.attribute.eq_ignore_ascii_case(attribute)
         }
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions_members(filter) => Some(Vec::new()),
+        _ if !mentions(filter, "members") => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked_members(term),
         Filter::Compare { path, op, value }

@@ -392,7 +392,7 @@ fn user() -> impl Strategy<Value = User> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn random_operations_come_to_what_the_model_says(
         before in user(), changes in prop::collection::vec(change(), 1..6),
