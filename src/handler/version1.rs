@@ -167,7 +167,7 @@ mod tests {
     use crate::Engine;
     use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
 
-    fn answer(method: &str, target: &str, body: &[u8]) -> Response {
+    fn answer(method: &str, target: &str, body: &[u8], reply: &[u8]) -> Response {
         let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, \
             access: read}, userName: {native: n}, 'emails[type eq \"work\"].value': {native: m}}, list: {}, \
             create: {}, update: {}, delete: {}}}}";
@@ -183,7 +183,11 @@ mod tests {
         let mut exchange = Exchange::new(Rc::new(engine), request, moment);
         loop {
             match exchange.poll_output() {
-                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Call(id, ..) if reply.is_empty() => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Call(id, ..) => {
+                    let reply = Response { status: 200, headers: Vec::new(), body: reply.to_vec() };
+                    exchange.handle_reply(id, Ok(reply));
+                }
                 Output::Respond(response) => return response,
                 Output::Waiting => panic!("it waits for nothing"),
             }
@@ -212,6 +216,9 @@ mod tests {
             "sortBy",
             "failOnErrors",
             "version",
+            "op",
+            "primary",
+            "userName",
         ]);
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -225,7 +232,12 @@ mod tests {
                 "",
                 "/Bulk",
                 "PATCH",
-                "/Users/bulkId:a"
+                "/Users/bulkId:a",
+                "replace",
+                "remove",
+                "emails[type eq \"work\"].value",
+                "emails",
+                "work"
             ])
             .prop_map(Value::from),
             any::<String>().prop_map(Value::from),
@@ -240,18 +252,32 @@ mod tests {
         value.prop_map(|value| value.to_string())
     }
 
+    /// As near to a PATCH as random JSON can be.
+    fn patch() -> impl Strategy<Value = String> {
+        let op = prop::sample::select(vec!["add", "replace", "remove", "Replace"]);
+        let path =
+            prop::sample::select(vec!["userName", "emails", "emails[type eq \"work\"]", "emails.value", "id", ""]);
+        let operation = (op, path, body())
+            .prop_map(|(op, path, value)| format!(r#"{{"op":"{op}","path":{},"value":{value}}}"#, Value::from(path)));
+        prop::collection::vec(operation, 0..4).prop_map(|all| format!(r#"{{"Operations":[{}]}}"#, all.join(",")))
+    }
+
     proptest! {
         #[test]
         fn anything_is_answered(
             method in prop::sample::select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]),
             endpoint in prop::sample::select(vec![
                 "/scim/v1/Users", "/scim/v1/Users/7", "/scim/v2/Bulk", "/scim/v2/.search", "/scim/v2/Users/.search",
-                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=",
+                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=", "/scim/v2/Users/7", "/scim/v2/Users", "/scim/v2/",
+                "/scim/v2/Users?filter=", "/scim/v2/Users?sortBy=", "/scim/v2/Users?attributes=", "/scim/v1/Bulk",
             ]),
             tail in prop_oneof![Just(String::new()), any::<String>()],
-            body in prop_oneof![body(), any::<String>()],
+            body in prop_oneof![body(), patch(), any::<String>()],
+            reply in prop_oneof![
+                Just(String::new()), Just(r#"{"id":"7","n":"u","m":"a@x"}"#.to_owned()), Just("[]".to_owned()), any::<String>(),
+            ],
         ) {
-            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes());
+            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes(), reply.as_bytes());
             prop_assert!((200..600).contains(&response.status));
             let parsed: Result<Value, _> = serde_json::from_slice(&response.body);
             prop_assert!(response.body.is_empty() || parsed.is_ok_and(|body| body.is_object()));

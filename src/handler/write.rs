@@ -6,12 +6,14 @@
 mod act;
 mod converge;
 mod create;
+mod settle;
 
 use serde_json::Value;
 
 pub(super) use self::create::create;
 
 use self::converge::converge;
+use self::settle::settle;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_members};
@@ -84,6 +86,7 @@ pub(super) async fn patch(
     let before = current(context, resource, id).await?;
     let mut desired = Value::Object(before.attributes.clone());
     context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
+    settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }

@@ -227,6 +227,9 @@ impl<'a> Parser<'a> {
     fn push(&mut self, op: Op, path: &AttributePath, spelling: &str, value: Option<Value>) -> Result<(), Error> {
         let rt = self.rt;
         let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
+            if is_read_only_elsewhere(rt, spelling) {
+                return Err(Error::mutability(format!("`{spelling}` is readOnly")));
+            }
             self.reader.ignored.push(spelling.to_owned());
             return Ok(());
         };
