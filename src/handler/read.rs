@@ -8,6 +8,7 @@ use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 
 /// A resource as the application has it.
+#[derive(Clone)]
 pub(super) struct Current {
     /// The native id.
     pub(super) id: Value,

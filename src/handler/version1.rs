@@ -140,7 +140,7 @@ fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool 
         };
         named
             && !matches!(row.access, Access::Read | Access::Create)
-            && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
+            && ((row.in_update() && resource.update.is_some()) || row.actions.iter().any(brings))
     })
 }
 

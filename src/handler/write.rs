@@ -94,16 +94,22 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    if remove(context, resource, &native_id).await? { Ok(Answer::empty(204)) } else { Err(not_found()) }
+    let needed = resource.delete.as_ref().is_some_and(|delete| delete.call.needs_native());
+    let native = if needed { Some(current(context, resource, id).await?.native) } else { None };
+    if remove(context, resource, &native_id, native.as_ref()).await? {
+        Ok(Answer::empty(204))
+    } else {
+        Err(not_found())
+    }
 }
 
-/// Deletes a resource; `false` if it was not there.
-async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<bool, Error> {
+/// Deletes a resource, whose native object may have to be known; `false` if it was not there.
+async fn remove(context: &Context<'_>, resource: &Resource, id: &Value, native: Option<&Value>) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.call.render(&Scope { id: Some(id), ..Scope::default() }) else {
+    let Ok(request) = delete.call.render(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
     if let Some(guard) = delete.guard

@@ -127,7 +127,7 @@ impl Resource {
     /// The body of a create.
     pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
-        for row in self.rows.iter().filter(|row| row.in_body()) {
+        for row in self.rows.iter().filter(|row| row.in_create()) {
             if row.place.get(desired).is_some() {
                 self.write(row, desired, &mut native)?;
             }
