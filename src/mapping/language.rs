@@ -345,6 +345,8 @@ tables! {
         constant: Option<Value>,
         /// The SCIM value that a resource is created with when the client gives none.
         default: Option<Value>,
+        /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
+        generate: Option<Generate>,
         /// What clearing the attribute sends: `null` unless it is said.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
@@ -361,6 +363,15 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+    }
+
+    /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
+    /// `symbols`, at least one of each.
+    Generate {
+        /// How many characters it has, 12 to 128: 24 unless it is said.
+        length: Option<Spanned<u32>>,
+        /// The symbols that may stand in it: `-._~` unless it is said, none if it is empty.
+        symbols: Option<Spanned<String>>,
     }
 
     /// A native call.

@@ -339,6 +339,15 @@ impl CallTemplate {
         }
     }
 
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        let in_text = |template: &Template| template.slots().any(|other| other == slot);
+        in_text(&self.path)
+            || self.query.iter().any(|(_, value)| value.uses(slot))
+            || self.headers.iter().any(|(_, value)| in_text(value))
+            || self.body.as_ref().is_some_and(|body| body.uses(slot))
+    }
+
     /// The request, with the body of the template.
     pub fn render(&self, scope: &Scope) -> Result<Request, Unfit> {
         let body = self.body.as_ref().map(|body| body.render(scope));

@@ -57,6 +57,7 @@ impl Compiler<'_> {
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
+        self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
             let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
             let body = self.body(written, None, &of_one);
@@ -70,6 +71,25 @@ impl Compiler<'_> {
             compiled
         });
         Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+    }
+
+    /// Checks that the create call carries what is generated for it: nobody could give it later.
+    fn generated(&mut self, resource: &written::Resource, rows: &[Row], create: Option<&Create>) {
+        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.generate.is_some()) {
+            let slot = Slot::Row(index);
+            let in_call = |create: &Create| {
+                create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
+            };
+            if create.is_some_and(|create| row.in_body() || in_call(create)) {
+                continue;
+            }
+            let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+            if let Some(generate) = written.and_then(|(_, row)| row.generate.as_ref()) {
+                let message = format!("no create call carries the generated `{}`", row.name);
+                let help = format!("give the row a `native` field, or put `{{{}}}` into `create.body.set`", row.name);
+                self.error(Code::BadRow, generate.place, message, help);
+            }
+        }
     }
 
     /// Checks that each guard can do what it is for.
