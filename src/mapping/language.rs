@@ -309,6 +309,9 @@ tables! {
         wrap: Option<Spanned<String>>,
         /// The attribute rows, by SCIM path.
         attributes: Table<Attribute>,
+        /// Values of attributes, one of which makes a resource one that no client can create, change or delete: the
+        /// account that the gateway itself uses.
+        protect: Table<Vec<Spanned<String>>>,
         /// Reading one resource: `GET {path}/{id}` unless it is said.
         read: Option<Operation>,
         /// Listing and filtering.

@@ -141,6 +141,8 @@ pub struct Resource {
     pub rows: Vec<Row>,
     /// The index of the row of `id`.
     pub id: usize,
+    /// Rows, by index, and the values that make a resource one that no client can change; values in lower case.
+    pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
     /// Listing.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_unmapped, remove};
+use super::{ids, refuse_protected, refuse_unmapped, remove};
 use crate::exchange::Response;
 use crate::handler::members::{self, check, edit};
 use crate::handler::native::{item, noun, unfit};
@@ -43,6 +43,7 @@ pub(in crate::handler) async fn create(
             row.place.set(&mut desired, value);
         }
     }
+    refuse_protected(resource, &desired)?;
     let values = resource.native_values(&desired)?;
     let scope = Scope { rows: &values, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
