@@ -1,15 +1,17 @@
 //! Native calls: the credential, the meaning of replies, and nothing about SCIM operations.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::Engine;
 use crate::engine::NativeToken;
 use crate::exchange::{Moment, Reply, Request, Response, Upstream};
-use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
+use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit};
-use crate::mapping::{Item, Login, Mapping, Operation, ReplyValue, Resource};
+use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
 /// The application, as handlers see it.
@@ -17,11 +19,13 @@ pub(super) struct Native<'e> {
     engine: &'e Engine,
     upstream: Upstream,
     moment: Moment,
+    /// How many texts were made up.
+    generated: Cell<u32>,
 }
 
 impl<'e> Native<'e> {
     pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
-        Native { engine, upstream, moment }
+        Native { engine, upstream, moment, generated: Cell::new(0) }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
@@ -34,6 +38,13 @@ impl<'e> Native<'e> {
 
     pub(super) fn moment(&self) -> &Moment {
         &self.moment
+    }
+
+    /// A secret of its own for each resource.
+    pub(super) fn generate(&self, how: &Generate) -> Value {
+        let number = self.generated.get();
+        self.generated.set(number.wrapping_add(1));
+        how.nth(number, &self.moment.entropy).into()
     }
 
     /// The application's own host, which absolute addresses in its replies must have.
@@ -133,10 +144,7 @@ impl<'e> Native<'e> {
                 return Err(scim_error(&[], "log the gateway in", &other, self.moment.now));
             }
         };
-        let token = match &login.token {
-            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
-            ReplyValue::Body(at) => at.get(&json_body(&reply)).map(text_of),
-        };
+        let token = login.token.text(&reply);
         let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
             return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
         };

@@ -43,6 +43,9 @@ pub(super) async fn replace(
     };
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits).await?;
@@ -65,7 +68,7 @@ pub(super) async fn patch(
         None => (Vec::new(), patch.operations),
     };
     let asked = !projection.attributes.is_empty();
-    if !edits.is_empty() && operations.is_empty() && !asked {
+    if !edits.is_empty() && operations.is_empty() && !asked && resource.protect.is_empty() {
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
@@ -75,6 +78,9 @@ pub(super) async fn patch(
     }
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let mut desired = Value::Object(before.attributes.clone());
     patch::apply(&resource.kind, &mut desired, &operations)?;
     if let Value::Object(desired) = &desired {
@@ -94,13 +100,16 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    let needed = resource.delete.as_ref().is_some_and(|delete| delete.call.needs_native());
-    let native = if needed { Some(current(context, resource, id).await?.native) } else { None };
-    if remove(context, resource, &native_id, native.as_ref()).await? {
-        Ok(Answer::empty(204))
+    let needed = !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(|it| it.call.needs_native());
+    let native = if needed {
+        let current = current(context, resource, id).await?;
+        refuse_protected(resource, &current.attributes)?;
+        Some(current.native)
     } else {
-        Err(not_found())
-    }
+        None
+    };
+    let removed = remove(context, resource, &native_id, native.as_ref()).await?;
+    if removed { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
 /// Deletes a resource, whose native object may have to be known; `false` if it was not there.
@@ -151,6 +160,21 @@ fn is_addressable(resource: &Resource, id: &Value) -> bool {
 fn shows_members(resource: &Resource) -> bool {
     let source = resource.members.as_ref().and_then(|members| members.source.as_ref());
     matches!(source, Some(MemberSource::Inline { .. }))
+}
+
+/// Refuses to write a resource that the mapping protects: what locks the gateway's own account out, locks everybody out.
+fn refuse_protected(resource: &Resource, attributes: &Attributes) -> Result<(), Error> {
+    match resource.protection(attributes) {
+        None => Ok(()),
+        Some((row, value)) => Err(Error::new(
+            403,
+            format!(
+                "the {} whose `{}` is `{value}` is protected by the mapping: clients cannot create, change or delete it",
+                noun(resource),
+                row.name
+            ),
+        )),
+    }
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.

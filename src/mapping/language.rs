@@ -328,6 +328,9 @@ tables! {
         wrap: Option<Spanned<String>>,
         /// The attribute rows, by SCIM path.
         attributes: Table<Attribute>,
+        /// Values of attributes, one of which makes a resource one that no client can create, change or delete: the
+        /// account that the gateway itself uses.
+        protect: Table<Vec<Spanned<String>>>,
         /// Reading one resource: `GET {path}/{id}` unless it is said.
         read: Option<Operation>,
         /// Listing and filtering.
@@ -364,6 +367,8 @@ tables! {
         constant: Option<Value>,
         /// The SCIM value that a resource is created with when the client gives none.
         default: Option<Value>,
+        /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
+        generate: Option<Generate>,
         /// What clearing the attribute sends: `null` unless it is said.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
@@ -382,6 +387,15 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+    }
+
+    /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
+    /// `symbols`, at least one of each.
+    Generate {
+        /// How many characters it has, 12 to 128: 24 unless it is said.
+        length: Option<Spanned<u32>>,
+        /// The symbols that may stand in it: `-._~` unless it is said, none if it is empty.
+        symbols: Option<Spanned<String>>,
     }
 
     /// A native call.

@@ -8,6 +8,7 @@ pub mod codec;
 mod compile;
 pub mod diagnostic;
 pub mod errors;
+pub mod generate;
 pub mod language;
 pub mod node;
 pub mod paging;
@@ -22,9 +23,11 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::exchange::Response;
 use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
-use codec::Codec;
+use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
+use generate::Generate;
 use language::{Access, Guard, Part, Returned, Send, Unmapped, Unnarrowed};
 use paging::Paging;
 use place::Place;
@@ -119,6 +122,16 @@ pub enum ReplyValue {
     Header(String),
 }
 
+impl ReplyValue {
+    /// The text there.
+    pub fn text(&self, reply: &Response) -> Option<String> {
+        match self {
+            ReplyValue::Body(at) => at.get(&errors::json_body(reply)).filter(|value| !value.is_null()).map(text_of),
+            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
+        }
+    }
+}
+
 /// One resource type: its SCIM face and its native calls.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -128,6 +141,8 @@ pub struct Resource {
     pub rows: Vec<Row>,
     /// The index of the row of `id`.
     pub id: usize,
+    /// Rows, by index, and the values that make a resource one that no client can change; values in lower case.
+    pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
     /// Listing.
@@ -169,6 +184,8 @@ pub struct Row {
     pub constant: Option<Value>,
     /// The SCIM value of a new resource when the client gives none.
     pub default: Option<Value>,
+    /// How that value is made up, where it is a secret of each resource's own.
+    pub generate: Option<Generate>,
     /// What clearing sends.
     pub clear: Value,
     /// Whether no other resource may have a value that is written, which is looked up first.

@@ -377,11 +377,19 @@ impl CallTemplate {
 
     /// Whether it has a field of the resource's native object, so that this has to be read first.
     pub fn needs_native(&self) -> bool {
-        let of_native = |slot: &Slot| matches!(slot, Slot::Native(_));
-        self.path.slots().any(of_native)
-            || self.query.iter().any(|(_, value)| value.any(&of_native))
-            || self.headers.iter().any(|(_, value)| value.slots().any(of_native))
-            || self.body.as_ref().is_some_and(|body| body.any(&of_native))
+        self.any(&|slot| matches!(slot, Slot::Native(_)))
+    }
+
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+        self.path.slots().any(test)
+            || self.query.iter().any(|(_, value)| value.any(test))
+            || self.headers.iter().any(|(_, value)| value.slots().any(test))
+            || self.body.as_ref().is_some_and(|body| body.any(test))
     }
 
     /// The request, with the body of the template.

@@ -109,6 +109,19 @@ impl Resource {
         }
     }
 
+    /// The row and the value that make a resource with these attributes a protected one. Letter case makes no
+    /// difference, whether the application knows one or not.
+    pub fn protection(&self, attributes: &Attributes) -> Option<(&Row, String)> {
+        self.protect.iter().find_map(|(index, values)| {
+            let row = self.rows.get(*index)?;
+            let value = row.place.get(attributes)?;
+            let own = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
+            own.map(|value| text_of(value.get("value").unwrap_or(value)))
+                .find(|text| values.contains(&text.to_lowercase()))
+                .map(|text| (row, text))
+        })
+    }
+
     /// The rows whose value differs between two states, by index. Rows that clients cannot write are left out.
     pub fn changed(&self, current: &Attributes, desired: &Attributes) -> Vec<usize> {
         let differs = |row: &Row| match (row.place.get(current), row.place.get(desired)) {

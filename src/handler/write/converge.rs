@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::act::{act, check_actions};
+use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::{Context, list};
@@ -24,6 +25,10 @@ pub(super) async fn converge(
         return Ok(before);
     };
     let changed = resource.changed(&before.attributes, &desired);
+    if !changed.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+        refuse_protected(resource, &desired)?;
+    }
     refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
     let (mut body, mut actions) = (Vec::new(), Vec::new());
     for index in changed {

@@ -76,6 +76,9 @@ impl Compiler<'_> {
         if row.default.is_some() && row.access == Some(Access::Read) {
             bad(format!("`{name}` has a default that is never written"), "remove `default`, or `access: read`");
         }
+        if row.default.is_some() && row.generate.is_some() {
+            bad(format!("`{name}` has a fixed default and a generated one"), "keep `default` or `generate`");
+        }
         if created && row.required == Some(true) && row.access == Some(Access::Read) {
             bad(format!("clients must give `{name}` and cannot write it"), "remove `required`, or `access: read`");
         }

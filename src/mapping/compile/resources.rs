@@ -7,7 +7,7 @@ use super::calls::Names;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::Slot;
+use crate::mapping::template::{Scope, Slot};
 use crate::mapping::{Action, Create, How, List, Narrowing, NewId, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
@@ -58,6 +58,7 @@ impl Compiler<'_> {
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
+        self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
             let names = Names::of_delete(&rows);
             let mut operation = self.operation(Some(written), "DELETE", &single, item, &names);
@@ -66,12 +67,54 @@ impl Compiler<'_> {
             operation
         });
         let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
+        let protect = self.protection(resource, &rows);
         let members = resource.members.as_ref().map(|members| {
             let compiled = self.members(members);
             kind.schema.attributes.push(super::members::attribute(&compiled));
             compiled
         });
-        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, members })
+    }
+
+    /// Checks that the create call carries what is generated for it: nobody could give it later.
+    fn generated(&mut self, resource: &written::Resource, rows: &[Row], create: Option<&Create>) {
+        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.generate.is_some()) {
+            let slot = Slot::Row(index);
+            let in_call = |create: &Create| {
+                create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
+            };
+            if create.is_some_and(|create| row.in_body() || in_call(create)) {
+                continue;
+            }
+            let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+            if let Some(generate) = written.and_then(|(_, row)| row.generate.as_ref()) {
+                let message = format!("no create call carries the generated `{}`", row.name);
+                let help = format!("give the row a `native` field, or put `{{{}}}` into `create.body.set`", row.name);
+                self.error(Code::BadRow, generate.place, message, help);
+            }
+        }
+    }
+
+    /// The rows and values that make a resource a protected one.
+    fn protection(&mut self, resource: &written::Resource, rows: &[Row]) -> Vec<(usize, Vec<String>)> {
+        let mut compiled = Vec::new();
+        for (path, values) in resource.protect.iter() {
+            let row = rows.iter().position(|row| row.name == path.value && row.readable());
+            if row.is_none() {
+                let message = format!("`{}` has no row that is read, so it protects nothing", path.value);
+                let help = "name an attribute row as it is written under `attributes`: `userName: [scim-service]`";
+                self.error(Code::BadProtection, path.at, message, help);
+            }
+            if values.is_empty() {
+                let message = format!("no value of `{}` is given, so it protects nothing", path.value);
+                self.error(Code::BadProtection, path.at, message, "write `userName: [scim-service]`");
+            }
+            let values =
+                values.iter().map(|value| self.template(value, &Names::new(&[], &[])).plain(&Scope::default()));
+            let values = values.map(|value| value.to_lowercase()).collect();
+            compiled.extend(row.map(|row| (row, values)));
+        }
+        compiled
     }
 
     /// Checks that each guard can do what it is for.

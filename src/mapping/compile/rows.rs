@@ -6,6 +6,7 @@ use super::Compiler;
 use super::calls::Names;
 use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
+use crate::mapping::generate::Generate;
 use crate::mapping::language::{self as written, Access, AttributeType, CodecWord, Returned};
 use crate::mapping::node::Mark;
 use crate::mapping::place::{Element, Place};
@@ -114,6 +115,7 @@ impl Compiler<'_> {
             part: attribute.part,
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
+            generate: attribute.generate.as_ref().and_then(|written| self.generate(written, name, (kind, access))),
             clear: attribute.clear.clone().unwrap_or(Value::Null),
             on_create: attribute.on_create.is_some(),
             looked_up: attribute.guard.is_some(),
@@ -247,6 +249,36 @@ impl Compiler<'_> {
                 Codec::Chain(all)
             }
         }
+    }
+
+    fn generate(
+        &mut self,
+        written: &written::Generate,
+        name: &Spanned<String>,
+        (kind, access): (Kind, Access),
+    ) -> Option<Generate> {
+        if access != Access::Write || kind != Kind::String {
+            let message = format!("`{}` is no secret text, and what is generated must never be returned", name.value);
+            self.error(Code::BadRow, written.place, message, "add `access: write`, or give a `default` instead");
+        }
+        let length = written.length.as_ref().map_or(24, |length| length.value);
+        if let Some(given) = written.length.as_ref().filter(|_| !(12..=128).contains(&length)) {
+            let help = "write a length from 12 to 128";
+            self.error(Code::OutOfRange, given.at, format!("a secret of {length} characters is no good one"), help);
+        }
+        let symbols = written.symbols.as_ref().map_or("-._~", |symbols| symbols.value.as_str());
+        if let Some(given) = &written.symbols
+            && let Some(bad) = symbols.chars().find(|c| c.is_alphanumeric() || c.is_whitespace() || c.is_control())
+        {
+            let message = format!("`{}` is no symbol", bad.escape_default());
+            self.error(
+                Code::BadRow,
+                given.at,
+                message,
+                "write symbols only, such as '-._~'; letters and digits come anyway",
+            );
+        }
+        Some(Generate { length: usize::try_from(length).ok()?, symbols: symbols.to_owned() })
     }
 
     fn escape(&mut self, written: &written::EscapeCodec) -> Codec {
@@ -438,7 +470,7 @@ fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Acc
     if let Some(required) = row.required {
         attribute.required = required;
     }
-    attribute.defaulted = row.default.is_some();
+    attribute.defaulted = row.default.is_some() || row.generate.is_some();
     if let Some(case_exact) = row.case_exact {
         attribute.case_exact = case_exact;
     }
