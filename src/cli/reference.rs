@@ -156,6 +156,12 @@ mod tests {
         assert!(fresh, "docs/mapping.schema.json is stale: run `cargo run -- schema > docs/mapping.schema.json`");
     }
 
+    #[test]
+    fn the_shipped_list_of_quirks_is_what_the_code_says() {
+        let fresh = shipped("quirks.md") == crate::scim::dialect::markdown();
+        assert!(fresh, "docs/quirks.md is stale: run `cargo run -- quirks > docs/quirks.md`");
+    }
+
     /// The example in the mapping that it needs around it: `yaml document` stands at the top, `yaml User` in the
     /// resource, `yaml attributes` among the rows, `yaml Group` in a group, `yaml resources` beside the two.
     fn surrounded(place: &str, example: &str) -> String {

@@ -137,6 +137,7 @@ async fn part(
     wanted: usize,
 ) -> Result<Part, Error> {
     let list = listed(resource)?;
+    let query = &*list::meant(context, resource, query)?;
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }

@@ -13,8 +13,7 @@ use crate::scim::{Error, ResourceType, list as response, sort};
 
 /// POST of `/{type}/.search`.
 pub(super) async fn one_type(context: &Context<'_>, resource: &Resource, body: &Value) -> Result<Answer, Error> {
-    let leniency = context.native.mapping().leniency;
-    list::list(context, resource, &ListQuery::from_search(body, leniency)?).await
+    list::list(context, resource, ListQuery::from_search(body, context.leniency())?).await
 }
 
 /// POST of `/.search`, or GET of the root itself.
@@ -25,13 +24,14 @@ pub(super) async fn root(
     segments: &[&str],
     pairs: &[(String, String)],
 ) -> Result<Answer, Error> {
-    let leniency = context.native.mapping().leniency;
-    let query = match (request.method.as_str(), segments) {
+    let leniency = context.leniency();
+    let mut query = match (request.method.as_str(), segments) {
         ("GET", [""]) => ListQuery::from_pairs(pairs, leniency)?,
         ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, leniency)?,
         (method, [""]) => return Err(not_allowed(method, &["GET"])),
         (method, _) => return Err(not_allowed(method, &["POST"])),
     };
+    context.note(std::mem::take(&mut query.applied));
     let types: Vec<&Resource> = searchable(context);
     if query.cursor.is_some() {
         return cursor::page(context, &types, &query).await;

@@ -15,7 +15,7 @@ use self::converge::converge;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_members};
-use super::{Answer, Context};
+use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
@@ -33,7 +33,8 @@ pub(super) async fn replace(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.native.mapping().leniency)?;
+    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
+    context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
@@ -61,7 +62,12 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let patch = patch::parse(&resource.kind, body, context.native.mapping().leniency)?;
+    let mut patch = patch::parse(&resource.kind, body, context.leniency())?;
+    context.note(patch.applied);
+    if context.version == Version::One {
+        // Its values are added or take the place of others of their type: there is no target to miss.
+        patch.operations.iter_mut().for_each(|operation| operation.create = true);
+    }
     refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
@@ -82,7 +88,7 @@ pub(super) async fn patch(
         refuse_protected(resource, &before.attributes)?;
     }
     let mut desired = Value::Object(before.attributes.clone());
-    patch::apply(&resource.kind, &mut desired, &operations)?;
+    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }

@@ -28,7 +28,8 @@ pub(in crate::handler) async fn create(
     let Some(create) = &resource.create else {
         return Err(Error::new(405, format!("{}s cannot be created", noun(resource))));
     };
-    let normalised = normalise(&resource.kind, body, Mode::Create, context.native.mapping().leniency)?;
+    let normalised = normalise(&resource.kind, body, Mode::Create, context.leniency())?;
+    context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));

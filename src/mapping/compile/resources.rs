@@ -83,7 +83,7 @@ impl Compiler<'_> {
             let in_call = |create: &Create| {
                 create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
             };
-            if create.is_some_and(|create| row.in_body() || in_call(create)) {
+            if create.is_some_and(|create| row.in_create() || in_call(create)) {
                 continue;
             }
             let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
