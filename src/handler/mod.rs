@@ -27,12 +27,15 @@ use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 use native::Native;
+use render::Written;
 
 /// Everything that a handler works with.
 struct Context<'e> {
     native: Native<'e>,
     /// The URL of the SCIM root as this client sees it.
     base: String,
+    /// Brings a resource of a list into the form of the client's version of SCIM.
+    form: fn(Value) -> Value,
 }
 
 /// What a handler answers.
@@ -40,15 +43,29 @@ struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Option<Value>,
+    /// Where the body is a list response, its resources.
+    resources: Option<Written>,
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Answer { status, headers: Vec::new(), body: Some(body) }
+        Answer { status, headers: Vec::new(), body: Some(body), resources: None }
+    }
+
+    fn list(body: Value, resources: Written) -> Self {
+        Answer { resources: Some(resources), ..Answer::new(200, body) }
     }
 
     fn empty(status: u16) -> Self {
-        Answer { status, headers: Vec::new(), body: None }
+        Answer { status, headers: Vec::new(), body: None, resources: None }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        match (&self.body, &self.resources) {
+            (None, _) => Vec::new(),
+            (Some(body), None) => render::text(body),
+            (Some(body), Some(resources)) => resources.within(body),
+        }
     }
 }
 
@@ -59,13 +76,13 @@ pub(crate) async fn handle(engine: Rc<Engine>, upstream: Upstream, request: Requ
     let native = Native::new(&engine, upstream, moment);
     if let Some(target) = engine.version1_path(&request.target) {
         base = engine.version1_url(&base);
-        let context = Context { native, base };
+        let context = Context { native, base, form: crate::scim::version1::response };
         return version1::handle(&context, &engine, &request, target).await;
     }
-    let context = Context { native, base };
+    let context = Context { native, base, form: std::convert::identity };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
-            let body = answer.body.as_ref().map(render::text).unwrap_or_default();
+            let body = answer.text();
             respond(answer.status, answer.headers, body, MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
