@@ -84,6 +84,10 @@ impl Place {
             None => Some(resource),
         };
         let Some(container) = container else { return };
+        if self.element.is_none() && self.sub.is_none() {
+            container.insert(self.attribute.clone(), new);
+            return;
+        }
         let Some(mut value) = entry(container, &self.attribute) else { return };
         if let Some(element) = &self.element {
             if !value.is_array() {
