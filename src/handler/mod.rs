@@ -28,6 +28,7 @@ use crate::mapping::translate::Attributes;
 use crate::scim::dialect::Applied;
 use crate::scim::{Error, Leniency, Projection};
 use native::Native;
+use render::Written;
 
 /// Everything that a handler works with.
 struct Context<'e> {
@@ -50,15 +51,29 @@ struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Option<Value>,
+    /// Where the body is a list response, its resources.
+    resources: Option<Written>,
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Answer { status, headers: Vec::new(), body: Some(body) }
+        Answer { status, headers: Vec::new(), body: Some(body), resources: None }
+    }
+
+    fn list(body: Value, resources: Written) -> Self {
+        Answer { resources: Some(resources), ..Answer::new(200, body) }
     }
 
     fn empty(status: u16) -> Self {
-        Answer { status, headers: Vec::new(), body: None }
+        Answer { status, headers: Vec::new(), body: None, resources: None }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        match (&self.body, &self.resources) {
+            (None, _) => Vec::new(),
+            (Some(body), None) => render::text(body),
+            (Some(body), Some(resources)) => resources.within(body),
+        }
     }
 }
 
@@ -81,7 +96,7 @@ pub(crate) async fn handle(
     let context = Context { native, base, version: Version::Two, noted };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
-            let body = answer.body.as_ref().map(render::text).unwrap_or_default();
+            let body = answer.text();
             respond(answer.status, answer.headers, body, MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
@@ -101,6 +116,16 @@ fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>, media
         headers.push(("content-type".to_owned(), media_type.to_owned()));
     }
     Response { status, headers, body }
+}
+
+impl Version {
+    /// A resource as this version writes it.
+    fn form(self, resource: Value) -> Value {
+        match self {
+            Version::One => crate::scim::version1::response(resource),
+            Version::Two => resource,
+        }
+    }
 }
 
 impl Context<'_> {

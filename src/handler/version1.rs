@@ -13,15 +13,12 @@ use crate::scim::{Error, ResourceType, dialect, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
-    let (status, headers, body) = match answer(context, engine, request, target).await {
-        Ok(answer) => (answer.status, answer.headers, answer.body),
-        Err(error) => {
-            let body = version1::error(&error);
-            (error.status, error.headers, Some(body))
-        }
-    };
-    let body = body.map(|body| body.to_string().into_bytes());
-    respond(status, headers, body.unwrap_or_default(), "application/json")
+    let answer = answer(context, engine, request, target).await.unwrap_or_else(|error| {
+        let body = version1::error(&error);
+        Answer { headers: error.headers, ..Answer::new(error.status, body) }
+    });
+    let body = answer.text();
+    respond(answer.status, answer.headers, body, "application/json")
 }
 
 /// The answer to a request for `target`, which an operation of a bulk request may be too.

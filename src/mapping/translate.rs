@@ -82,8 +82,13 @@ impl Resource {
     /// The SCIM attributes that a native object has, without `schemas` and `meta`. Only what has a row can
     /// get out: everything else in the object stays behind.
     pub fn decode(&self, native: &Value) -> Attributes {
+        self.decode_some(native, |_| true)
+    }
+
+    /// The same for attributes whose names `wanted` accepts.
+    pub fn decode_some(&self, native: &Value, wanted: impl Fn(&str) -> bool) -> Attributes {
         let mut attributes = Map::new();
-        for row in self.rows.iter().filter(|row| row.readable()) {
+        for row in self.rows.iter().filter(|row| row.readable() && wanted(&row.place.attribute)) {
             if let Some(value) = row.decode(native) {
                 row.place.set(&mut attributes, value);
             }
