@@ -58,7 +58,7 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let patch = patch::parse(&resource.kind, body, context.native.mapping().leniency)?;
+    let patch = patch::parse(&resource.kind, body, context.native.mapping().reading())?;
     refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,

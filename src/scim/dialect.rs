@@ -22,6 +22,31 @@ pub enum Leniency {
     Strict,
 }
 
+/// How requests are read: by which letter, and how much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Whether deviations are understood.
+    pub leniency: Leniency,
+    /// The longest filter or attribute path, in bytes.
+    pub filter: usize,
+    /// How deep parentheses, `not` and brackets may nest.
+    pub depth: usize,
+    /// How many operations a PATCH may have.
+    pub operations: usize,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { leniency: Leniency::default(), filter: 64 << 10, depth: 32, operations: 1000 }
+    }
+}
+
+impl From<Leniency> for Reading {
+    fn from(leniency: Leniency) -> Self {
+        Reading { leniency, ..Self::default() }
+    }
+}
+
 /// The names of the [`QUIRKS`] that a request needed, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied(Vec<&'static str>);
@@ -163,16 +188,22 @@ pub fn target<'t>(target: &'t str, leniency: Leniency, applied: &mut Applied) ->
 }
 
 /// Reads a filter as clients send it. Errors as for [`Filter::parse`].
-pub fn filter(text: &str, leniency: Leniency, applied: &mut Applied) -> Result<Filter, Error> {
-    let (filter, noted) = Parser::new(text, leniency, Error::invalid_filter)?.whole_filter()?;
+pub fn filter(text: &str, reading: impl Into<Reading>, applied: &mut Applied) -> Result<Filter, Error> {
+    let (filter, noted) = Parser::new(text, reading.into(), Error::invalid_filter)?.whole_filter()?;
     applied.absorb(noted);
     Ok(filter)
 }
 
 /// Reads the path of a PATCH operation, or a key that is a path. Errors as for [`AttributePath::parse`].
-pub fn path(rt: &ResourceType, text: &str, leniency: Leniency, applied: &mut Applied) -> Result<AttributePath, Error> {
+pub fn path(
+    rt: &ResourceType,
+    text: &str,
+    reading: impl Into<Reading>,
+    applied: &mut Applied,
+) -> Result<AttributePath, Error> {
+    let reading = reading.into();
     let mut text = Cow::Borrowed(text.trim());
-    if leniency == Leniency::Lenient {
+    if reading.leniency == Leniency::Lenient {
         if let Some(rest) = text.strip_prefix('/') {
             text = Cow::Owned(rest.replace('/', "."));
             applied.note(&LEADING_SLASH);
@@ -182,7 +213,7 @@ pub fn path(rt: &ResourceType, text: &str, leniency: Leniency, applied: &mut App
             applied.note(&BROKEN_URN);
         }
     }
-    let (path, noted) = Parser::new(&text, leniency, Error::invalid_path)?.whole_path()?;
+    let (path, noted) = Parser::new(&text, reading, Error::invalid_path)?.whole_path()?;
     applied.absorb(noted);
     Ok(path)
 }
