@@ -26,7 +26,7 @@ use crate::mapping::Resource;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::scim::dialect::Applied;
-use crate::scim::{Error, Leniency, Projection};
+use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
 use render::Written;
 
@@ -131,6 +131,11 @@ impl Version {
 impl Context<'_> {
     fn leniency(&self) -> Leniency {
         self.native.mapping().leniency
+    }
+
+    /// How requests are read.
+    fn reading(&self) -> Reading {
+        self.native.mapping().reading()
     }
 
     /// Notes the quirks that a part of the request has needed.

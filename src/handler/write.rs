@@ -62,7 +62,7 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut patch = patch::parse(&resource.kind, body, context.leniency())?;
+    let mut patch = patch::parse(&resource.kind, body, context.reading())?;
     context.note(patch.applied);
     if context.version == Version::One {
         // Its values are added or take the place of others of their type: there is no target to miss.

@@ -230,19 +230,31 @@ tables! {
 
     /// Bounds on what one request may cost.
     Limits {
-        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said.
-        scan: Option<u32>,
-        /// The most native calls under way at once for one request. 8 unless it is said.
-        concurrency: Option<u32>,
-        /// Seconds that one native call may take. 10 unless it is said.
-        call: Option<u32>,
-        /// The largest request body in bytes. 1 MiB unless it is said.
+        /// The largest request body in bytes. 1 MiB unless it is said. A larger one is 413.
         body: Option<u32>,
-        /// The most resources in one list response. 1,000 unless it is said.
+        /// How deep a request body may nest arrays and objects (else 400 `invalidSyntax`), and a filter parentheses and brackets (else 400 `invalidFilter`). 32 unless it is said, 64 at most.
+        depth: Option<Spanned<u32>>,
+        /// The longest filter or attribute path in bytes. 64 KiB unless it is said. A longer one is 400 `invalidFilter` or `invalidPath`.
+        filter: Option<u32>,
+        /// The most operations in one PATCH. 1,000 unless it is said. More are 400 `tooMany`.
+        operations: Option<u32>,
+        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said. More are 400 `tooMany`.
+        scan: Option<u32>,
+        /// Seconds that one request may take, with all its native calls. 60 unless it is said. What is left to do then is not begun, and the answer is 504.
+        time: Option<u32>,
+        /// Seconds that one native call may take. 10 unless it is said. A longer one is 504.
+        call: Option<u32>,
+        /// How often a native GET, PUT or DELETE is made again that found nobody or a busy application: a broken connection, 502, 503, 504, or 429 whose `Retry-After` is at most two seconds. 2 unless it is said. Other calls are never repeated.
+        retries: Option<Spanned<u32>>,
+        /// The most native calls under way at once for one request. 8 unless it is said. Others wait.
+        concurrency: Option<u32>,
+        /// The largest native reply in bytes. 16 MiB unless it is said. A larger one is 502.
+        reply: Option<u32>,
+        /// The most resources in one list response. 1,000 unless it is said. A client that asks for more gets so many.
         page: Option<u32>,
-        /// The most member changes that one request may ask for. 10,000 unless it is said.
+        /// The most member changes that one request may ask for. 10,000 unless it is said. More are 400 `tooMany`.
         members: Option<u32>,
-        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said.
+        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said. More are 413.
         bulk: Option<u32>,
     }
 

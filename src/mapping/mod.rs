@@ -24,7 +24,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::exchange::Response;
-use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
+use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
 use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
 use generate::Generate;
@@ -77,19 +77,37 @@ impl Mapping {
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.kind.name == name)
     }
+
+    /// How requests are read.
+    pub fn reading(&self) -> Reading {
+        let Limits { filter, depth, operations, .. } = self.limits;
+        Reading { leniency: self.leniency, filter, depth, operations }
+    }
 }
 
 /// Bounds on what one request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Native rows that a filter, a sort or a total may read.
-    pub scan: usize,
-    /// Native calls under way at once.
-    pub concurrency: usize,
-    /// Seconds for one native call.
-    pub call: u32,
     /// Bytes of a request body.
     pub body: usize,
+    /// Levels of nesting of a request body and of a filter.
+    pub depth: usize,
+    /// Bytes of a filter or attribute path.
+    pub filter: usize,
+    /// Operations in one PATCH.
+    pub operations: usize,
+    /// Native rows that a filter, a sort or a total may read.
+    pub scan: usize,
+    /// Seconds for the whole request.
+    pub time: u32,
+    /// Seconds for one native call.
+    pub call: u32,
+    /// How often a call that may be repeated is made again.
+    pub retries: u32,
+    /// Native calls under way at once.
+    pub concurrency: usize,
+    /// Bytes of one native reply.
+    pub reply: usize,
     /// Resources in one list response.
     pub page: usize,
     /// Member changes in one request.
