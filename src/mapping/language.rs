@@ -498,7 +498,7 @@ tables! {
 
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
     Narrowing {
-        /// Query parameters added to the list call.
+        /// Query parameters added to the list call, in place of its own of the same name.
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,

@@ -398,7 +398,7 @@ impl CallTemplate {
         self.render_with(scope, &[], body)
     }
 
-    /// The request with further query parameters and with this body.
+    /// The request with further query parameters, in place of its own of the same name, and with this body.
     pub fn render_with(
         &self,
         scope: &Scope,
@@ -407,7 +407,8 @@ impl CallTemplate {
     ) -> Result<Request, Unfit> {
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
-        for (name, value) in &self.query {
+        let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
+        for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
             if let Some(value) = value.query(scope) {
                 push_parameter(&mut target, name, &value);
             }
