@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::route::{body, not_allowed};
 use super::list::Found;
 use super::render::Written;
+use super::route::{body, not_allowed};
 use super::{Answer, Context, cursor, list};
 use crate::Engine;
 use crate::exchange::Request;

@@ -22,7 +22,12 @@ pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Req
 }
 
 /// The answer to a request for `target`, which an operation of a bulk request may be too.
-pub(super) async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
+pub(super) async fn answer(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    target: &str,
+) -> Result<Answer, Error> {
     authenticate(engine, request)?;
     let (path, parameters) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
     let parameters = context.noting(|leniency, applied| dialect::pairs(parameters, leniency, applied))?;
@@ -51,7 +56,8 @@ pub(super) async fn answer(context: &Context<'_>, engine: &Engine, request: &Req
             Ok(answer)
         }
         ["Bulk"] if method == "POST" => {
-            let mut answer = bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
+            let mut answer =
+                bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
             answer.body = answer.body.map(version1::bulk_response);
             Ok(answer)
         }

@@ -20,6 +20,8 @@ pub struct Recognised {
     pub is: Option<String>,
     /// What the text there must contain.
     pub contains: Option<String>,
+    /// What the text there must not be.
+    pub differs: Option<String>,
 }
 
 impl Recognised {
@@ -36,6 +38,7 @@ impl Recognised {
         let Some(text) = text else { return false };
         self.is.as_ref().is_none_or(|is| *is == text)
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
+            && self.differs.as_ref().is_none_or(|other| *other != text)
     }
 }
 

@@ -130,6 +130,12 @@ words! {
         Unique = "unique",
     }
 
+    /// What a page with fewer rows than were asked for means.
+    ShortPage {
+        /// There is no further page, which spares the call that would find none.
+        Last = "last",
+    }
+
     /// What is done when a call after a create fails.
     Undo {
         /// The new resource is deleted.
@@ -181,7 +187,7 @@ tables! {
     /// The application.
     Upstream {
         /// The prefix of every native path.
-        base: Option<String>,
+        base: Option<Spanned<String>>,
         /// Header fields of every native call.
         headers: Table<Text>,
         /// How the calls are authenticated, where a fixed header is not enough.
@@ -276,6 +282,8 @@ tables! {
         items: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
+        /// What a page with fewer rows than were asked for means: nothing, unless it is said.
+        short_page: Option<Spanned<ShortPage>>,
     }
 
     /// Numbered pages.
@@ -369,10 +377,12 @@ tables! {
         required: Option<bool>,
         /// How the value is written natively.
         codec: Option<Codec>,
-        /// SCIM value to native value, one for one.
+        /// SCIM value to native value. Of several native values in a list, the first is written and all are read.
         enumeration as "enum": Option<Table<Value>>,
         /// The SCIM value that stands for every native value outside `enum`.
         otherwise: Option<Spanned<Value>>,
+        /// The SCIM value that a native object without the field, or with `null` in it, stands for.
+        missing: Option<Spanned<Value>>,
         /// The part of the native text that this row owns.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
@@ -452,6 +462,8 @@ tables! {
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
+        /// The attribute values that a resource is deleted with: one that has others is brought to these first.
+        from: Option<Table<Value>>,
     }
 
     /// How a request body is made.
@@ -586,6 +598,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
         /// A header field that must be there, in place of `at`.
         header: Option<String>,
         /// The SCIM error.
@@ -618,7 +632,7 @@ pub enum Total {
 #[derive(Clone, Debug)]
 pub enum Text {
     /// The text itself.
-    Literal(String),
+    Literal(Spanned<String>),
     /// The variable's name.
     Environment(Spanned<String>),
 }
@@ -698,6 +712,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
     }
 }
 
@@ -718,7 +734,7 @@ impl Read for Text {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
             Kind::Table(_) => EnvironmentName::read(node, report).map(|it| Text::Environment(it.env)),
-            _ => String::read(node, report).map(Text::Literal),
+            _ => Spanned::read(node, report).map(Text::Literal),
         }
     }
 
@@ -731,14 +747,14 @@ impl Read for Match {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
-            let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+            let (at, is, contains, differs) = (None, None, None, None);
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains, differs }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
                 .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
-                .suggest("give `status`, or `at` with `is` or `contains`");
+                .suggest("give `status`, or `at` with `is`, `contains` or `differs`");
         }
         Some(Match(table))
     }

@@ -170,7 +170,7 @@ pub struct Resource {
     /// Updating.
     pub update: Option<Update>,
     /// Deleting.
-    pub delete: Option<Operation>,
+    pub delete: Option<Delete>,
     /// Calls that own attributes.
     pub actions: Vec<Action>,
     /// The members of a group.
@@ -196,6 +196,8 @@ pub struct Row {
     pub actions: Vec<usize>,
     /// Whether the create body carries it although an action writes it.
     pub on_create: bool,
+    /// The SCIM value that a native object without the field stands for.
+    pub missing: Option<Value>,
     /// The part of the native text that it owns.
     pub part: Option<Part>,
     /// The fixed SCIM value.
@@ -293,6 +295,22 @@ pub struct Update {
     pub body: Body,
     /// Which attributes it sends.
     pub send: Send,
+}
+
+/// Deleting a resource.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The call.
+    pub operation: Operation,
+    /// The row indices and values that a resource is brought to first.
+    pub from: Vec<(usize, Value)>,
+}
+
+impl Delete {
+    /// Whether the resource has to be read first.
+    pub fn needs_current(&self) -> bool {
+        !self.from.is_empty() || self.operation.call.needs_native()
+    }
 }
 
 /// Listing.

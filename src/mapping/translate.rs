@@ -16,7 +16,14 @@ impl Row {
         if let Some(constant) = &self.constant {
             return Some(constant.clone());
         }
-        let found = self.native.as_ref()?.get(native)?;
+        let found = self.native.as_ref()?.get(native);
+        let value = found.and_then(|found| self.decode_field(found));
+        // A value that cannot be understood is not a missing one.
+        let lacks = || found.is_none_or(Value::is_null);
+        value.or_else(|| self.missing.clone().filter(|_| lacks()))
+    }
+
+    fn decode_field(&self, found: &Value) -> Option<Value> {
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -65,6 +72,11 @@ impl Row {
             Some(value) => self.encode(value).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether `scim` is one native value only, so that a native query for that misses nothing.
+    pub fn is_exact(&self, scim: &Value) -> bool {
+        self.codec.is_exact(scim) && self.missing.as_ref() != Some(scim)
     }
 
     /// The native value for a SCIM value of this row.

@@ -171,7 +171,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     let name = noun(resource);
     let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let left = match &resource.delete {
-        Some(_) if create.undo => match remove(context, resource, &created.id, Some(&created.native)).await {
+        Some(_) if create.undo => match remove(context, resource, &created.id, Some(created.clone())).await {
             Ok(_) => format!("the {name} was taken away again: send the request again"),
             Err(_) => {
                 format!("the {name} `{id}` could not be taken away again and is left as it is")

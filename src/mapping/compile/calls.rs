@@ -250,7 +250,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, total: None };
+            return Paging { style: paging::Style::Whole, items, total: None, short_is_last: false };
         };
         let styles = [
             written.page.is_some(),
@@ -274,7 +274,16 @@ impl Compiler<'_> {
             written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
         });
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
-        Paging { style, items, total }
+        let sized = match &style {
+            paging::Style::Page(_) | paging::Style::Offset(_) => true,
+            paging::Style::Cursor { size, .. } | paging::Style::Marker { size, .. } => size.is_some(),
+            paging::Style::Whole | paging::Style::Next(_) | paging::Style::Link => false,
+        };
+        if let (Some(short), false) = (&written.short_page, sized) {
+            let help = "remove `short_page`, or say by `size` how many rows are asked for";
+            self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
+        }
+        Paging { style, items, total, short_is_last: written.short_page.is_some() }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {
