@@ -325,7 +325,11 @@ async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Found>) 
     let render = |row: &Found| resource.read.call.render(&Scope { id: Some(&row.id), ..Scope::default() });
     let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
     let mut objects = Vec::with_capacity(rows.len());
-    for reply in context.native.send_all(&what, requests).await? {
+    let stop = |reply: &Result<_, Error>| {
+        let absent = matches!(reply, Ok(reply) if is_absent(reply, &resource.read.absent));
+        !absent && context.native.is_in_trouble(&what, reply)
+    };
+    for reply in context.native.send_until(&what, requests, stop).await? {
         let reply = reply?;
         if is_absent(&reply, &resource.read.absent) {
             // Deleted since the list was read.

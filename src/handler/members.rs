@@ -310,14 +310,19 @@ async fn change(
     }
     let what = format!("{verb} a member");
     let (mut names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
-    let mut replies = context.native.send_all(&what, requests).await?;
+    // What is wrong with one member does not keep the others out, but an application that is down is left alone.
+    let stop = |reply: &Result<_, Error>| {
+        let done = matches!(reply, Ok(reply) if recognised(&call.done, reply));
+        !done && context.native.is_in_trouble(&what, reply)
+    };
+    let mut replies = context.native.send_until(&what, requests, stop).await?;
     let of_one = |replies: &[Result<_, Error>]| matches!(replies, [Ok(reply)] if recognised(&call.done, reply));
     if call.batch && natives.len() > 1 && of_one(&replies) {
         // One of them needs no change, and that may have kept the others from theirs.
         let each = natives.chunks(1).map(batch).collect::<Result<Vec<_>, Error>>()?;
         let requests;
         (names, requests) = each.into_iter().unzip();
-        replies = context.native.send_all(&what, requests).await?;
+        replies = context.native.send_until(&what, requests, stop).await?;
     }
     let total = names.len();
     let mut failed: Option<(String, Error)> = None;

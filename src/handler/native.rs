@@ -75,13 +75,38 @@ impl<'e> Native<'e> {
         what: &str,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.send_until(what, requests, |_| false).await
+    }
+
+    /// As [`Native::send_all`], but once there is a reply at which to `stop`, what has not been sent yet is not: there
+    /// are then fewer replies than requests.
+    pub(super) async fn send_until(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+        stop: impl Fn(&Result<Response, Error>) -> bool,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
+            let sent = results.len();
             for reply in self.send_with_credential(what, batch).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
+            if results.iter().skip(sent).any(&stop) {
+                break;
+            }
         }
         Ok(results)
+    }
+
+    /// Whether a reply says that the application can do nothing at the moment, so that more calls would be in vain.
+    pub(super) fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>) -> bool {
+        let failed = |error: &Error| error.status == 429 || error.status >= 500;
+        match reply {
+            Ok(reply) if reply.status < 400 => false,
+            Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
+            Err(error) => failed(error),
+        }
     }
 
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.

@@ -114,7 +114,8 @@ words! {
         Absent = "absent",
         /// Before a create: as `absent`, and what `read.absent` recognises is there too: its name stays taken.
         Unused = "unused",
-        /// Before a delete: the resource is read, and 404 answered when it is not there.
+        /// Before a delete: the resource is read, and 404 answered when it is not there, or has the id in another letter
+        /// case. Without it, only an id with capitals is read first.
         Present = "present",
     }
 
