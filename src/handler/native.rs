@@ -265,6 +265,7 @@ impl<'e> Native<'e> {
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
             Some(object) => Ok(Some(object)),
+            None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
             None => Err(not_understood(what, "it has no object where the mapping says")),
         }
     }

@@ -435,7 +435,7 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
-        /// Where the object is in the reply, if the reply has it.
+        /// Where the object is in the reply, if the reply has it. `users.0`: the first of a list, which may be empty.
         item: Option<Spanned<String>>,
     }
 
@@ -515,7 +515,7 @@ tables! {
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
-        /// A call that answers with one object, or with 404.
+        /// A call that answers with one object, with 404, or with a list of which `item` names the first.
         call: Option<Call>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,
