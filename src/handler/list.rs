@@ -206,8 +206,12 @@ pub(super) async fn only_matches(
         Vec::new()
     }
     .into_iter();
+    let of_its_own = ["schemas", "meta"].into_iter().any(|name| filter.names(name));
     found.retain(|found| {
-        let mut attributes = resource.decode_some(&found.native, |name| filter.names(name));
+        let mut attributes = resource.decode_some(&found.native, |name| of_its_own || filter.names(name));
+        if of_its_own {
+            context.describe(resource, &mut attributes);
+        }
         if let Some(members) = members.next() {
             attributes.insert("members".to_owned(), members);
         }

@@ -250,7 +250,7 @@ impl Target<'_> {
         let mut element = Map::new();
         if let Some(filter) = &operation.path.filter {
             for (name, key) in filter.equalities() {
-                element.insert(name.to_owned(), key.clone());
+                element.entry(name).or_insert_with(|| key.clone());
             }
             if !element_matches(filter, self.attribute, &Value::Object(element.clone())) {
                 return Err(none());
