@@ -1,5 +1,7 @@
 //! What native errors mean to an identity provider.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::codec::text_of;
@@ -130,11 +132,11 @@ fn with_retry_after(error: Error, reply: &Response, now: u64) -> Error {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return error.with_header("retry-after", text);
     }
-    let Ok(then) = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text) else {
+    let Ok(then) = httpdate::parse_http_date(text) else {
         return error;
     };
-    let then = u64::try_from(then.as_millisecond()).unwrap_or(0);
-    let seconds = then.saturating_sub(now).div_ceil(1000);
+    let wait = then.duration_since(UNIX_EPOCH + Duration::from_millis(now)).unwrap_or_default();
+    let seconds = wait.as_millis().div_ceil(1000);
     error.with_header("retry-after", seconds.to_string())
 }
 
