@@ -11,7 +11,7 @@
 //! is what runs calls concurrently.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -109,7 +109,8 @@ pub struct Moment {
 struct Calls {
     next: u32,
     outgoing: VecDeque<(CallId, Request)>,
-    replies: BTreeMap<CallId, Reply>,
+    /// Those that nobody has taken yet: a few at most.
+    replies: Vec<(CallId, Reply)>,
 }
 
 /// The handlers' side of the door: native calls, and nothing else, can be awaited.
@@ -143,8 +144,9 @@ impl Upstream {
     }
 
     fn poll_reply(&self, id: CallId) -> Poll<Reply> {
-        match self.0.borrow_mut().replies.remove(&id) {
-            Some(reply) => Poll::Ready(reply),
+        let replies = &mut self.0.borrow_mut().replies;
+        match replies.iter().position(|(of, _)| *of == id) {
+            Some(at) => Poll::Ready(replies.swap_remove(at).1),
             None => Poll::Pending,
         }
     }
@@ -186,7 +188,8 @@ impl Exchange {
     pub fn handle_reply(&mut self, id: CallId, reply: Reply) {
         let mut calls = self.upstream.0.borrow_mut();
         if id.0 < calls.next {
-            calls.replies.insert(id, reply);
+            calls.replies.retain(|(of, _)| *of != id);
+            calls.replies.push((id, reply));
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::core::ENTERPRISE_USER;
 use super::discovery::Capabilities;
 use super::error::Error;
+use super::json::object;
 use super::patch;
 use super::schema::{Attribute, Mutability, ResourceType};
 
@@ -35,14 +36,15 @@ pub fn resource(rt: &ResourceType, body: Value) -> Value {
 
 /// The members of a body without `schemas`, extensions under their URNs of SCIM 2.0.
 fn members(rt: &ResourceType, body: Map<String, Value>) -> Map<String, Value> {
-    body.into_iter()
+    let members = body
+        .into_iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("schemas"))
         .filter(|(name, _)| name != OKTA_GROUP || rt.extension(name).is_some())
         .map(|(name, value)| match name.as_str() {
             ENTERPRISE => (ENTERPRISE_USER.to_owned(), renamed(value, "managerId", "value")),
             _ => (name, value),
-        })
-        .collect()
+        });
+    object(members)
 }
 
 /// An enterprise extension whose manager has `to` in place of `from`.
@@ -151,7 +153,7 @@ pub fn response(body: Value) -> Value {
         }
         (_, value) => (name, without_refs(value)),
     };
-    Value::Object(body.into_iter().map(member).collect())
+    Value::Object(object(body.into_iter().map(member)))
 }
 
 fn schemas(urns: &[Value]) -> Value {

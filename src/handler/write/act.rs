@@ -25,10 +25,9 @@ pub(super) async fn act(
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
     let scope = Scope { id: Some(id), rows: &values, ..Scope::default() };
-    let mut due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    due.sort_unstable();
-    due.dedup();
-    for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
+    let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
+    let in_order = resource.actions.iter().enumerate();
+    for (_, action) in in_order.filter(|(index, _)| due.contains(index)) {
         let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;
