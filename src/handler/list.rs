@@ -1,5 +1,7 @@
 //! Listing and filtering: narrow natively, decide exactly.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::cursor;
@@ -15,7 +17,7 @@ use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
 use crate::mapping::{List, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
+use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
 
 /// A native object that a list or a search has found. It is translated as far as somebody needs it.
 pub(super) struct Found {
@@ -30,22 +32,41 @@ impl Found {
 }
 
 /// GET of a collection (RFC 7644 section 3.4.2).
-pub(super) async fn list(context: &Context<'_>, resource: &Resource, query: &ListQuery) -> Result<Answer, Error> {
+pub(super) async fn list(context: &Context<'_>, resource: &Resource, mut query: ListQuery) -> Result<Answer, Error> {
+    context.note(std::mem::take(&mut query.applied));
     if query.cursor.is_some() {
-        return cursor::page(context, &[resource], query).await;
+        return cursor::page(context, &[resource], &query).await;
     }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);
-    let (page, total) = find(context, resource, query, first, count).await?;
+    let (page, total) = find(context, resource, &query, first, count).await?;
     let mut resources = Written::default();
-    present(context, resource, query, page, &mut resources).await?;
+    present(context, resource, &query, page, &mut resources).await?;
     Ok(Answer::list(response::response(resources.count(), total, query.start_index), resources))
 }
 
 /// The native list of a resource type, or 501.
 pub(super) fn listed(resource: &Resource) -> Result<&List, Error> {
     resource.list.as_ref().ok_or_else(|| Error::new(501, format!("the application cannot list {}s", noun(resource))))
+}
+
+/// The query with the paths that it means for this resource type.
+pub(super) fn meant<'q>(
+    context: &Context<'_>,
+    resource: &Resource,
+    query: &'q ListQuery,
+) -> Result<Cow<'q, ListQuery>, Error> {
+    if query.filter.is_none() && query.sort_by.is_none() {
+        return Ok(Cow::Borrowed(query));
+    }
+    let kind = &resource.kind;
+    context.noting(|leniency, applied| {
+        let filter = query.filter.as_ref().map(|filter| dialect::filter_of(kind, filter, leniency, applied));
+        let sort_by = query.sort_by.as_ref().map(|path| dialect::path_of(kind, path, leniency, applied));
+        let (filter, sort_by) = (filter.transpose()?, sort_by.transpose()?);
+        Ok(Cow::Owned(ListQuery { filter, sort_by, ..query.clone() }))
+    })
 }
 
 /// The matches `first..first + count` in the order that was asked for, and how many there are in all.
@@ -57,6 +78,7 @@ pub(super) async fn find(
     count: usize,
 ) -> Result<(Vec<Found>, usize), Error> {
     let list = listed(resource)?;
+    let query = &*meant(context, resource, query)?;
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
@@ -96,7 +118,7 @@ pub(super) async fn present(
             attributes.insert("members".to_owned(), members);
         }
         let resource = context.present(resource, attributes, &query.projection);
-        out.push(&(context.form)(resource));
+        out.push(&context.version.form(resource));
     }
     Ok(())
 }

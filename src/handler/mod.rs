@@ -21,11 +21,12 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::Engine;
-use crate::exchange::{Moment, Request, Response, Upstream};
+use crate::exchange::{Moment, Noted, Request, Response, Upstream};
 use crate::mapping::Resource;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
-use crate::scim::{Error, Projection};
+use crate::scim::dialect::Applied;
+use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
 use render::Written;
 
@@ -34,8 +35,15 @@ struct Context<'e> {
     native: Native<'e>,
     /// The URL of the SCIM root as this client sees it.
     base: String,
-    /// Brings a resource of a list into the form of the client's version of SCIM.
-    form: fn(Value) -> Value,
+    version: Version,
+    noted: Noted,
+}
+
+/// The version of SCIM that a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 /// What a handler answers.
@@ -70,16 +78,22 @@ impl Answer {
 }
 
 /// Answers one SCIM request.
-pub(crate) async fn handle(engine: Rc<Engine>, upstream: Upstream, request: Request, moment: Moment) -> Response {
+pub(crate) async fn handle(
+    engine: Rc<Engine>,
+    upstream: Upstream,
+    noted: Noted,
+    request: Request,
+    moment: Moment,
+) -> Response {
     let scheme = request.header("x-forwarded-proto");
     let mut base = engine.public_url(request.header("host"), scheme);
     let native = Native::new(&engine, upstream, moment);
     if let Some(target) = engine.version1_path(&request.target) {
         base = engine.version1_url(&base);
-        let context = Context { native, base, form: crate::scim::version1::response };
+        let context = Context { native, base, version: Version::One, noted };
         return version1::handle(&context, &engine, &request, target).await;
     }
-    let context = Context { native, base, form: std::convert::identity };
+    let context = Context { native, base, version: Version::Two, noted };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
             let body = answer.text();
@@ -104,7 +118,36 @@ fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>, media
     Response { status, headers, body }
 }
 
+impl Version {
+    /// A resource as this version writes it.
+    fn form(self, resource: Value) -> Value {
+        match self {
+            Version::One => crate::scim::version1::response(resource),
+            Version::Two => resource,
+        }
+    }
+}
+
 impl Context<'_> {
+    fn leniency(&self) -> Leniency {
+        self.native.mapping().leniency
+    }
+
+    /// How requests are read.
+    fn reading(&self) -> Reading {
+        self.native.mapping().reading()
+    }
+
+    /// Notes the quirks that a part of the request has needed.
+    fn note(&self, applied: Applied) {
+        self.noted.borrow_mut().absorb(applied);
+    }
+
+    /// As [`Context::note`], for what notes them by itself.
+    fn noting<T>(&self, read: impl FnOnce(Leniency, &mut Applied) -> T) -> T {
+        read(self.leniency(), &mut self.noted.borrow_mut())
+    }
+
     /// The address of a resource.
     fn location(&self, resource: &Resource, id: &str) -> String {
         let id = percent_encoding::utf8_percent_encode(id, RESERVED);

@@ -15,6 +15,7 @@ pub(super) struct Object<'n> {
 }
 
 /// A resource as the application has it.
+#[derive(Clone)]
 pub(super) struct Current {
     /// The native id.
     pub(super) id: Value,

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::route::{body, not_allowed};
 use super::list::Found;
 use super::render::Written;
+use super::route::{body, not_allowed};
 use super::{Answer, Context, cursor, list};
 use crate::Engine;
 use crate::exchange::Request;
@@ -14,8 +14,7 @@ use crate::scim::{Error, ResourceType, list as response, sort};
 
 /// POST of `/{type}/.search`.
 pub(super) async fn one_type(context: &Context<'_>, resource: &Resource, body: &Value) -> Result<Answer, Error> {
-    let leniency = context.native.mapping().leniency;
-    list::list(context, resource, &ListQuery::from_search(body, leniency)?).await
+    list::list(context, resource, ListQuery::from_search(body, context.reading())?).await
 }
 
 /// POST of `/.search`, or GET of the root itself.
@@ -26,13 +25,14 @@ pub(super) async fn root(
     segments: &[&str],
     pairs: &[(String, String)],
 ) -> Result<Answer, Error> {
-    let leniency = context.native.mapping().leniency;
-    let query = match (request.method.as_str(), segments) {
-        ("GET", [""]) => ListQuery::from_pairs(pairs, leniency)?,
-        ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, leniency)?,
+    let reading = context.reading();
+    let mut query = match (request.method.as_str(), segments) {
+        ("GET", [""]) => ListQuery::from_pairs(pairs, reading)?,
+        ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, reading)?,
         (method, [""]) => return Err(not_allowed(method, &["GET"])),
         (method, _) => return Err(not_allowed(method, &["POST"])),
     };
+    context.note(std::mem::take(&mut query.applied));
     let types: Vec<&Resource> = searchable(context);
     if query.cursor.is_some() {
         return cursor::page(context, &types, &query).await;
