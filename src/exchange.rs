@@ -12,7 +12,7 @@
 //! is what runs calls concurrently.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -112,7 +112,8 @@ pub struct Moment {
 struct Calls {
     next: u32,
     outgoing: VecDeque<Output>,
-    replies: BTreeMap<CallId, Reply>,
+    /// Those that nobody has taken yet: a few at most.
+    replies: Vec<(CallId, Reply)>,
     /// Milliseconds since the Unix epoch, as the host has said last.
     now: u64,
     /// When the request's time is up.
@@ -140,7 +141,7 @@ pub struct Upstream(Rc<RefCell<Calls>>);
 impl Upstream {
     fn new(engine: &Engine, now: u64) -> Self {
         let end = now.saturating_add(u64::from(engine.mapping.limits.time) * 1000);
-        let (outgoing, replies) = (VecDeque::new(), BTreeMap::new());
+        let (outgoing, replies) = (VecDeque::new(), Vec::new());
         Upstream(Rc::new(RefCell::new(Calls { next: 0, outgoing, replies, now, end, each: engine.call_timeout() })))
     }
 
@@ -180,7 +181,7 @@ impl Upstream {
         let id = calls.id();
         let timeout = calls.each.min(calls.left());
         if timeout.is_zero() {
-            calls.replies.insert(id, Err(Unreachable::Timeout));
+            calls.replies.push((id, Err(Unreachable::Timeout)));
         } else {
             calls.outgoing.push_back(Output::Call(id, request, timeout));
         }
@@ -188,8 +189,9 @@ impl Upstream {
     }
 
     fn poll_reply(&self, id: CallId) -> Poll<Reply> {
-        match self.0.borrow_mut().replies.remove(&id) {
-            Some(reply) => Poll::Ready(reply),
+        let replies = &mut self.0.borrow_mut().replies;
+        match replies.iter().position(|(of, _)| *of == id) {
+            Some(at) => Poll::Ready(replies.swap_remove(at).1),
             None => Poll::Pending,
         }
     }
@@ -246,7 +248,8 @@ impl Exchange {
         let mut calls = self.upstream.0.borrow_mut();
         calls.now = calls.now.max(now);
         if id.0 < calls.next {
-            calls.replies.insert(id, reply);
+            calls.replies.retain(|(of, _)| *of != id);
+            calls.replies.push((id, reply));
         }
     }
 

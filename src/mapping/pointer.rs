@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::scim::json::object;
+
 /// A place in a JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointer(Vec<Step>);
@@ -136,7 +138,7 @@ impl Pointer {
                     let Value::Array(items) = place else { return };
                     let index = items.iter().position(|item| has(item, name, text));
                     let index = index.unwrap_or_else(|| {
-                        items.push(Value::Object(Map::from_iter([(name.clone(), Value::from(text.as_str()))])));
+                        items.push(Value::Object(object([(name.clone(), Value::from(text.as_str()))])));
                         items.len() - 1
                     });
                     match items.get_mut(index) {

@@ -6,12 +6,13 @@ mod recognise;
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codec::text_of;
 use super::language::Form;
 use super::pointer::Pointer;
 use crate::exchange::Request;
+use crate::scim::json::object;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -329,9 +330,9 @@ impl JsonTemplate {
             JsonTemplate::Constant(value) => value.clone(),
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
-            JsonTemplate::Object(fields) => Value::Object(
-                fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
-            ),
+            JsonTemplate::Object(fields) => {
+                Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use super::codec::text_of;
 use super::language::{Access, Part, Send};
 use super::template::Scope;
 use super::{Body, Resource, Row};
+use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
 /// A SCIM resource with canonical names.
@@ -51,7 +52,7 @@ impl Row {
                     .into_iter()
                     .map(|item| match item {
                         Value::Object(_) => item,
-                        plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
+                        plain => Value::Object(object([("value".to_owned(), plain)])),
                     })
                     .collect(),
             ),
