@@ -105,7 +105,7 @@ impl Deployment {
     pub fn handle(&self, incoming: Incoming, now: f64, entropy: &[u8]) -> Exchange {
         let Incoming { request, too_large } = incoming;
         Exchange(if too_large {
-            Kind::refused(413, format!("the request body is larger than {} bytes", self.engine.body_limit()))
+            Kind::refused(413, self.too_large())
         } else if self.owns(&request.target) {
             Kind::Live(exchange::Exchange::new(Rc::clone(&self.engine), request, moment(now, entropy)))
         } else {
@@ -116,9 +116,18 @@ impl Deployment {
     /// Starts an exchange that can be explained when it is over; `assumed` replies need no call.
     pub fn explain(&self, incoming: Incoming, now: f64, entropy: &[u8], assumed: bool) -> Result<Exchange, String> {
         let moment = moment(now, entropy);
+        if incoming.too_large {
+            return Err(thrown(&EngineError::Setting(self.too_large())));
+        }
         Explained::new(&self.mapping, NAME, &self.environment, incoming.request, moment, assumed)
             .map(|explained| Exchange(Kind::Explained(Box::new(explained))))
             .map_err(|error| thrown(&error))
+    }
+}
+
+impl Deployment {
+    fn too_large(&self) -> String {
+        format!("the request body is larger than {} bytes", self.engine.body_limit())
     }
 }
 

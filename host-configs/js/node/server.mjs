@@ -10,7 +10,8 @@ import { ScimEdge } from 'scim-edge';
 const mapping = await readFile(process.argv[2] ?? 'mapping.yaml', 'utf8');
 const scim = new ScimEdge(mapping, process.env);
 
-const server = createServer(async (incoming, outgoing) => {
+// Some identity providers send tokens of 64 KiB.
+const server = createServer({ maxHeaderSize: 96 << 10 }, async (incoming, outgoing) => {
   const client = new AbortController();
   outgoing.on('close', () => client.abort());
   try {
@@ -18,7 +19,8 @@ const server = createServer(async (incoming, outgoing) => {
     const body = method === 'GET' || method === 'HEAD' ? null : Readable.toWeb(incoming);
     const request = new Request(`http://${headers.host}${url}`, { method, headers, body, duplex: 'half', signal: client.signal });
     const response = await scim.handle(request, { log: console.log });
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+    outgoing.statusCode = response.status;
+    outgoing.setHeaders(response.headers);
     outgoing.end(Buffer.from(await response.arrayBuffer()));
   } catch (error) {
     if (!client.signal.aborted) outgoing.writeHead(400).end(`${error.message}\n`);

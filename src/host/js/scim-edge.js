@@ -4,8 +4,8 @@ import { Deployment, Incoming, check as checkJson, placeholders as placeholdersJ
 // The largest native reply body that is collected, in bytes. `limits.reply` of a mapping may be lower.
 const REPLY_LIMIT = 16 << 20;
 
-// How much of a request body that is too large is read and thrown away: a client that is still sending when its connection
-// closes may never see the answer.
+// How much of a request body that is too large is read and thrown away: a client that is still sending when its
+// connection closes may never see the answer.
 const DISCARD_LIMIT = 16 << 20;
 
 export class ScimEdgeError extends Error {
@@ -101,8 +101,8 @@ export const check = (mapping) => JSON.parse(checkJson(mapping));
 
 export const placeholders = (mapping) => JSON.parse(placeholdersJson(mapping));
 
-// Makes one native call and gives its reply, or in one word why there is none. `milliseconds` bound all of it, to the last
-// byte of the reply. Rejected only when `over` is aborted.
+// Makes one native call and gives its reply, or in one word why there is none. `milliseconds` bound all of it, to the
+// last byte of the reply. Rejected only when `over` is aborted.
 async function call(fetch, origin, target, init, milliseconds, over) {
   try {
     const url = new URL(origin + target);
@@ -116,7 +116,8 @@ async function call(fetch, origin, target, init, milliseconds, over) {
   const unfollow = follow(cancel, over);
   const timer = setTimeout(() => cancel.abort(new DOMException('the time is up', 'TimeoutError')), milliseconds);
   try {
-    return await Promise.race([receive(fetch, origin + target, { ...init, signal: cancel.signal }), aborted(cancel.signal)]);
+    const { signal } = cancel;
+    return await Promise.race([receive(fetch, origin + target, { ...init, signal }), aborted(signal)]);
   } catch (error) {
     over.throwIfAborted();
     return [error, error?.cause].some((it) => /timeout/i.test(it?.name)) ? 'timeout' : 'connection';
@@ -183,9 +184,8 @@ function orThrow(make) {
   }
 }
 
-// Header fields are bytes: UTF-8 on the wire, and one character a byte in what the platform gives and takes; Workers alone
-// have text there.
-const TEXT_FIELDS = (() => {
+// Header fields are UTF-8 on the wire. Platforms give and take their bytes, one character each; Workers alone have text.
+const HAS_TEXT = (() => {
   try {
     return Boolean(new Headers([['x', '\u{100}']]));
   } catch {
@@ -193,18 +193,17 @@ const TEXT_FIELDS = (() => {
   }
 })();
 
-const isAscii = (value) => /^[\0-\x7f]*$/.test(value);
+const isPlain = (value) => HAS_TEXT || /^[\0-\x7f]*$/.test(value);
+const toText = (bytes) => new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+const toBytes = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
 
-function fields(headers) {
-  const decoded = (value) =>
-    TEXT_FIELDS || isAscii(value) ? value : new TextDecoder().decode(Uint8Array.from(value, (byte) => byte.charCodeAt(0)));
-  return [...headers].map(([name, value]) => [name, decoded(value)]);
-}
+const fields = (headers) => [...headers].map(([name, value]) => [name, isPlain(value) ? value : toText(value)]);
 
 function toHeaders(flat) {
-  const encoded = (value) =>
-    TEXT_FIELDS || isAscii(value) ? value : String.fromCharCode(...new TextEncoder().encode(value));
   const headers = new Headers();
-  for (let at = 0; at < flat.length; at += 2) headers.append(flat[at], encoded(flat[at + 1]));
+  for (let at = 0; at < flat.length; at += 2) {
+    const [name, value] = flat.slice(at, at + 2);
+    headers.append(name, isPlain(value) ? value : toBytes(value));
+  }
   return headers;
 }
