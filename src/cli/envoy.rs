@@ -109,7 +109,7 @@ impl Envoy {
             .args(["--use-dynamic-base-id", "--concurrency", "1"])
             .envs(environment.iter().copied());
         let mut process = Process::start(&envoy, directory)?;
-        let addresses = process.wait_for(addresses).context("Envoy does not start")?;
+        let addresses = process.wait_for(addresses)?;
         Ok(Envoy { process, addresses })
     }
 

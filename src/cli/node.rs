@@ -34,8 +34,7 @@ impl NodeServer {
         let url = process.wait_for(|process| {
             let log = process.log();
             log.lines().find_map(|line| line.strip_prefix("listening on ")).map(str::to_owned)
-        });
-        let url = url.context("Node does not start the server")?;
+        })?;
         Ok(NodeServer { process, url })
     }
 
