@@ -78,6 +78,18 @@ pub enum Unreachable {
     TooLarge,
 }
 
+impl Unreachable {
+    /// One word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unreachable::Timeout => "timeout",
+            Unreachable::Connection => "connection",
+            Unreachable::Denied => "denied",
+            Unreachable::TooLarge => "too-large",
+        }
+    }
+}
+
 /// What became of a native call. Time-outs and refusals are replies too: a handler has one failure path.
 pub type Reply = Result<Response, Unreachable>;
 

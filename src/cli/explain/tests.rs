@@ -1,9 +1,11 @@
 //! What is explained is what the engine does.
 
 use std::path::Path;
-use std::rc::Rc;
+
+use serde_json::{Value, json};
 
 use super::*;
+use crate::mapping;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::node::Node;
 
@@ -109,9 +111,8 @@ fn the_calls_are_those_of_the_cases() {
                 continue;
             }
             let body = step.get("body").map(Value::to_string).unwrap_or_default();
-            let engine = Rc::new(Engine::new(&mapping, "mapping.yaml", &environment).unwrap());
             let mut left = calls.clone();
-            let mut reply = |call: &Request| {
+            let mut reply = |call: &Request, _| {
                 let line = format!("{} {}", call.method, call.target);
                 let sent = serde_json::from_slice::<Value>(&call.body).ok();
                 let found = left
@@ -133,8 +134,14 @@ fn the_calls_are_those_of_the_cases() {
             };
             let moment = Moment { now: 1_800_000_000_000, entropy: [7; 32] };
             let request = request(method, target, &body);
-            let explanation = explain(engine, request, moment, &mut reply).unwrap();
-            assert_eq!(explanation.steps.len(), calls.len(), "{}: {method} {target}", folder.display());
+            let mut explained = Explained::new(&mapping, "mapping.yaml", &environment, request, moment, false).unwrap();
+            drive(&mut explained, &mut reply).unwrap();
+            assert_eq!(
+                explained.json()["calls"].as_array().unwrap().len(),
+                calls.len(),
+                "{}: {method} {target}",
+                folder.display()
+            );
             compared += 1;
         }
     }
