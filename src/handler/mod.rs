@@ -28,8 +28,9 @@ use crate::mapping::Resource;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::scim::dialect::Applied;
-use crate::scim::{Error, Leniency, Projection};
+use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
+use render::Written;
 
 /// Everything that a handler works with.
 struct Context<'e> {
@@ -52,15 +53,29 @@ struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Option<Value>,
+    /// Where the body is a list response, its resources.
+    resources: Option<Written>,
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Answer { status, headers: Vec::new(), body: Some(body) }
+        Answer { status, headers: Vec::new(), body: Some(body), resources: None }
+    }
+
+    fn list(body: Value, resources: Written) -> Self {
+        Answer { resources: Some(resources), ..Answer::new(200, body) }
     }
 
     fn empty(status: u16) -> Self {
-        Answer { status, headers: Vec::new(), body: None }
+        Answer { status, headers: Vec::new(), body: None, resources: None }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        match (&self.body, &self.resources) {
+            (None, _) => Vec::new(),
+            (Some(body), None) => render::text(body),
+            (Some(body), Some(resources)) => resources.within(body),
+        }
     }
 }
 
@@ -83,7 +98,7 @@ pub(crate) async fn handle(
     let context = Context { native, base, version: Version::Two, noted };
     match route::dispatch(&context, &engine, &request).await {
         Ok(answer) => {
-            let body = answer.body.as_ref().map(render::text).unwrap_or_default();
+            let body = answer.text();
             respond(answer.status, answer.headers, body, MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
@@ -105,9 +120,24 @@ fn respond(status: u16, mut headers: Vec<(String, String)>, body: Vec<u8>, media
     Response { status, headers, body }
 }
 
+impl Version {
+    /// A resource as this version writes it.
+    fn form(self, resource: Value) -> Value {
+        match self {
+            Version::One => crate::scim::version1::response(resource),
+            Version::Two => resource,
+        }
+    }
+}
+
 impl Context<'_> {
     fn leniency(&self) -> Leniency {
         self.native.mapping().leniency
+    }
+
+    /// How requests are read.
+    fn reading(&self) -> Reading {
+        self.native.mapping().reading()
     }
 
     /// Notes the quirks that a part of the request has needed.

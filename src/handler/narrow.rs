@@ -105,7 +105,7 @@ fn is_id(term: &Term<'_>) -> bool {
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
     list.filters.iter().find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.codec.is_exact(term.value))
+        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.is_exact(term.value))
     })
 }
 
@@ -126,17 +126,6 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether the filter asks for an attribute: what is not with the others must then be fetched or made.
-pub(super) fn mentions(filter: &Filter, attribute: &str) -> bool {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(|term| mentions(term, attribute)),
-        Filter::Not(term) => mentions(term, attribute),
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case(attribute)
-        }
-    }
-}
-
 /// The ids that a filter compares members with, if it does nothing else with members.
 pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
     let all = |terms: &[Filter]| {
@@ -145,7 +134,7 @@ pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions(filter, "members") => Some(Vec::new()),
+        _ if !filter.names("members") => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked_members(term),
         Filter::Compare { path, op, value }

@@ -10,9 +10,6 @@ use crate::mapping::Resource;
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, Projection, dialect, json};
 
-/// How deep a request body may nest.
-const DEPTH: usize = 32;
-
 /// Authenticates a request, and hands it to its operation.
 pub(super) async fn dispatch(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
     authenticate(engine, request)?;
@@ -50,7 +47,7 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
         [endpoint] => {
             let resource = resource(context, endpoint)?;
             match method {
-                "GET" => list::list(context, resource, ListQuery::from_pairs(&pairs, context.leniency())?).await,
+                "GET" => list::list(context, resource, ListQuery::from_pairs(&pairs, context.reading())?).await,
                 "POST" if resource.create.is_some() => {
                     write::create(context, resource, body(engine, request)?, &projection(&pairs)?).await
                 }
@@ -146,5 +143,5 @@ pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if request.body.is_empty() {
         return Err(Error::invalid_syntax("the body is empty"));
     }
-    json::parse(&request.body, DEPTH)
+    json::parse(&request.body, engine.mapping.limits.depth)
 }

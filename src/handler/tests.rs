@@ -105,11 +105,12 @@ fn ask(
     loop {
         match exchange.poll_output() {
             Output::Call(id, call, _) => waiting.push((id, call)),
+            Output::Pause(..) => panic!("nothing is repeated"),
             Output::Waiting => {
                 most = most.max(waiting.len());
                 let (id, call) = waiting.remove(pick(waiting.len()));
                 let reply: Reply = Ok(app.reply(&call));
-                exchange.handle_reply(id, reply);
+                exchange.handle_reply(id, reply, 0);
             }
             Output::Respond(response) => {
                 let body = serde_json::from_slice(&response.body).unwrap_or_default();

@@ -13,15 +13,12 @@ use crate::scim::{Error, ResourceType, dialect, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
-    let (status, headers, body) = match answer(context, engine, request, target).await {
-        Ok(answer) => (answer.status, answer.headers, answer.body),
-        Err(error) => {
-            let body = version1::error(&error);
-            (error.status, error.headers, Some(body))
-        }
-    };
-    let body = body.map(|body| body.to_string().into_bytes());
-    respond(status, headers, body.unwrap_or_default(), "application/json")
+    let answer = answer(context, engine, request, target).await.unwrap_or_else(|error| {
+        let body = version1::error(&error);
+        Answer { headers: error.headers, ..Answer::new(error.status, body) }
+    });
+    let body = answer.text();
+    respond(answer.status, answer.headers, body, "application/json")
 }
 
 /// The answer to a request for `target`, which an operation of a bulk request may be too.
@@ -153,7 +150,7 @@ fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool 
         };
         named
             && !matches!(row.access, Access::Read | Access::Create)
-            && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
+            && ((row.in_update() && resource.update.is_some()) || row.actions.iter().any(brings))
     })
 }
 
@@ -183,13 +180,13 @@ mod tests {
         let mut exchange = Exchange::new(Rc::new(engine), request, moment);
         loop {
             match exchange.poll_output() {
-                Output::Call(id, ..) if reply.is_empty() => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Call(id, ..) if reply.is_empty() => exchange.handle_reply(id, Err(Unreachable::Timeout), 0),
                 Output::Call(id, ..) => {
                     let reply = Response { status: 200, headers: Vec::new(), body: reply.to_vec() };
-                    exchange.handle_reply(id, Ok(reply));
+                    exchange.handle_reply(id, Ok(reply), 0);
                 }
                 Output::Respond(response) => return response,
-                Output::Waiting => panic!("it waits for nothing"),
+                Output::Pause(..) | Output::Waiting => panic!("it waits for nothing"),
             }
         }
     }

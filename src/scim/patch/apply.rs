@@ -9,6 +9,7 @@ use crate::scim::dialect::{Applied, CREATED_ELEMENT};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::{element_matches, is_present};
 use crate::scim::filter::text;
+use crate::scim::json::object;
 use crate::scim::resource::extension_of;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::is_primary;
@@ -293,7 +294,7 @@ fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
         *old = match new {
             Value::Object(new) => {
                 let given = new.iter().filter(|(_, value)| !value.is_null());
-                Value::Object(given.map(|(k, v)| (k.clone(), v.clone())).collect())
+                Value::Object(object(given.map(|(k, v)| (k.clone(), v.clone()))))
             }
             other => other.clone(),
         };
