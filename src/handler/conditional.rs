@@ -45,19 +45,17 @@ fn tag(resource: &Resource, attributes: &Attributes) -> Option<String> {
     if has_members && !attributes.contains_key("members") {
         return None;
     }
-    let mut content = attributes.clone();
-    content.remove("meta");
-    content.remove("schemas");
-    Some(etag::of(&Value::Object(content)))
+    let content = attributes.iter().filter(|(name, _)| !matches!(name.as_str(), "meta" | "schemas"));
+    Some(etag::of_members(content))
 }
 
 /// The tag of a resource, of which everything that it covers is read now.
 async fn read_tag(
     context: &Context<'_>,
     resource: &Resource,
-    current: &Current,
+    mut current: Current,
 ) -> Result<(Attributes, String), Error> {
-    let mut attributes = current.attributes.clone();
+    let mut attributes = std::mem::take(&mut current.attributes);
     if let Some(members) = &resource.members
         && members.source.is_some()
     {
@@ -78,10 +76,10 @@ pub(super) async fn get(
 ) -> Result<Answer, Error> {
     let current = current(context, resource, id).await?;
     if conditions.is_empty() {
-        let attributes = with_members(context, resource, &current, projection).await?;
+        let attributes = with_members(context, resource, current, projection).await?;
         return Ok(context.answer(200, resource, attributes, projection));
     }
-    let (attributes, tag) = read_tag(context, resource, &current).await?;
+    let (attributes, tag) = read_tag(context, resource, current).await?;
     if !conditions.allow_match(&tag) {
         return Err(changed());
     }
@@ -104,7 +102,7 @@ pub(super) async fn check(
         return Ok(());
     }
     let current = current(context, resource, id).await?;
-    let (_, tag) = read_tag(context, resource, &current).await?;
+    let (_, tag) = read_tag(context, resource, current).await?;
     if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) { Ok(()) } else { Err(changed()) }
 }
 

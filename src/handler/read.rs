@@ -52,10 +52,10 @@ pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str
 pub(super) async fn with_members(
     context: &Context<'_>,
     resource: &Resource,
-    current: &Current,
+    mut current: Current,
     projection: &Projection,
 ) -> Result<Attributes, Error> {
-    let mut attributes = current.attributes.clone();
+    let mut attributes = std::mem::take(&mut current.attributes);
     if super::members::are_wanted(resource, projection) {
         let members = super::members::of(context, resource, current.object()).await?;
         attributes.insert("members".to_owned(), members);

@@ -52,7 +52,7 @@ pub(super) async fn replace(
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, &after, projection).await?;
+    let attributes = with_members(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn patch(
         return Ok(Answer::empty(204));
     }
     let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, &after, projection).await?;
+    let attributes = with_members(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
