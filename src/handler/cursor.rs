@@ -165,7 +165,7 @@ async fn part(
 /// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
 /// is no such list, or where no list is needed.
 fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Option<Vec<(String, String)>>, Error> {
-    if query.sort_by.is_some() {
+    if query.sort_by.is_some() || resource.fixed.is_some() {
         return Ok(None);
     }
     let Some(filter) = &query.filter else {

@@ -3,18 +3,20 @@
 use serde_json::Value;
 
 use super::cursor;
-use super::narrow::{Narrowed, alternatives, asked_members, mentions_members, narrowed};
-use super::native::{is_absent, noun, unfit};
+use super::narrow::{Narrowed, alternatives, asked, mentions, narrowed};
+use super::native::noun;
 use super::pages::{page, rows};
 use super::read::Current;
-use super::{Answer, Context, members};
-use crate::exchange::Request;
+use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
 use crate::mapping::{List, Resource, Row};
 use crate::scim::query::ListQuery;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
+
+/// The attributes that are links.
+const LINKS: [&str; 2] = ["members", "groups"];
 
 /// GET of a collection (RFC 7644 section 3.4.2).
 pub(super) async fn list(context: &Context<'_>, resource: &Resource, query: &ListQuery) -> Result<Answer, Error> {
@@ -47,6 +49,7 @@ pub(super) async fn find(
         filter.validate(&resource.kind)?;
     }
     let walked = query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
+    let walked = walked || resource.fixed.is_some();
     if walked {
         let mut found = matching(context, resource, list, query).await?;
         if let Some(by) = &query.sort_by {
@@ -69,14 +72,17 @@ pub(super) async fn presented(
     let list = listed(resource)?;
     let page = complete(context, resource, list, query, page).await?;
     let mut resources = Vec::with_capacity(page.len());
-    let members = if members::are_wanted(resource, &query.projection) {
-        members::of_each(context, resource, &page).await?.into_iter().map(Some).collect()
-    } else {
-        vec![None; page.len()]
+    let wanted = resource.links.as_ref().filter(|_| links::are_wanted(resource, &query.projection));
+    let linked = match wanted {
+        Some(links) => {
+            let name = |linked| Some((links.attribute.to_owned(), linked));
+            links::of_each(context, resource, &page).await?.into_iter().map(name).collect()
+        }
+        None => vec![None; page.len()],
     };
-    for (current, members) in page.into_iter().zip(members) {
+    for (current, linked) in page.into_iter().zip(linked) {
         let mut attributes = current.attributes;
-        attributes.extend(members.map(|members| ("members".to_owned(), members)));
+        attributes.extend(linked);
         resources.push(context.present(resource, attributes, &query.projection));
     }
     Ok(resources)
@@ -154,13 +160,15 @@ pub(super) async fn only_matches(
     filter: &Filter,
     mut found: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    if mentions_members(filter) {
-        let members = match asked_members(filter) {
-            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, &ids).await?,
-            _ => members::of_each(context, resource, &found).await?,
+    let attribute = LINKS.into_iter().find(|name| resource.kind.attribute(name).is_some() && mentions(filter, name));
+    if let Some(attribute) = attribute {
+        let linked = match asked(filter, attribute) {
+            Some(ids) if links::can_be_found(resource) => links::among(context, resource, &found, &ids).await?,
+            _ if resource.links.is_some() => links::of_each(context, resource, &found).await?,
+            _ => return Err(Error::invalid_filter("the application does not show who the members are")),
         };
-        for (current, members) in found.iter_mut().zip(members) {
-            current.attributes.insert("members".to_owned(), members);
+        for (current, linked) in found.iter_mut().zip(linked) {
+            current.attributes.insert(attribute.to_owned(), linked);
         }
     }
     let mut matched = Vec::new();
@@ -168,7 +176,7 @@ pub(super) async fn only_matches(
         let attributes = Value::Object(std::mem::take(&mut current.attributes));
         let matches = filter.matches(&resource.kind, &attributes);
         if let (true, Value::Object(mut attributes)) = (matches, attributes) {
-            attributes.remove("members");
+            attribute.map(|name| attributes.remove(name));
             current.attributes = attributes;
             matched.push(current);
         }
@@ -232,12 +240,15 @@ async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<V
     Ok(currents(resource, native.into_iter().collect()))
 }
 
-async fn all(
+pub(super) async fn all(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     query: &[(String, String)],
 ) -> Result<Vec<Current>, Error> {
+    if let Some(fixed) = &resource.fixed {
+        return Ok(currents(resource, fixed.clone()));
+    }
     let what = format!("list {}s", noun(resource));
     let items = rows(context, &what, &list.call, &list.paging, &Scope::default(), query).await?;
     Ok(currents(resource, items))
@@ -278,22 +289,10 @@ async fn complete(
 }
 
 async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Current>) -> Result<Vec<Current>, Error> {
-    let what = format!("read the {}", noun(resource));
-    let render = |row: &Current| resource.read.call.render(&Scope { id: Some(&row.id), ..Scope::default() });
-    let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
-    let mut found = Vec::with_capacity(rows.len());
-    for reply in context.native.send_all(&what, requests).await? {
-        let reply = reply?;
-        if is_absent(&reply, &resource.read.absent) {
-            // Deleted since the list was read.
-            continue;
-        }
-        let reply = context.native.check(&what, reply)?;
-        let object = super::native::item(resource, &resource.read.item, &reply)
-            .ok_or_else(|| not_understood(&what, "it has no object where the mapping says"))?;
-        found.push(object);
-    }
-    Ok(currents(resource, found))
+    let ids: Vec<Value> = rows.into_iter().map(|row| row.id).collect();
+    // What is not there has been deleted since the list was read.
+    let found = context.native.read_all(resource, &ids).await?.into_iter().flatten();
+    Ok(currents(resource, found.collect()))
 }
 
 fn sorted(resource: &Resource, found: Vec<Current>, by: &AttributePath, descending: bool) -> Vec<Current> {

@@ -126,28 +126,28 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether members must be read to evaluate the filter.
-pub(super) fn mentions_members(filter: &Filter) -> bool {
+/// Whether the filter is about this attribute.
+pub(super) fn mentions(filter: &Filter, attribute: &str) -> bool {
     match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
-        Filter::Not(term) => mentions_members(term),
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(|term| mentions(term, attribute)),
+        Filter::Not(term) => mentions(term, attribute),
         Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case("members")
+            path.attribute.eq_ignore_ascii_case(attribute)
         }
     }
 }
 
-/// The ids that a filter compares members with, if it does nothing else with members.
-pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+/// The ids that a filter compares links with, `members` or `groups`, if it does nothing else with them.
+pub(super) fn asked(filter: &Filter, attribute: &str) -> Option<Vec<String>> {
     let all = |terms: &[Filter]| {
-        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        let asked: Option<Vec<_>> = terms.iter().map(|term| asked(term, attribute)).collect();
         asked.map(|ids| ids.into_iter().flatten().collect())
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions_members(filter) => Some(Vec::new()),
+        _ if !mentions(filter, attribute) => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
-        Filter::Not(term) => asked_members(term),
+        Filter::Not(term) => asked(term, attribute),
         Filter::Compare { path, op, value }
             if *op == CompareOp::Eq && path.filter.is_none() && is_value(path.sub_attribute.as_deref()) =>
         {

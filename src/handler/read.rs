@@ -13,7 +13,7 @@ pub(super) struct Current {
     pub(super) id: Value,
     /// The native object.
     pub(super) native: Value,
-    /// Its SCIM attributes, without members.
+    /// Its SCIM attributes, without links.
     pub(super) attributes: Attributes,
 }
 
@@ -34,17 +34,16 @@ pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str
     Ok(Current { id: native_id, native, attributes })
 }
 
-/// The attributes of `current`, with its members where they are wanted.
-pub(super) async fn with_members(
+/// The attributes of `current`, with its links where they are wanted.
+pub(super) async fn with_links(
     context: &Context<'_>,
     resource: &Resource,
     current: &Current,
     projection: &Projection,
 ) -> Result<Attributes, Error> {
     let mut attributes = current.attributes.clone();
-    if super::members::are_wanted(resource, projection) {
-        let members = super::members::of(context, resource, current).await?;
-        attributes.insert("members".to_owned(), members);
+    if super::links::are_wanted(resource, projection) {
+        super::links::read_into(context, resource, current, &mut attributes).await?;
     }
     Ok(attributes)
 }

@@ -20,8 +20,10 @@ pub enum Slot {
     Value,
     /// One member's native id.
     Member,
-    /// Several members' native ids, as a list.
-    Members,
+    /// Several members or values, as a list.
+    List,
+    /// Several members or values, with commas between them.
+    Csv,
     /// The membership's own key.
     Key,
     /// The token that a login answered with.
@@ -39,8 +41,10 @@ pub struct Scope<'a> {
     pub value: Option<&'a Value>,
     /// `{member}`
     pub member: Option<&'a Value>,
-    /// `{members}`, a list
-    pub members: Option<&'a Value>,
+    /// `{members}` and `{values}`, a list
+    pub list: Option<&'a Value>,
+    /// `{members.csv}` and `{values.csv}`, a text
+    pub csv: Option<&'a Value>,
     /// `{key}`
     pub key: Option<&'a Value>,
     /// `{token}`
@@ -55,7 +59,8 @@ impl Scope<'_> {
             Slot::Id => self.id,
             Slot::Value => self.value,
             Slot::Member => self.member,
-            Slot::Members => self.members,
+            Slot::List => self.list,
+            Slot::Csv => self.csv,
             Slot::Key => self.key,
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
@@ -277,13 +282,13 @@ impl JsonTemplate {
         }
     }
 
-    /// Whether `slot` stands anywhere in it.
-    pub fn uses(&self, slot: &Slot) -> bool {
+    /// Whether a placeholder for which `wanted` holds stands anywhere in it.
+    pub fn uses(&self, wanted: &impl Fn(&Slot) -> bool) -> bool {
         match self {
             JsonTemplate::Constant(_) => false,
-            JsonTemplate::Text(template) => template.slots().any(|other| other == slot),
-            JsonTemplate::List(items) => items.iter().any(|item| item.uses(slot)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(slot)),
+            JsonTemplate::Text(template) => template.slots().any(wanted),
+            JsonTemplate::List(items) => items.iter().any(|item| item.uses(wanted)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(wanted)),
         }
     }
 
@@ -297,6 +302,16 @@ impl JsonTemplate {
                 fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
             ),
         }
+    }
+
+    /// The values of a query parameter: a lone placeholder of a list is one for each of its elements.
+    fn parameters(&self, scope: &Scope) -> Vec<String> {
+        if let JsonTemplate::Text(template) = self
+            && let Some(Value::Array(items)) = template.only_slot().and_then(|slot| scope.get(slot))
+        {
+            return items.iter().map(text_of).collect();
+        }
+        self.query(scope).into_iter().collect()
     }
 
     /// The value as the text of a query parameter; `None` leaves the parameter out.
@@ -339,6 +354,29 @@ impl CallTemplate {
         }
     }
 
+    /// The call with further query parameters, in place of those of the same name.
+    #[must_use]
+    pub fn with_query(&self, query: &[(String, JsonTemplate)]) -> Self {
+        let mut call = self.clone();
+        call.query.retain(|(name, _)| !query.iter().any(|(further, _)| further == name));
+        call.query.extend(query.iter().cloned());
+        call
+    }
+
+    /// Whether a placeholder for which `wanted` holds stands anywhere in it.
+    pub fn uses(&self, wanted: impl Fn(&Slot) -> bool) -> bool {
+        let in_text = |template: &Template| template.slots().any(&wanted);
+        in_text(&self.path)
+            || self.query.iter().any(|(_, value)| value.uses(&wanted))
+            || self.headers.iter().any(|(_, value)| in_text(value))
+            || self.body.as_ref().is_some_and(|body| body.uses(&wanted))
+    }
+
+    /// Whether the value of an attribute row stands anywhere in it.
+    pub fn uses_rows(&self) -> bool {
+        self.uses(|slot| matches!(slot, Slot::Row(_)))
+    }
+
     /// The request, with the body of the template.
     pub fn render(&self, scope: &Scope) -> Result<Request, Unfit> {
         let body = self.body.as_ref().map(|body| body.render(scope));
@@ -355,7 +393,7 @@ impl CallTemplate {
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
         for (name, value) in &self.query {
-            if let Some(value) = value.query(scope) {
+            for value in value.parameters(scope) {
                 push_parameter(&mut target, name, &value);
             }
         }

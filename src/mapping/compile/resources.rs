@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use crate::mapping::codec::text_of;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
+use crate::mapping::paging::{Paging, Style};
+use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::Slot;
-use crate::mapping::{Action, Create, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::mapping::template::{CallTemplate, Slot, Template};
+use crate::mapping::{Action, Batch, Create, How, List, Narrowing, NewId, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -35,7 +38,7 @@ impl Compiler<'_> {
         let says_path = |operation: &Option<written::Operation>| {
             operation.as_ref().is_some_and(|operation| operation.path.is_some())
         };
-        if resource.path.is_none() && !says_path(&resource.read) {
+        if resource.path.is_none() && !says_path(&resource.read) && resource.fixed.is_none() {
             self.error(
                 Code::MissingKey,
                 name.at,
@@ -63,13 +66,59 @@ impl Compiler<'_> {
             operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
             operation
         });
-        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
-        let members = resource.members.as_ref().map(|members| {
-            let compiled = self.members(members);
-            kind.schema.attributes.push(super::members::attribute(&compiled));
-            compiled
-        });
-        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+        let list = match (&resource.list, &resource.fixed) {
+            (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
+            (None, Some(_)) => Some(list_of_fixed()),
+            (None, None) => None,
+        };
+        let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
+        // What is linked is compiled when all resource types are known.
+        let (links, members) = (None, None);
+        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, links, members, fixed })
+    }
+
+    /// The resources that stand in the mapping itself.
+    fn fixed(
+        &mut self,
+        fixed: &Spanned<Vec<Value>>,
+        resource: &written::Resource,
+        (kind, rows): (&ResourceType, &[Row]),
+        id: usize,
+    ) -> Vec<Value> {
+        let calls = [
+            ("path", resource.path.is_some()),
+            ("read", resource.read.is_some()),
+            ("list", resource.list.is_some()),
+            ("create", resource.create.is_some()),
+            ("update", resource.update.is_some()),
+            ("delete", resource.delete.is_some()),
+        ];
+        for (key, _) in calls.iter().filter(|(_, given)| *given) {
+            let message = format!("`{key}` is for resources of the application, and these stand in the mapping");
+            self.error(Code::BadRow, fixed.at, message, format!("remove `{key}` or `fixed`"));
+        }
+        let mut seen = Vec::new();
+        for object in &fixed.value {
+            let id = rows.get(id).and_then(|row| row.native.as_ref()?.get(object)).map(text_of).unwrap_or_default();
+            if id.is_empty() {
+                let message = format!("{object} has no id where the row of `id` says");
+                self.error(
+                    Code::BadRow,
+                    fixed.at,
+                    message,
+                    "write objects as the application would: `{ id: admin, name: Administrators }`",
+                );
+            } else if seen.contains(&id) {
+                let message = format!("two of the resources have the id `{id}`");
+                self.error(Code::OwnedTwice, fixed.at, message, "keep one of them");
+            }
+            seen.push(id);
+        }
+        if fixed.value.is_empty() {
+            let message = format!("there is no {}", kind.name.to_lowercase());
+            self.error(Code::BadRow, fixed.at, message, "write at least one");
+        }
+        fixed.value.clone()
     }
 
     /// Checks that each guard can do what it is for.
@@ -264,16 +313,20 @@ impl Compiler<'_> {
     fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
         let names = Names::new(&[], &[]);
         let path = list.path.as_ref().unwrap_or(collection);
-        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
+        let mut call = CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
         call.headers = self.headers(&list.headers, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters =
-            list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
+        let is_batch = |key: &Spanned<String>| key.value.ends_with(" in");
+        let (several, single): (Vec<_>, Vec<_>) = list.filters.iter().partition(|(key, _)| is_batch(key));
+        let filters = single.iter().filter_map(|(key, it)| self.narrowing(key, it, kind, rows)).collect();
+        let batches =
+            several.iter().filter_map(|(key, it)| self.batch(key, it, (&call, &paging), kind, rows)).collect();
         List {
             call,
             paging,
             filters,
+            batches,
             otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
             partial: list.partial,
         }
@@ -295,10 +348,10 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
             return None;
         };
-        let of_members = path.attribute == "members";
-        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
+        let of_links = super::links::of_links(&key.value).is_some();
+        let canonical = if of_links { Some(path) } else { kind.canonical(&path) };
         let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
-        if row.is_none() && !of_members {
+        if row.is_none() && !of_links {
             self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
         }
         let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
@@ -322,7 +375,63 @@ impl Compiler<'_> {
             let help = "remove it, or give the call that answers with an id";
             self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
         }
+        if let Some(max) = &narrowing.max {
+            let message = "`max` is about several values, and `eq` has one";
+            self.error(Code::BadFilter, max.at, message, "remove it, or write `id in` with `{values}`");
+        }
         Some(Narrowing { path: canonical?, row, op, how })
+    }
+
+    /// A query for several values of one row at once.
+    fn batch(
+        &mut self,
+        key: &Spanned<String>,
+        narrowing: &written::Narrowing,
+        (list, paging): (&CallTemplate, &Paging),
+        kind: &ResourceType,
+        rows: &[Row],
+    ) -> Option<Batch> {
+        let path = key.value.strip_suffix(" in").and_then(|path| AttributePath::parse(path.trim()).ok());
+        let canonical = path.and_then(|path| kind.canonical(&path));
+        let row = canonical.and_then(|path| rows.iter().position(|row| is_row_of(row, &path)));
+        if row.is_none() {
+            let help = "write an attribute row and `in`: `id in`";
+            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
+        }
+        let given = [narrowing.query.is_some(), narrowing.call.is_some()];
+        self.exactly_one(&given, narrowing.place, "query, call");
+        if narrowing.read.is_some() || narrowing.id.is_some() {
+            let message = "`read` and `id` are about one resource, and `in` finds several";
+            self.error(Code::BadFilter, narrowing.place, message, "remove them");
+        }
+        let names = Names::new(&[("values", Slot::List), ("values.csv", Slot::Csv)], &[]);
+        let (call, paging) = match (&narrowing.query, &narrowing.call) {
+            (Some(query), _) => (list.with_query(&self.query(query, &names)), paging.clone()),
+            (None, Some(written)) => {
+                let (call, item) = self.call(written, &names);
+                let items = item.unwrap_or_default();
+                (call, Paging { style: Style::Whole, items, total: None })
+            }
+            (None, None) => return None,
+        };
+        if !call.uses(|slot| matches!(slot, Slot::List | Slot::Csv)) {
+            let message = format!("the look-up for `{}` does not say which values are looked for", key.value);
+            self.error(Code::BadFilter, key.at, message, "put `{values}` or `{values.csv}` into it");
+        }
+        let max = self.most(narrowing.max.as_ref(), 100);
+        Some(Batch { row: row?, call, paging, max })
+    }
+}
+
+/// The list of resources that stand in the mapping: it needs no call.
+fn list_of_fixed() -> List {
+    List {
+        call: CallTemplate::new("GET", Template::default()),
+        paging: Paging { style: Style::Whole, items: Pointer::default(), total: None },
+        filters: Vec::new(),
+        batches: Vec::new(),
+        otherwise: written::Unnarrowed::Scan,
+        partial: false,
     }
 }
 

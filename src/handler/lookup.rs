@@ -1,0 +1,181 @@
+//! Look-ups of resources that others are linked with: by their ids, and by what else the application knows them by.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Context;
+use super::list::{all, currents, whole};
+use super::native::noun;
+use super::pages::rows_of_each;
+use super::read::Current;
+use crate::mapping::codec::text_of;
+use crate::mapping::links::Target;
+use crate::mapping::template::Scope;
+use crate::mapping::{Batch, How, List, Resource, Row};
+use crate::scim::{CompareOp, Error};
+
+impl Target {
+    /// The resource type, and the row whose value stands for its resources where that is not the id.
+    fn known_by<'m>(&self, context: &Context<'m>) -> Option<(&'m Resource, usize, &'m Row)> {
+        let resource = context.native.mapping().resource(self.kind)?;
+        let index = self.by?;
+        Some((resource, index, resource.rows.get(index)?))
+    }
+}
+
+/// What the application knows these resources by in calls, by SCIM id. Those that are not there are left out.
+pub(super) async fn keys(
+    context: &Context<'_>,
+    target: &Target,
+    ids: &[&String],
+) -> Result<BTreeMap<String, Value>, Error> {
+    let Some((resource, _, row)) = target.known_by(context) else {
+        let resource = context.native.mapping().resource(target.kind);
+        return Ok(ids.iter().filter_map(|id| Some(((*id).clone(), native_id(resource, id)?))).collect());
+    };
+    let found = by_ids(context, resource, ids).await?;
+    let key = |current: &Current| row.native.as_ref()?.get(&current.native).filter(|key| !key.is_null()).cloned();
+    Ok(found.into_iter().filter_map(|(id, current)| Some((id, key(&current)?))).collect())
+}
+
+/// The SCIM ids of resources, by the text of what the application knows them by. Those that are not there are left out.
+pub(super) async fn ids(
+    context: &Context<'_>,
+    target: &Target,
+    keys: Vec<Value>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let Some((resource, index, row)) = target.known_by(context) else {
+        let resource = context.native.mapping().resource(target.kind);
+        return Ok(keys.iter().filter_map(|key| Some((text_of(key), scim_id(resource, key)?))).collect());
+    };
+    bounded(context, keys.len())?;
+    let mut found = BTreeMap::new();
+    for current in by_values(context, resource, index, &keys).await? {
+        let (Some(key), Some(Value::String(id))) =
+            (row.native.as_ref().and_then(|at| at.get(&current.native)), current.attributes.get("id"))
+        else {
+            continue;
+        };
+        found.insert(spelling(row, key), id.clone());
+    }
+    let id = |key: &Value| found.get(&spelling(row, key)).cloned();
+    Ok(keys.iter().filter_map(|key| Some((text_of(key), id(key)?))).collect())
+}
+
+/// The resources with these SCIM ids: in calls for several where the mapping has one, else one by one, side by side.
+pub(super) async fn by_ids(
+    context: &Context<'_>,
+    resource: &Resource,
+    ids: &[&String],
+) -> Result<BTreeMap<String, Current>, Error> {
+    let natives: Vec<Value> = ids.iter().filter_map(|id| resource.native_id(id)).collect();
+    bounded(context, natives.len())?;
+    let batch = resource.list.as_ref().and_then(|list| Some((list, batch(list, resource.id)?)));
+    let found = match batch {
+        Some((list, batch)) => in_batches(context, resource, list, batch, &natives).await?,
+        None => {
+            let found = context.native.read_all(resource, &natives).await?;
+            currents(resource, found.into_iter().flatten().collect())
+        }
+    };
+    let id = |current: &Current| Some(current.attributes.get("id")?.as_str()?.to_owned());
+    // An application that folds letter case answers with others than were asked for.
+    let asked = |id: &String| ids.contains(&id);
+    Ok(found.into_iter().filter_map(|current| Some((id(&current).filter(asked)?, current))).collect())
+}
+
+/// Resources among which are all whose row has one of these native values.
+async fn by_values(
+    context: &Context<'_>,
+    resource: &Resource,
+    index: usize,
+    values: &[Value],
+) -> Result<Vec<Current>, Error> {
+    let Some(list) = resource.list.as_ref().filter(|_| !values.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let what = format!("find the {}", noun(resource));
+    if let Some(batch) = batch(list, index) {
+        return in_batches(context, resource, list, batch, values).await;
+    }
+    let declared = list.filters.iter().find(|it| it.row == Some(index) && it.op == CompareOp::Eq);
+    let scopes: Vec<Scope<'_>> = values.iter().map(|value| Scope { value: Some(value), ..Scope::default() }).collect();
+    let found = match declared.map(|narrowing| &narrowing.how) {
+        Some(How::Query(query)) => {
+            let call = list.call.with_query(query);
+            let rows = rows_of_each(context, &what, &call, &list.paging, &scopes, &[]).await?;
+            currents(resource, rows.into_iter().flatten().collect())
+        }
+        Some(How::Call(operation)) => {
+            let found = context.native.objects(&what, resource, operation, &scopes).await?;
+            currents(resource, found.into_iter().flatten().collect())
+        }
+        Some(How::Read(id)) => {
+            let ids: Vec<Value> = scopes.iter().map(|scope| id.plain(scope).into()).collect();
+            let found = context.native.read_all(resource, &ids).await?;
+            return Ok(currents(resource, found.into_iter().flatten().collect()));
+        }
+        Some(How::Find(..)) | None => all(context, resource, list, &[]).await?,
+    };
+    whole(context, resource, list, found).await
+}
+
+fn batch(list: &List, row: usize) -> Option<&Batch> {
+    list.batches.iter().find(|batch| batch.row == row)
+}
+
+async fn in_batches(
+    context: &Context<'_>,
+    resource: &Resource,
+    list: &List,
+    batch: &Batch,
+    values: &[Value],
+) -> Result<Vec<Current>, Error> {
+    let what = format!("find {}s", noun(resource));
+    let lists: Vec<(Value, Value)> = values.chunks(batch.max).map(list_and_csv).collect();
+    let scopes: Vec<Scope<'_>> =
+        lists.iter().map(|(list, csv)| Scope { list: Some(list), csv: Some(csv), ..Scope::default() }).collect();
+    let rows = rows_of_each(context, &what, &batch.call, &batch.paging, &scopes, &[]).await?;
+    whole(context, resource, list, currents(resource, rows.into_iter().flatten().collect())).await
+}
+
+/// Values as a list, and as a text with commas.
+pub(super) fn list_and_csv(values: &[Value]) -> (Value, Value) {
+    let csv = values.iter().map(text_of).collect::<Vec<_>>().join(",");
+    (Value::Array(values.to_vec()), csv.into())
+}
+
+/// A look-up is a call: as many rows as may be read.
+fn bounded(context: &Context<'_>, count: usize) -> Result<(), Error> {
+    let most = context.native.mapping().limits.scan;
+    if count <= most {
+        return Ok(());
+    }
+    Err(Error::too_many(format!(
+        "{count} resources of the application would have to be looked up; the limit is {most}"
+    )))
+}
+
+/// The one way in which a native value is written, whatever way the application writes it.
+fn spelling(row: &Row, native: &Value) -> String {
+    let scim = row.codec.decode(native.clone(), row.kind);
+    let again = scim.and_then(|scim| row.codec.encode(&scim).ok());
+    text_of(again.as_ref().unwrap_or(native))
+}
+
+/// The SCIM id for a native one; a type without a mapping of its own has the same.
+pub(super) fn scim_id(resource: Option<&Resource>, native: &Value) -> Option<String> {
+    match resource {
+        Some(resource) => resource.scim_id(native),
+        None => Some(text_of(native)),
+    }
+}
+
+/// The native id for a SCIM id; `None` if no resource can have it.
+pub(super) fn native_id(resource: Option<&Resource>, id: &str) -> Option<Value> {
+    match resource {
+        Some(resource) => resource.native_id(id),
+        None => Some(id.into()),
+    }
+}
