@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::{self, currents, listed, only_matches};
-use super::narrow::{Narrowed, alternatives, narrowed};
+use super::narrow::{Narrowed, alternatives, mentions, narrowed};
 use super::native::noun;
 use super::pages;
 use super::read::Current;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};
 use crate::mapping::template::Scope;
-use crate::mapping::{List, Resource};
+use crate::mapping::{List, Mapping, Resource};
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, list as response};
 
@@ -140,7 +140,7 @@ async fn part(
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
-    match (walkable(resource, list, query)?, place) {
+    match (walkable(context.native.mapping(), resource, list, query)?, place) {
         (Some(parameters), place @ (Place::Start | Place::Walk(_))) if wanted > 0 => {
             let walk = match place {
                 Place::Walk(position) => Walk::resume(&list.paging, position),
@@ -164,7 +164,12 @@ async fn part(
 
 /// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
 /// is no such list, or where no list is needed.
-fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Option<Vec<(String, String)>>, Error> {
+fn walkable(
+    mapping: &Mapping,
+    resource: &Resource,
+    list: &List,
+    query: &ListQuery,
+) -> Result<Option<Vec<(String, String)>>, Error> {
     if query.sort_by.is_some() || resource.fixed.is_some() {
         return Ok(None);
     }
@@ -174,7 +179,7 @@ fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Optio
     if alternatives(resource, list, filter).is_some() {
         return Ok(None);
     }
-    Ok(match narrowed(resource, list, filter)? {
+    Ok(match narrowed(mapping, resource, list, filter)? {
         Narrowed::Rows(parameters) => Some(parameters),
         _ => None,
     })
@@ -209,7 +214,7 @@ async fn walked(
         let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
         let mut matched = currents(resource, page.items);
         if let Some(filter) = &query.filter {
-            matched = list::whole(context, resource, list, matched).await?;
+            matched = list::whole(context, resource, list, matched, |path| mentions(filter, &path.attribute)).await?;
             matched = only_matches(context, resource, filter, matched).await?;
         }
         let room = wanted - found.len();

@@ -2,7 +2,7 @@
 
 mod among;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
 use crate::mapping::template::{CallTemplate, Scope};
 use crate::mapping::translate::Attributes;
-use crate::scim::{Error, Projection};
+use crate::scim::{AttributePath, Error, Projection};
 
 /// One end of a link, seen from the other.
 pub(super) struct Linked<'m> {
@@ -153,13 +153,13 @@ async fn linked<'m>(
         scim_id(context.native.mapping().resource(kind), at.get(row)?)
     };
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
-    let unknown: BTreeSet<String> = lists
+    let unknown: BTreeMap<String, Value> = lists
         .iter()
         .flatten()
         .filter(|row| link.kind(row, target.kind).is_some_and(looked_up))
-        .filter_map(|row| link.at.get(row).map(text_of))
+        .filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone())))
         .collect();
-    let found = ids(context, target, unknown.into_iter().map(Value::from).collect()).await?;
+    let found = ids(context, target, unknown.into_values().collect()).await?;
     let one = |row: &&Value| {
         let kind = link.kind(row, target.kind)?;
         let native = link.at.get(row).cloned().unwrap_or_default();
@@ -171,6 +171,9 @@ async fn linked<'m>(
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }
 
+/// The attributes of a user, the best first, that are shown as a member's name.
+const NAMES: [&str; 2] = ["displayName", "userName"];
+
 /// The users who have each of several groups in their field.
 async fn users_of_each<'m>(
     context: &Context<'_>,
@@ -180,21 +183,22 @@ async fn users_of_each<'m>(
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
     let list = listed(user)?;
+    let is_name = |path: &AttributePath| NAMES.contains(&path.attribute.as_str());
     let users: Vec<Vec<Current>> = match &field.find {
         Some(find) => {
             let scopes: Vec<Scope<'_>> =
                 groups.iter().map(|group| Scope { id: Some(&group.id), ..Scope::default() }).collect();
             let mut users = Vec::with_capacity(groups.len());
             for rows in rows_of_each(context, "read the members", find, &list.paging, &scopes, &[]).await? {
-                users.push(whole(context, user, list, currents(user, rows)).await?);
+                users.push(whole(context, user, list, currents(user, rows), is_name).await?);
             }
             users
         }
         None if groups.is_empty() => Vec::new(),
-        None => vec![whole(context, user, list, all(context, user, list, &[]).await?).await?],
+        None => vec![whole(context, user, list, all(context, user, list, &[]).await?, is_name).await?],
     };
     let one = |user: &Current| {
-        let name = ["displayName", "userName"].into_iter().find_map(|name| user.attributes.get(name));
+        let name = NAMES.into_iter().find_map(|name| user.attributes.get(name));
         let id = user.attributes.get("id")?.as_str()?.to_owned();
         let display = name.filter(|name| name.is_string()).cloned();
         let hidden = target.excepts(&user.id);

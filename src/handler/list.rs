@@ -133,8 +133,8 @@ async fn matching(
         let found = all(context, resource, list, &[]).await?;
         // Rows may lack what they are to be sorted by.
         return match query.sort_by {
-            Some(_) if list.partial => hydrated(context, resource, found).await,
-            _ => Ok(found),
+            Some(_) => whole(context, resource, list, found, |path| decides(query, path)).await,
+            None => Ok(found),
         };
     };
     if let Some(branches) = alternatives(resource, list, filter) {
@@ -149,7 +149,7 @@ async fn matching(
         }
         return Ok(found);
     }
-    let found = candidates(context, resource, list, filter).await?;
+    let found = candidates(context, resource, list, filter, |path| decides(query, path)).await?;
     only_matches(context, resource, filter, found).await
 }
 
@@ -190,19 +190,20 @@ async fn candidates(
     resource: &Resource,
     list: &List,
     filter: &Filter,
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<Vec<Current>, Error> {
     let what = format!("find the {}", noun(resource));
-    match narrowed(resource, list, filter)? {
+    match narrowed(context.native.mapping(), resource, list, filter)? {
         Narrowed::Nothing => Ok(Vec::new()),
         Narrowed::One(id) => one(context, resource, &id).await,
         Narrowed::Rows(query) => {
             let rows = all(context, resource, list, &query).await?;
-            whole(context, resource, list, rows).await
+            whole(context, resource, list, rows, wanted).await
         }
         Narrowed::Call(operation, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
             let found = context.native.object(&what, resource, operation, &scope).await?;
-            whole(context, resource, list, currents(resource, found.into_iter().collect())).await
+            whole(context, resource, list, currents(resource, found.into_iter().collect()), wanted).await
         }
         Narrowed::Find(operation, at, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
@@ -228,7 +229,8 @@ pub(super) async fn by_value(
         return Ok(None);
     };
     let filter = Filter::Compare { path, op: CompareOp::Eq, value: value.clone() };
-    let found = candidates(context, resource, list, &filter).await?;
+    // What is found may be what a create has made, and is then answered.
+    let found = candidates(context, resource, list, &filter, |_| true).await?;
     Ok(found.into_iter().find(|current| {
         let found = row.place.get(&current.attributes);
         found.is_some_and(|found| row.is_same(found, value))
@@ -254,14 +256,15 @@ pub(super) async fn all(
     Ok(currents(resource, items))
 }
 
-/// Rows as whole resources: read one by one where the list leaves fields out.
+/// Rows with what is wanted of them: read one by one where the list leaves that out.
 pub(super) async fn whole(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     rows: Vec<Current>,
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<Vec<Current>, Error> {
-    if list.partial { hydrated(context, resource, rows).await } else { Ok(rows) }
+    if list.partial.lacks(wanted) { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
@@ -284,8 +287,20 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Current>,
 ) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some() || query.sort_by.is_some();
-    if list.partial && !read_already { hydrated(context, resource, page).await } else { Ok(page) }
+    let read_already = list.partial.lacks(|path| decides(query, path));
+    let wanted = |path: &AttributePath| query.projection.wants(&resource.kind, &path.to_string());
+    let decided = query.filter.is_some() || query.sort_by.is_some();
+    if !(decided && read_already) && list.partial.lacks(wanted) {
+        hydrated(context, resource, page).await
+    } else {
+        Ok(page)
+    }
+}
+
+/// Whether what the list is filtered or sorted by is this attribute.
+fn decides(query: &ListQuery, path: &AttributePath) -> bool {
+    let sorted = query.sort_by.as_ref().is_some_and(|by| by.attribute.eq_ignore_ascii_case(&path.attribute));
+    sorted || query.filter.as_ref().is_some_and(|filter| mentions(filter, &path.attribute))
 }
 
 async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Current>) -> Result<Vec<Current>, Error> {

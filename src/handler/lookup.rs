@@ -1,6 +1,6 @@
 //! Look-ups of resources that others are linked with: by their ids, and by what else the application knows them by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::mapping::codec::text_of;
 use crate::mapping::links::Target;
 use crate::mapping::template::Scope;
 use crate::mapping::{Batch, How, List, Resource, Row};
-use crate::scim::{CompareOp, Error};
+use crate::scim::{AttributePath, CompareOp, Error};
 
 impl Target {
     /// The resource type, and the row whose value stands for its resources where that is not the id.
@@ -34,7 +34,7 @@ pub(super) async fn keys(
         let resource = context.native.mapping().resource(target.kind);
         return Ok(ids.iter().filter_map(|id| Some(((*id).clone(), native_id(resource, id)?))).collect());
     };
-    let found = by_ids(context, resource, ids).await?;
+    let found = by_ids(context, resource, ids, |path| path.attribute == row.place.attribute).await?;
     let key = |current: &Current| row.native.as_ref()?.get(&current.native).filter(|key| !key.is_null()).cloned();
     Ok(found.into_iter().filter_map(|(id, current)| Some((id, key(&current)?))).collect())
 }
@@ -64,16 +64,18 @@ pub(super) async fn ids(
 }
 
 /// The resources with these SCIM ids: in calls for several where the mapping has one, else one by one, side by side.
+/// `wanted` says what is needed of them.
 pub(super) async fn by_ids(
     context: &Context<'_>,
     resource: &Resource,
     ids: &[&String],
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<BTreeMap<String, Current>, Error> {
     let natives: Vec<Value> = ids.iter().filter_map(|id| resource.native_id(id)).collect();
     bounded(context, natives.len())?;
     let batch = resource.list.as_ref().and_then(|list| Some((list, batch(list, resource.id)?)));
     let found = match batch {
-        Some((list, batch)) => in_batches(context, resource, list, batch, &natives).await?,
+        Some((list, batch)) => in_batches(context, resource, list, batch, &natives, wanted).await?,
         None => {
             let found = context.native.read_all(resource, &natives).await?;
             currents(resource, found.into_iter().flatten().collect())
@@ -81,7 +83,8 @@ pub(super) async fn by_ids(
     };
     let id = |current: &Current| Some(current.attributes.get("id")?.as_str()?.to_owned());
     // An application that folds letter case answers with others than were asked for.
-    let asked = |id: &String| ids.contains(&id);
+    let among: BTreeSet<&String> = ids.iter().copied().collect();
+    let asked = |id: &String| among.contains(id);
     Ok(found.into_iter().filter_map(|current| Some((id(&current).filter(asked)?, current))).collect())
 }
 
@@ -95,9 +98,11 @@ async fn by_values(
     let Some(list) = resource.list.as_ref().filter(|_| !values.is_empty()) else {
         return Ok(Vec::new());
     };
+    let row = resource.rows.get(index);
+    let wanted = |path: &AttributePath| row.is_some_and(|row| row.place.attribute == path.attribute);
     let what = format!("find the {}", noun(resource));
     if let Some(batch) = batch(list, index) {
-        return in_batches(context, resource, list, batch, values).await;
+        return in_batches(context, resource, list, batch, values, wanted).await;
     }
     let declared = list.filters.iter().find(|it| it.row == Some(index) && it.op == CompareOp::Eq);
     let scopes: Vec<Scope<'_>> = values.iter().map(|value| Scope { value: Some(value), ..Scope::default() }).collect();
@@ -118,7 +123,7 @@ async fn by_values(
         }
         Some(How::Find(..)) | None => all(context, resource, list, &[]).await?,
     };
-    whole(context, resource, list, found).await
+    whole(context, resource, list, found, wanted).await
 }
 
 fn batch(list: &List, row: usize) -> Option<&Batch> {
@@ -131,13 +136,14 @@ async fn in_batches(
     list: &List,
     batch: &Batch,
     values: &[Value],
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<Vec<Current>, Error> {
     let what = format!("find {}s", noun(resource));
     let lists: Vec<(Value, Value)> = values.chunks(batch.max).map(list_and_csv).collect();
     let scopes: Vec<Scope<'_>> =
         lists.iter().map(|(list, csv)| Scope { list: Some(list), csv: Some(csv), ..Scope::default() }).collect();
     let rows = rows_of_each(context, &what, &batch.call, &batch.paging, &scopes, &[]).await?;
-    whole(context, resource, list, currents(resource, rows.into_iter().flatten().collect())).await
+    whole(context, resource, list, currents(resource, rows.into_iter().flatten().collect()), wanted).await
 }
 
 /// Values as a list, and as a text with commas.

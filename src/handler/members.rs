@@ -288,8 +288,9 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
             MemberEdit::Add(ids) => ids.iter().for_each(|id| add(&mut changes, id)),
             MemberEdit::Remove(ids) => ids.iter().for_each(|id| remove(&mut changes, id)),
             MemberEdit::Replace(ids) => {
+                let wanted: BTreeSet<&String> = ids.iter().collect();
                 let present: Vec<String> = before.iter().chain(&changes.add).cloned().collect();
-                present.iter().filter(|id| !ids.contains(id)).for_each(|id| remove(&mut changes, id));
+                present.iter().filter(|id| !wanted.contains(id)).for_each(|id| remove(&mut changes, id));
                 ids.iter().for_each(|id| add(&mut changes, id));
             }
             MemberEdit::RemoveWhere(filter) => {

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub(super) use self::create::create;
 
 use self::converge::converge;
+use super::links::are_wanted;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_links};
@@ -46,7 +47,7 @@ pub(super) async fn replace(
     let before = current(context, resource, id).await?;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
-    let after = edited(context, resource, after, &edits).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
     let attributes = with_links(context, resource, &after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
@@ -86,7 +87,7 @@ pub(super) async fn patch(
         edit(context, resource, &after.id, &edits, Some(&after.native)).await?;
         return Ok(Answer::empty(204));
     }
-    let after = edited(context, resource, after, &edits).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
     let attributes = with_links(context, resource, &after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
@@ -125,10 +126,12 @@ async fn edited(
     resource: &Resource,
     mut group: Current,
     edits: &[MemberEdit],
+    projection: &Projection,
 ) -> Result<Current, Error> {
     edit(context, resource, &group.id, edits, Some(&group.native)).await?;
     if !edits.is_empty()
         && shows_members(resource)
+        && are_wanted(resource, projection)
         && let Some(native) = context.native.read(resource, &group.id).await?
     {
         group.native = native;

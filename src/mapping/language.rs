@@ -450,8 +450,9 @@ tables! {
         filters: Table<Narrowing>,
         /// What becomes of a filter that none of them narrows: `scan` unless it is said.
         otherwise: Option<Unnarrowed>,
-        /// Whether rows lack fields that reading one resource has, so that each is read.
-        partial: bool,
+        /// What rows lack that reading one resource has, so that each is read: `true`, or the attributes (`[members]`), so
+        /// that rows are read only where one of these is wanted.
+        partial: Option<Partial>,
     }
 
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`. `id in` and the like, with
@@ -675,6 +676,15 @@ pub enum Text {
 #[derive(Clone, Debug)]
 pub struct Match(pub MatchTable);
 
+/// What the rows of a list lack: anything (`true`), or these attributes.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Whether they lack anything.
+    Any(bool),
+    /// The attributes that they lack.
+    These(Vec<Spanned<String>>),
+}
+
 /// How a value is written natively: a word; `{ template: '@{value}:example.org' }`; `{ escape: '=', keep: a-z0-9 }`;
 /// or a list of these for a text, applied in order to what clients write and backwards to what they read.
 #[derive(Clone, Debug)]
@@ -759,6 +769,19 @@ impl Read for Total {
 
     fn schema(definitions: &mut Definitions) -> Value {
         json!({ "anyOf": [{ "type": "string" }, HeaderName::schema(definitions)] })
+    }
+}
+
+impl Read for Partial {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::List(_) => Vec::read(node, report).map(Partial::These),
+            _ => bool::read(node, report).map(Partial::Any),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [bool::schema(definitions), Vec::<String>::schema(definitions)] })
     }
 }
 

@@ -272,8 +272,30 @@ pub struct List {
     pub batches: Vec<Batch>,
     /// What becomes of a filter that nothing narrows.
     pub otherwise: Unnarrowed,
-    /// Whether each row must be read on its own.
-    pub partial: bool,
+    /// What rows lack, so that each must be read on its own.
+    pub partial: Partial,
+}
+
+/// What the rows of a list lack.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Nothing.
+    Nothing,
+    /// Anything.
+    Anything,
+    /// These attributes.
+    These(Vec<AttributePath>),
+}
+
+impl Partial {
+    /// Whether rows may lack an attribute that is `wanted`.
+    pub fn lacks(&self, wanted: impl FnMut(&AttributePath) -> bool) -> bool {
+        match self {
+            Partial::Nothing => false,
+            Partial::Anything => true,
+            Partial::These(attributes) => attributes.iter().any(wanted),
+        }
+    }
 }
 
 /// A native query for one kind of filter term.

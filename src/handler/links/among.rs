@@ -90,7 +90,7 @@ async fn by_field(
     asked: &[&String],
 ) -> Result<Found, Error> {
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
-    let users = by_ids(context, user, asked).await?;
+    let users = by_ids(context, user, asked, |_| false).await?;
     let of_group = |group: &Current| {
         let has = |user: &Current| field.has(&user.native, &group.id) && !target.excepts(&user.id);
         let members = users.iter().filter(|(_, user)| has(user));

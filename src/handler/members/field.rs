@@ -68,7 +68,7 @@ async fn requests(
             })
             .collect();
     }
-    let users = by_ids(context, user, ids).await?;
+    let users = by_ids(context, user, ids, |_| false).await?;
     if add && let Some(missing) = ids.iter().find(|id| !users.contains_key(**id)) {
         return Err(Error::invalid_value(format!("there is no user `{missing}`, who is to be a member")));
     }

@@ -11,7 +11,7 @@ use crate::mapping::paging::{Paging, Style};
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{CallTemplate, Slot, Template};
-use crate::mapping::{Action, Batch, Create, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::mapping::{Action, Batch, Create, How, List, Narrowing, NewId, Partial, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -328,8 +328,29 @@ impl Compiler<'_> {
             filters,
             batches,
             otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
-            partial: list.partial,
+            partial: self.partial(list.partial.as_ref(), kind),
         }
+    }
+
+    fn partial(&mut self, written: Option<&written::Partial>, kind: &ResourceType) -> Partial {
+        let names = match written {
+            None | Some(written::Partial::Any(false)) => return Partial::Nothing,
+            Some(written::Partial::Any(true)) => return Partial::Anything,
+            Some(written::Partial::These(names)) => names,
+        };
+        let mut attributes = Vec::new();
+        for name in names {
+            let path = AttributePath::parse(&name.value).ok();
+            let of_links = super::links::of_links(&name.value).is_some();
+            match path.filter(|path| of_links || kind.resolve(path).is_some()) {
+                Some(path) => attributes.push(path),
+                None => {
+                    let message = format!("`{}` is no attribute that has a row", name.value);
+                    self.error(Code::UnknownAttribute, name.at, message, "name attributes, or write `partial: true`");
+                }
+            }
+        }
+        Partial::These(attributes)
     }
 
     fn narrowing(
@@ -431,7 +452,7 @@ fn list_of_fixed() -> List {
         filters: Vec::new(),
         batches: Vec::new(),
         otherwise: written::Unnarrowed::Scan,
-        partial: false,
+        partial: Partial::Nothing,
     }
 }
 
