@@ -136,14 +136,19 @@ impl Engine {
         &self.authority
     }
 
-    /// How long a host waits for one native reply.
-    pub fn call_timeout(&self) -> Duration {
+    /// How long one native call may last.
+    pub(crate) fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.mapping.limits.call.into())
     }
 
     /// The largest SCIM request body, in bytes, that a host should collect.
     pub fn body_limit(&self) -> usize {
         self.mapping.limits.body
+    }
+
+    /// The largest body of a native reply, in bytes, that a host should collect.
+    pub fn reply_limit(&self) -> usize {
+        self.mapping.limits.reply
     }
 
     /// The URL of the SCIM root, as the client of a request with this host and scheme sees it.

@@ -1,4 +1,5 @@
-//! Sealing of what clients carry for the engine: they can neither read nor change it (RFC 8439).
+//! Sealing of what clients carry for the engine: they can neither read nor change it (RFC 8439); and as many
+//! unpredictable bytes as are needed, of the few that a host gives.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,6 +46,12 @@ impl Sealer {
         let payload = Payload { msg: sealed, aad: bound };
         cipher.decrypt(&Nonce::from(*nonce), payload).ok()
     }
+}
+
+/// Unpredictable bytes without end, others for each purpose and number.
+pub(crate) fn bytes(purpose: &str, number: u32, entropy: &[u8; 32]) -> impl Iterator<Item = u8> {
+    let block = move |count: u32| keyed(entropy, &[purpose.as_bytes(), &number.to_le_bytes(), &count.to_le_bytes()]);
+    (0..=u32::MAX).flat_map(block)
 }
 
 /// HMAC-SHA256, the parts each behind its length.

@@ -4,7 +4,6 @@ mod assumed;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
@@ -16,6 +15,8 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::exchange::{Exchange, Moment, Output, Reply, Request, Response, Unreachable};
+use crate::mapping::template::RESERVED;
+use crate::scim::dialect::Quirk;
 use crate::{Engine, Environment, mapping};
 use assumed::Assumed;
 
@@ -38,6 +39,8 @@ pub struct Step {
 pub struct Explanation {
     /// The native calls, in order.
     pub steps: Vec<Step>,
+    /// The quirks of identity providers that had to be understood.
+    pub quirks: Vec<&'static Quirk>,
     /// The SCIM response.
     pub response: Response,
 }
@@ -54,13 +57,17 @@ pub fn explain(
     let mut waiting = Vec::new();
     loop {
         match exchange.poll_output() {
-            Output::Respond(response) => return Ok(Explanation { steps, response }),
+            Output::Respond(response) => return Ok(Explanation { steps, quirks: exchange.quirks(), response }),
             Output::Call(id, call, _) => waiting.push((id, call)),
+            Output::Pause(id, pause) => {
+                std::thread::sleep(pause);
+                exchange.resume(id, moment.now);
+            }
             Output::Waiting if waiting.is_empty() => bail!("the exchange waits for nothing"),
             Output::Waiting => {
                 for (id, call) in waiting.drain(..) {
                     let reply = reply(&call);
-                    exchange.handle_reply(id, reply.clone());
+                    exchange.handle_reply(id, reply.clone(), moment.now);
                     steps.push(Step { call, reply });
                 }
                 if steps.len() > MOST_CALLS {
@@ -124,27 +131,61 @@ pub(crate) fn told(
     environment.insert("SCIM_EDGE_TOKENS".to_owned(), TOKEN.to_owned());
     environment.insert("SCIM_EDGE_PATH".to_owned(), "/scim/v2".to_owned());
     environment.insert("SCIM_EDGE_UPSTREAM".to_owned(), upstream.unwrap_or("http://application").to_owned());
-    let secrets: BTreeMap<String, String> =
+    let mut secrets: Vec<(String, String)> =
         named.into_keys().filter_map(|name| Some((environment.get(&name)?.trim().to_owned(), name))).collect();
     let engine = Rc::new(Engine::new(mapping, name, &environment)?);
     let request = request(method, target, body);
     // The command line is a host: it is where the time comes from.
     #[allow(clippy::disallowed_methods)]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));
+    let moment = Moment { now, entropy: if upstream.is_some() { entropy()? } else { [0; 32] } };
     let explanation = match upstream {
         None => {
             let mut assumed = Assumed::new(&engine.mapping, &request);
-            let moment = Moment { now, entropy: [0; 32] };
             explain(Rc::clone(&engine), request.clone(), moment, &mut |call| Ok(assumed.reply(call)))?
         }
         Some(origin) => {
             let client = client(engine.call_timeout())?;
-            let moment = Moment { now, entropy: entropy()? };
             explain(Rc::clone(&engine), request.clone(), moment, &mut |call| really(&client, origin, call))?
         }
     };
-    let shown = Shown { engine: &engine, secrets, assumed: upstream.is_none() };
+    secrets.extend(generated(&engine, body, &moment));
+    secrets.extend(tokens(&engine, &explanation));
+    let shown = Shown { engine: &engine, secrets: spelt(secrets), assumed: upstream.is_none() };
     Ok(if as_json { format!("{:#}\n", shown.json(&request, &explanation)) } else { shown.text(&request, &explanation) })
+}
+
+/// The texts that the engine can have made up for this request: at most one for each row that says so and each
+/// operation.
+fn generated(engine: &Engine, body: &str, moment: &Moment) -> Vec<(String, String)> {
+    let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+    let operations = body.get("Operations").and_then(Value::as_array).map_or(1, Vec::len);
+    let rows = engine.mapping.resources.iter().flat_map(|resource| &resource.rows);
+    let rows: Vec<_> = rows.filter_map(|row| Some((row, row.generate.as_ref()?))).collect();
+    let most = u32::try_from(operations * rows.len()).unwrap_or(u32::MAX);
+    let each = rows.iter().flat_map(|(row, how)| (0..most).map(move |number| (how.nth(number, &moment.entropy), *row)));
+    each.map(|(text, row)| (text, format!("a generated {}", row.name))).collect()
+}
+
+/// The tokens that logins answered with.
+fn tokens(engine: &Engine, explanation: &Explanation) -> Vec<(String, String)> {
+    let Some(login) = &engine.mapping.login else { return Vec::new() };
+    let logins = explanation.steps.iter().filter(|step| login.call.recognise(&step.call).is_some());
+    let token = |step: &Step| login.token.text(step.reply.as_ref().ok()?);
+    logins.filter_map(token).map(|token| (token, "the login's token".to_owned())).collect()
+}
+
+/// Every way in which a secret may be spelt in a call, and its name; longer ones first, since one may be part of another.
+fn spelt(secrets: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (secret, name) in secrets.into_iter().filter(|(secret, _)| !secret.is_empty()) {
+        let json = Value::from(secret.as_str()).to_string();
+        all.push((percent_encoding::utf8_percent_encode(&secret, RESERVED).to_string(), name.clone()));
+        all.push((json.trim_matches('"').to_owned(), name.clone()));
+        all.push((secret, name));
+    }
+    all.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+    all
 }
 
 /// The SCIM request. What a shell user leaves as it is, a space or a quote, is percent-encoded.
@@ -202,15 +243,15 @@ fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request) -> R
 /// What may be shown: everything but secrets.
 struct Shown<'a> {
     engine: &'a Engine,
-    /// The names of the variables, by their values.
-    secrets: BTreeMap<String, String>,
+    /// Their texts, and what is shown in their place.
+    secrets: Vec<(String, String)>,
     assumed: bool,
 }
 
 impl Shown<'_> {
     fn redacted(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (secret, name) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
+        for (secret, name) in &self.secrets {
             text = text.replace(secret, &format!("<{name}>"));
         }
         text
@@ -255,8 +296,12 @@ impl Shown<'_> {
                 "reply": { "assumed": self.assumed, "status": status.parse::<u16>().ok(), "body": reply },
             })
         });
+        let quirks = explanation.quirks.iter();
+        let quirks = quirks
+            .map(|it| json!({ "name": it.name, "trigger": it.trigger, "source": it.source, "strict": it.strict }));
         json!({
             "request": { "method": request.method, "target": request.target },
+            "quirks": quirks.collect::<Vec<_>>(),
             "calls": calls.collect::<Vec<_>>(),
             "response": { "status": explanation.response.status, "body": body(&explanation.response.body) },
         })
@@ -264,6 +309,9 @@ impl Shown<'_> {
 
     fn text(&self, request: &Request, explanation: &Explanation) -> String {
         let mut out = format!("{} {}\n", request.method, request.target);
+        for quirk in &explanation.quirks {
+            let _ = writeln!(out, "quirk {}: {} ({})", quirk.name, quirk.trigger, quirk.source);
+        }
         let sort = if self.assumed { "assumed reply" } else { "reply" };
         for (index, Step { call, reply }) in explanation.steps.iter().enumerate() {
             let _ = writeln!(out, "\n{}. {} {}", index + 1, call.method, self.redacted(&call.target));

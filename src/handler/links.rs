@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 pub(super) use self::among::among;
 
 use super::Context;
-use super::list::{all, currents, listed, whole};
+use super::list::{Found, all, found, listed, whole};
 use super::lookup::{ids, scim_id};
 use super::pages::rows_of_each;
-use super::read::Current;
+use super::read::{Current, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
-use crate::mapping::template::{CallTemplate, Scope};
+use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::{AttributePath, Error, Projection};
 
@@ -74,7 +74,7 @@ pub(super) async fn read_into(
     attributes: &mut Attributes,
 ) -> Result<(), Error> {
     let Some(links) = &resource.links else { return Ok(()) };
-    let found = of_each(context, resource, std::slice::from_ref(current)).await?.pop();
+    let found = of_each(context, resource, &[current.object()]).await?.pop();
     attributes.insert(links.attribute.to_owned(), found.unwrap_or_else(|| Value::Array(Vec::new())));
     Ok(())
 }
@@ -83,12 +83,12 @@ pub(super) async fn read_into(
 pub(super) async fn of_each(
     context: &Context<'_>,
     resource: &Resource,
-    currents: &[Current],
+    of: &[Object<'_>],
 ) -> Result<Vec<Value>, Error> {
     let Some(links) = &resource.links else {
-        return Ok(vec![Value::Array(Vec::new()); currents.len()]);
+        return Ok(vec![Value::Array(Vec::new()); of.len()]);
     };
-    let linked = linked_of_each(context, resource, links, currents).await?;
+    let linked = linked_of_each(context, links, of).await?;
     let present = |linked: &Vec<Linked<'_>>| {
         let shown = linked.iter().filter(|it| !it.hidden);
         shown.map(|it| it.present(context, links.attribute)).collect()
@@ -99,20 +99,17 @@ pub(super) async fn of_each(
 /// What each of several resources is linked with.
 pub(super) async fn linked_of_each<'m>(
     context: &Context<'_>,
-    resource: &Resource,
     links: &'m Links,
-    of: &[Current],
+    of: &[Object<'_>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     match &links.source {
         LinkSource::Inline { at, link } => {
-            let elements: Vec<Vec<&Value>> = of.iter().map(|current| elements(at.get(&current.native))).collect();
+            let elements: Vec<Vec<&Value>> = of.iter().map(|of| elements(at.get(of.native))).collect();
             linked(context, &links.target, link, &elements).await
         }
         LinkSource::List { call, paging, link, .. } => {
             let what = format!("read the {}", links.attribute);
-            let rows = row_values(resource, call, of.iter())?;
-            let scopes: Vec<Scope<'_>> =
-                of.iter().zip(&rows).map(|(of, rows)| Scope { id: Some(&of.id), rows, ..Scope::default() }).collect();
+            let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, &what, call, paging, &scopes, &[]).await?;
             let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
             linked(context, &links.target, link, &elements).await
@@ -128,16 +125,6 @@ fn elements(found: Option<&Value>) -> Vec<&Value> {
         Some(Value::Array(items)) => items.iter().collect(),
         Some(single) => vec![single],
     }
-}
-
-/// The values of the rows that a call's placeholders name, for each resource that it is made for.
-fn row_values<'c>(
-    resource: &Resource,
-    call: &CallTemplate,
-    of: impl Iterator<Item = &'c Current>,
-) -> Result<Vec<Vec<Option<Value>>>, Error> {
-    let wanted = call.uses_rows();
-    of.map(|current| if wanted { resource.native_values(&current.attributes) } else { Ok(Vec::new()) }).collect()
 }
 
 /// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found is
@@ -179,35 +166,34 @@ async fn users_of_each<'m>(
     context: &Context<'_>,
     target: &'m Target,
     field: &UserField,
-    groups: &[Current],
+    groups: &[Object<'_>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
     let list = listed(user)?;
     let is_name = |path: &AttributePath| NAMES.contains(&path.attribute.as_str());
-    let users: Vec<Vec<Current>> = match &field.find {
+    let users: Vec<Vec<Found>> = match &field.find {
         Some(find) => {
-            let scopes: Vec<Scope<'_>> =
-                groups.iter().map(|group| Scope { id: Some(&group.id), ..Scope::default() }).collect();
+            let scopes: Vec<Scope<'_>> = groups.iter().map(|group| group.scope()).collect();
             let mut users = Vec::with_capacity(groups.len());
             for rows in rows_of_each(context, "read the members", find, &list.paging, &scopes, &[]).await? {
-                users.push(whole(context, user, list, currents(user, rows), is_name).await?);
+                users.push(whole(context, user, list, found(user, rows), is_name).await?);
             }
             users
         }
         None if groups.is_empty() => Vec::new(),
         None => vec![whole(context, user, list, all(context, user, list, &[]).await?, is_name).await?],
     };
-    let one = |user: &Current| {
-        let name = NAMES.into_iter().find_map(|name| user.attributes.get(name));
-        let id = user.attributes.get("id")?.as_str()?.to_owned();
-        let display = name.filter(|name| name.is_string()).cloned();
-        let hidden = target.excepts(&user.id);
-        Some(Linked { id, native: user.id.clone(), kind: target.kind, hidden, display })
+    let one = |found: &Found| {
+        let mut names = user.decode_some(&found.native, |name| NAMES.contains(&name));
+        let name = NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string);
+        let id = user.scim_id(&found.id)?;
+        let hidden = target.excepts(&found.id);
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })
     };
     // Without a query for one group's users, all groups share the list of all users.
-    let of_group = |(index, group): (usize, &Current)| {
+    let of_group = |(index, group): (usize, &Object<'_>)| {
         let users = users.get(if field.find.is_some() { index } else { 0 }).into_iter().flatten();
-        users.filter(|user| field.has(&user.native, &group.id)).filter_map(one).collect()
+        users.filter(|user| field.has(&user.native, group.id)).filter_map(one).collect()
     };
     Ok(groups.iter().enumerate().map(of_group).collect())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Context;
-use super::list::{all, currents, whole};
+use super::list::{Found, all, found, whole};
 use super::native::noun;
 use super::pages::rows_of_each;
 use super::read::Current;
@@ -50,16 +50,14 @@ pub(super) async fn ids(
         return Ok(keys.iter().filter_map(|key| Some((text_of(key), scim_id(resource, key)?))).collect());
     };
     bounded(context, keys.len())?;
-    let mut found = BTreeMap::new();
-    for current in by_values(context, resource, index, &keys).await? {
-        let (Some(key), Some(Value::String(id))) =
-            (row.native.as_ref().and_then(|at| at.get(&current.native)), current.attributes.get("id"))
-        else {
-            continue;
-        };
-        found.insert(spelling(row, key), id.clone());
+    let mut ids = BTreeMap::new();
+    for user in by_values(context, resource, index, &keys).await? {
+        let key = row.native.as_ref().and_then(|at| at.get(&user.native));
+        if let (Some(key), Some(id)) = (key, resource.scim_id(&user.id)) {
+            ids.insert(spelling(row, key), id);
+        }
     }
-    let id = |key: &Value| found.get(&spelling(row, key)).cloned();
+    let id = |key: &Value| ids.get(&spelling(row, key)).cloned();
     Ok(keys.iter().filter_map(|key| Some((text_of(key), id(key)?))).collect())
 }
 
@@ -74,18 +72,18 @@ pub(super) async fn by_ids(
     let natives: Vec<Value> = ids.iter().filter_map(|id| resource.native_id(id)).collect();
     bounded(context, natives.len())?;
     let batch = resource.list.as_ref().and_then(|list| Some((list, batch(list, resource.id)?)));
-    let found = match batch {
+    let all = match batch {
         Some((list, batch)) => in_batches(context, resource, list, batch, &natives, wanted).await?,
         None => {
-            let found = context.native.read_all(resource, &natives).await?;
-            currents(resource, found.into_iter().flatten().collect())
+            let objects = context.native.read_all(resource, &natives).await?;
+            found(resource, objects.into_iter().flatten().collect())
         }
     };
-    let id = |current: &Current| Some(current.attributes.get("id")?.as_str()?.to_owned());
     // An application that folds letter case answers with others than were asked for.
     let among: BTreeSet<&String> = ids.iter().copied().collect();
     let asked = |id: &String| among.contains(id);
-    Ok(found.into_iter().filter_map(|current| Some((id(&current).filter(asked)?, current))).collect())
+    let one = |it: Found| Some((resource.scim_id(&it.id).filter(asked)?, it.into_current(resource)));
+    Ok(all.into_iter().filter_map(one).collect())
 }
 
 /// Resources among which are all whose row has one of these native values.
@@ -94,7 +92,7 @@ async fn by_values(
     resource: &Resource,
     index: usize,
     values: &[Value],
-) -> Result<Vec<Current>, Error> {
+) -> Result<Vec<Found>, Error> {
     let Some(list) = resource.list.as_ref().filter(|_| !values.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -106,24 +104,24 @@ async fn by_values(
     }
     let declared = list.filters.iter().find(|it| it.row == Some(index) && it.op == CompareOp::Eq);
     let scopes: Vec<Scope<'_>> = values.iter().map(|value| Scope { value: Some(value), ..Scope::default() }).collect();
-    let found = match declared.map(|narrowing| &narrowing.how) {
+    let rows = match declared.map(|narrowing| &narrowing.how) {
         Some(How::Query(query)) => {
             let call = list.call.with_query(query);
             let rows = rows_of_each(context, &what, &call, &list.paging, &scopes, &[]).await?;
-            currents(resource, rows.into_iter().flatten().collect())
+            found(resource, rows.into_iter().flatten().collect())
         }
         Some(How::Call(operation)) => {
-            let found = context.native.objects(&what, resource, operation, &scopes).await?;
-            currents(resource, found.into_iter().flatten().collect())
+            let objects = context.native.objects(&what, resource, operation, &scopes).await?;
+            found(resource, objects.into_iter().flatten().collect())
         }
         Some(How::Read(id)) => {
             let ids: Vec<Value> = scopes.iter().map(|scope| id.plain(scope).into()).collect();
-            let found = context.native.read_all(resource, &ids).await?;
-            return Ok(currents(resource, found.into_iter().flatten().collect()));
+            let objects = context.native.read_all(resource, &ids).await?;
+            return Ok(found(resource, objects.into_iter().flatten().collect()));
         }
         Some(How::Find(..)) | None => all(context, resource, list, &[]).await?,
     };
-    whole(context, resource, list, found, wanted).await
+    whole(context, resource, list, rows, wanted).await
 }
 
 fn batch(list: &List, row: usize) -> Option<&Batch> {
@@ -137,19 +135,12 @@ async fn in_batches(
     batch: &Batch,
     values: &[Value],
     wanted: impl Fn(&AttributePath) -> bool,
-) -> Result<Vec<Current>, Error> {
+) -> Result<Vec<Found>, Error> {
     let what = format!("find {}s", noun(resource));
-    let lists: Vec<(Value, Value)> = values.chunks(batch.max).map(list_and_csv).collect();
-    let scopes: Vec<Scope<'_>> =
-        lists.iter().map(|(list, csv)| Scope { list: Some(list), csv: Some(csv), ..Scope::default() }).collect();
+    let lists: Vec<Value> = values.chunks(batch.max).map(|values| Value::Array(values.to_vec())).collect();
+    let scopes: Vec<Scope<'_>> = lists.iter().map(|list| Scope { list: Some(list), ..Scope::default() }).collect();
     let rows = rows_of_each(context, &what, &batch.call, &batch.paging, &scopes, &[]).await?;
-    whole(context, resource, list, currents(resource, rows.into_iter().flatten().collect()), wanted).await
-}
-
-/// Values as a list, and as a text with commas.
-pub(super) fn list_and_csv(values: &[Value]) -> (Value, Value) {
-    let csv = values.iter().map(text_of).collect::<Vec<_>>().join(",");
-    (Value::Array(values.to_vec()), csv.into())
+    whole(context, resource, list, found(resource, rows.into_iter().flatten().collect()), wanted).await
 }
 
 /// A look-up is a call: as many rows as may be read.

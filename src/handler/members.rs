@@ -11,7 +11,7 @@ use super::Context;
 use super::links::{linked_of_each, present};
 use super::lookup::{keys, native_id};
 use super::native::{is_absent, noun, unfit};
-use super::read::Current;
+use super::read::{Current, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, MemberChange, Members, Target};
@@ -64,21 +64,14 @@ struct Group<'r> {
     resource: &'r Resource,
     /// The native id.
     id: &'r Value,
-    /// What it is, where that had to be read.
-    current: Option<Current>,
+    /// The native object, where it had to be read.
+    native: Option<Value>,
 }
 
 impl Group<'_> {
-    fn native(&self) -> &Value {
-        self.current.as_ref().map_or(&Value::Null, |current| &current.native)
-    }
-
-    /// The native values of its rows, as far as it is known.
-    fn rows(&self) -> Result<Vec<Option<Value>>, Error> {
-        match &self.current {
-            Some(current) => self.resource.native_values(&current.attributes),
-            None => Ok(Vec::new()),
-        }
+    /// What a call about it can name.
+    fn scope(&self) -> Scope<'_> {
+        Scope { id: Some(self.id), native: self.native.as_ref(), ..Scope::default() }
     }
 
     fn gone(&self) -> Error {
@@ -124,18 +117,17 @@ pub(super) async fn edit(
     };
     let whole_list = matches!(change, MemberChange::Replace(_) | MemberChange::Update);
     let wants_list = whole_list || edits.iter().any(wants_current);
-    let mut group = Group { resource, id, current: None };
+    let mut group = Group { resource, id, native: None };
     if wants_list || wants_group(change) {
         let native = match known {
             Some(native) if shows_list(resource, native) => native.clone(),
             _ => context.native.read(resource, id).await?.ok_or_else(|| group.gone())?,
         };
-        group.current = Some(Current { id: id.clone(), attributes: resource.decode(&native), native });
+        group.native = Some(native);
     }
     let (mut current, mut natives, mut hidden) = (None, BTreeMap::new(), Vec::new());
-    if let (true, Some(links), Some(of)) = (wants_list, &resource.links, &group.current) {
-        let linked =
-            linked_of_each(context, resource, links, std::slice::from_ref(of)).await?.pop().unwrap_or_default();
+    if let (true, Some(links), Some(native)) = (wants_list, &resource.links, &group.native) {
+        let linked = linked_of_each(context, links, &[Object { id, native }]).await?.pop().unwrap_or_default();
         // Only users are added and removed: what else belongs to the group stays.
         let users = linked.into_iter().filter(|it| it.kind == links.target.kind);
         let mut shown = Vec::new();
@@ -196,7 +188,7 @@ fn wants_current(edit: &MemberEdit) -> bool {
 /// Whether a change cannot be made without knowing the group itself.
 fn wants_group(change: &MemberChange) -> bool {
     match change {
-        MemberChange::Calls { add, remove } => add.call.uses_rows() || remove.call.uses_rows(),
+        MemberChange::Calls { add, remove } => add.call.needs_native() || remove.call.needs_native(),
         // Nobody else would notice that there is no such group.
         MemberChange::Field(_) => true,
         MemberChange::Replace(_) | MemberChange::Update => true,
@@ -238,7 +230,9 @@ async fn update(
     removed: &BTreeMap<String, Value>,
     added: &BTreeMap<String, Value>,
 ) -> Result<(), Error> {
-    let (Some(update), Some((at, link))) = (&group.resource.update, inline(group.resource)) else {
+    let (Some(update), Some((at, link)), Some(native)) =
+        (&group.resource.update, inline(group.resource), &group.native)
+    else {
         return Ok(());
     };
     let removed: BTreeSet<String> = removed.values().map(text_of).collect();
@@ -246,16 +240,17 @@ async fn update(
         link.kind(element, members.target.kind) == Some(members.target.kind)
             && link.at.get(element).is_some_and(|key| removed.contains(&text_of(key)))
     };
-    let mut list = at.get(group.native()).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut list = at.get(native).and_then(Value::as_array).cloned().unwrap_or_default();
     list.retain(|element| !goes(element));
     list.extend(added.values().map(|key| {
         let mut element = Value::Null;
         link.at.set(&mut element, key.clone());
         element
     }));
-    let rows = group.rows()?;
-    let scope = Scope { id: Some(group.id), rows: &rows, ..Scope::default() };
-    let body = update.field_body(at, Value::Array(list), group.native(), &scope);
+    let attributes = group.resource.decode(native);
+    let rows = group.resource.native_values(&attributes)?;
+    let scope = Scope { rows: &rows, ..group.scope() };
+    let body = update.field_body(at, Value::Array(list), native, &scope);
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let what = format!("change the members of the {}", noun(group.resource));
     let reply = context.native.send(&what, request).await?;

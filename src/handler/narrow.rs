@@ -119,7 +119,7 @@ fn is_id(term: &Term<'_>) -> bool {
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
     list.filters.iter().find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.codec.is_exact(term.value))
+        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.is_exact(term.value))
     })
 }
 
@@ -140,17 +140,6 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether the filter is about this attribute.
-pub(super) fn mentions(filter: &Filter, attribute: &str) -> bool {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(|term| mentions(term, attribute)),
-        Filter::Not(term) => mentions(term, attribute),
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case(attribute)
-        }
-    }
-}
-
 /// The ids that a filter compares links with, `members` or `groups`, if it does nothing else with them.
 pub(super) fn asked(filter: &Filter, attribute: &str) -> Option<Vec<String>> {
     let all = |terms: &[Filter]| {
@@ -159,7 +148,7 @@ pub(super) fn asked(filter: &Filter, attribute: &str) -> Option<Vec<String>> {
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions(filter, attribute) => Some(Vec::new()),
+        _ if !filter.names(attribute) => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked(term, attribute),
         Filter::Compare { path, op, value }

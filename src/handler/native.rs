@@ -1,27 +1,40 @@
-//! Native calls: the credential, the meaning of replies, and nothing about SCIM operations.
+//! Native calls: the credential, what is made again, the meaning of replies, and nothing about SCIM operations.
+
+use std::time::Duration;
+
+use std::cell::Cell;
 
 use serde_json::Value;
 
 use crate::Engine;
 use crate::engine::NativeToken;
-use crate::exchange::{Moment, Reply, Request, Response, Upstream};
+use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
+use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
+use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit};
-use crate::mapping::{Item, Login, Mapping, Operation, ReplyValue, Resource};
+use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
+
+/// The longest `Retry-After` that is waited for. A client is told of a longer one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause before the first repetition where the application asks for none; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The application, as handlers see it.
 pub(super) struct Native<'e> {
     engine: &'e Engine,
     upstream: Upstream,
     moment: Moment,
+    /// How many texts were made up.
+    generated: Cell<u32>,
 }
 
 impl<'e> Native<'e> {
     pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
-        Native { engine, upstream, moment }
+        Native { engine, upstream, moment, generated: Cell::new(0) }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
@@ -34,6 +47,13 @@ impl<'e> Native<'e> {
 
     pub(super) fn moment(&self) -> &Moment {
         &self.moment
+    }
+
+    /// A secret of its own for each resource.
+    pub(super) fn generate(&self, how: &Generate) -> Value {
+        let number = self.generated.get();
+        self.generated.set(number.wrapping_add(1));
+        how.nth(number, &self.moment.entropy).into()
     }
 
     /// The application's own host, which absolute addresses in its replies must have.
@@ -68,38 +88,56 @@ impl<'e> Native<'e> {
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
     async fn send_with_credential(&self, what: &str, requests: &[Request]) -> Result<Vec<Reply>, Error> {
         let Some(login) = &self.mapping().login else {
-            let prepared = requests.iter().map(|request| self.prepare(request, None));
-            return Ok(self.upstream.call_all(prepared).await);
+            return Ok(self.send_patiently(requests.iter().collect(), None).await);
         };
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let prepared = requests.iter().map(|request| self.prepare(request, Some(with(&token))));
-        let mut replies = self.upstream.call_all(prepared).await;
+        let mut replies = self.send_patiently(requests.iter().collect(), Some(&with(&token))).await;
         let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
         if replies.iter().any(refused) {
             let token = self.token(what, login, Some(&token)).await?;
-            let again: Vec<_> = requests
-                .iter()
-                .zip(&replies)
-                .filter(|(_, reply)| refused(reply))
-                .map(|(request, _)| self.prepare(request, Some(with(&token))))
-                .collect();
-            let mut second = self.upstream.call_all(again).await.into_iter();
-            for reply in replies.iter_mut().filter(|reply| refused(reply)) {
-                if let Some(new) = second.next() {
-                    *reply = new;
-                }
+            let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
+            let again = again.map(|(request, _)| request).collect();
+            let second = self.send_patiently(again, Some(&with(&token))).await;
+            for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
+                *reply = new;
             }
         }
         Ok(replies)
     }
 
-    fn prepare(&self, request: &Request, credential: Option<(String, String)>) -> Request {
+    /// Makes calls, and those again that found nobody or a busy application, where doing them twice is doing them
+    /// once (RFC 9110 section 9.2.2), while the request has time.
+    async fn send_patiently(&self, requests: Vec<&Request>, credential: Option<&(String, String)>) -> Vec<Reply> {
+        let prepare = |request: &Request| self.prepare(request, credential);
+        let mut replies = self.upstream.call_all(requests.iter().map(|request| prepare(request))).await;
+        for attempt in 0..self.mapping().limits.retries {
+            let usual = PAUSE.saturating_mul(1 << attempt);
+            let mut pause = Duration::ZERO;
+            let mut again: Vec<(&Request, &mut Reply)> = Vec::new();
+            for (request, reply) in requests.iter().zip(&mut replies) {
+                if let Some(wanted) = pause_before_repeating(request, reply, self.moment.now, usual) {
+                    pause = pause.max(wanted);
+                    again.push((request, reply));
+                }
+            }
+            if again.is_empty() || !self.upstream.pause(pause).await {
+                break;
+            }
+            let second = self.upstream.call_all(again.iter().map(|(request, _)| prepare(request))).await;
+            for ((request, reply), second) in again.into_iter().zip(second) {
+                *reply = second.map(|second| if is_done(request, reply, &second) { done() } else { second });
+            }
+        }
+        replies
+    }
+
+    fn prepare(&self, request: &Request, credential: Option<&(String, String)>) -> Request {
         let mut request = request.clone();
-        let fixed = self.mapping().headers.iter().cloned();
+        let fixed = self.mapping().headers.iter();
         for (name, value) in fixed.chain(credential) {
-            if request.header(&name).is_none() {
-                request.headers.push((name, value));
+            if request.header(name).is_none() {
+                request.headers.push((name.clone(), value.clone()));
             }
         }
         if request.header("accept").is_none() {
@@ -133,10 +171,7 @@ impl<'e> Native<'e> {
                 return Err(scim_error(&[], "log the gateway in", &other, self.moment.now));
             }
         };
-        let token = match &login.token {
-            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
-            ReplyValue::Body(at) => at.get(&json_body(&reply)).map(text_of),
-        };
+        let token = login.token.text(&reply);
         let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
             return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
         };
@@ -274,6 +309,29 @@ impl<'e> Native<'e> {
         let found = self.object(&what, resource, &read, &scope).await?;
         Ok(found.is_some())
     }
+}
+
+/// How long to wait before a call is made again, if it is to be made again: `usual` unless the application says when.
+fn pause_before_repeating(request: &Request, reply: &Reply, now: u64, usual: Duration) -> Option<Duration> {
+    let idempotent = matches!(request.method.as_str(), "GET" | "PUT" | "DELETE");
+    let pause = match reply {
+        Err(Unreachable::Connection) => usual,
+        Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),
+        // An application that does not say when is not asked at once.
+        Ok(reply) if reply.status == 429 => Duration::from_secs(retry_after(reply, now)?),
+        _ => return None,
+    };
+    (idempotent && pause <= PATIENCE).then_some(pause)
+}
+
+/// Whether the second reply to a DELETE says that the first one, whose reply was lost, has been carried out.
+fn is_done(request: &Request, first: &Reply, second: &Response) -> bool {
+    let lost = matches!(first, Err(_) | Ok(Response { status: 502 | 504, .. }));
+    request.method == "DELETE" && lost && is_absent(second, &[])
+}
+
+fn done() -> Response {
+    Response { status: 204, ..Response::default() }
 }
 
 /// The resource type's name in the middle of a sentence.

@@ -4,10 +4,26 @@ use serde_json::Value;
 
 use super::Context;
 use crate::mapping::Resource;
+use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 
+/// A native object with its id.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'n> {
+    pub(super) id: &'n Value,
+    pub(super) native: &'n Value,
+}
+
+impl<'n> Object<'n> {
+    /// What a call about it can name.
+    pub(super) fn scope(self) -> Scope<'n> {
+        Scope { id: Some(self.id), native: Some(self.native), ..Scope::default() }
+    }
+}
+
 /// A resource as the application has it.
+#[derive(Clone)]
 pub(super) struct Current {
     /// The native id.
     pub(super) id: Value,
@@ -15,6 +31,12 @@ pub(super) struct Current {
     pub(super) native: Value,
     /// Its SCIM attributes, without links.
     pub(super) attributes: Attributes,
+}
+
+impl Current {
+    pub(super) fn object(&self) -> Object<'_> {
+        Object { id: &self.id, native: &self.native }
+    }
 }
 
 /// The resource with this SCIM id, or 404.

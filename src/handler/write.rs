@@ -16,12 +16,12 @@ use super::links::are_wanted;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_links};
-use super::{Answer, Context};
-use crate::mapping::Resource;
+use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
 use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
+use crate::mapping::{Delete, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -35,7 +35,8 @@ pub(super) async fn replace(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.native.mapping().leniency)?;
+    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
+    context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
@@ -45,6 +46,9 @@ pub(super) async fn replace(
     };
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits, projection).await?;
@@ -60,14 +64,19 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let patch = patch::parse(&resource.kind, body, context.native.mapping().leniency)?;
+    let mut patch = patch::parse(&resource.kind, body, context.reading())?;
+    context.note(patch.applied);
+    if context.version == Version::One {
+        // Its values are added or take the place of others of their type: there is no target to miss.
+        patch.operations.iter_mut().for_each(|operation| operation.create = true);
+    }
     refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
         None => (Vec::new(), patch.operations),
     };
     let asked = !projection.attributes.is_empty();
-    if !edits.is_empty() && operations.is_empty() && !asked {
+    if !edits.is_empty() && operations.is_empty() && !asked && resource.protect.is_empty() {
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
@@ -77,8 +86,11 @@ pub(super) async fn patch(
     }
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let mut desired = Value::Object(before.attributes.clone());
-    patch::apply(&resource.kind, &mut desired, &operations)?;
+    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
@@ -96,25 +108,52 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    if remove(context, resource, &native_id).await? { Ok(Answer::empty(204)) } else { Err(not_found()) }
+    let needed = !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let current = if needed {
+        let current = current(context, resource, id).await?;
+        refuse_protected(resource, &current.attributes)?;
+        Some(current)
+    } else {
+        None
+    };
+    let removed = remove(context, resource, &native_id, current).await?;
+    if removed { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
-/// Deletes a resource; `false` if it was not there.
-async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<bool, Error> {
+/// Deletes a resource, which is known if the mapping needs that; `false` if it was not there.
+async fn remove(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &Value,
+    mut current: Option<Current>,
+) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.call.render(&Scope { id: Some(id), ..Scope::default() }) else {
+    if !delete.from.is_empty()
+        && let Some(before) = current.take()
+    {
+        let mut desired = before.attributes.clone();
+        for (row, value) in &delete.from {
+            if let Some(row) = resource.rows.get(*row) {
+                row.place.set(&mut desired, value.clone());
+            }
+        }
+        current = Some(converge(context, resource, before, Value::Object(desired)).await?);
+    }
+    let Delete { operation, .. } = delete;
+    let native = current.as_ref().map(|current| &current.native);
+    let Ok(request) = operation.call.render(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
-    if let Some(guard) = delete.guard
+    if let Some(guard) = operation.guard
         && !context.native.has(resource, id, guard).await?
     {
         return Ok(false);
     }
     let reply = context.native.send(&what, request).await?;
-    if is_absent(&reply, &delete.absent) {
+    if is_absent(&reply, &operation.absent) {
         return Ok(false);
     }
     context.native.check(&what, reply).map(|_| true)
@@ -148,6 +187,21 @@ fn is_addressable(resource: &Resource, id: &Value) -> bool {
 /// Whether a group's own object has its members.
 fn shows_members(resource: &Resource) -> bool {
     matches!(resource.links.as_ref().map(|links| &links.source), Some(LinkSource::Inline { .. }))
+}
+
+/// Refuses to write a resource that the mapping protects: what locks the gateway's own account out, locks everybody out.
+pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> Result<(), Error> {
+    match resource.protection(attributes) {
+        None => Ok(()),
+        Some((row, value)) => Err(Error::new(
+            403,
+            format!(
+                "the {} whose `{}` is `{value}` is protected by the mapping: clients cannot create, change or delete it",
+                noun(resource),
+                row.name
+            ),
+        )),
+    }
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.

@@ -94,11 +94,14 @@ impl Codec {
         })
     }
 
-    /// Whether `scim` has one native value only: what an enum reads everything else as has many, so that a native
+    /// Whether `scim` has one native value only: what an enum reads several as, or everything else, has many, so that a native
     /// query for one of them would miss the rest.
     pub fn is_exact(&self, scim: &Value) -> bool {
         match self {
-            Codec::Enum { otherwise: Some(otherwise), .. } => !same(otherwise, scim),
+            Codec::Enum { pairs, otherwise } => {
+                let natives = pairs.iter().filter(|(key, _)| same(key, scim)).count();
+                natives < 2 && otherwise.as_ref().is_none_or(|otherwise| !same(otherwise, scim))
+            }
             _ => true,
         }
     }

@@ -70,6 +70,8 @@ codes! {
     BadMembers = "M206",
     /// An error rule that an earlier one leaves nothing for.
     Unreached = "M207",
+    /// A protection that protects nothing.
+    BadProtection = "M208",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.

@@ -20,6 +20,8 @@ pub struct Recognised {
     pub is: Option<String>,
     /// What the text there must contain.
     pub contains: Option<String>,
+    /// What the text there must not be.
+    pub differs: Option<String>,
 }
 
 impl Recognised {
@@ -36,6 +38,7 @@ impl Recognised {
         let Some(text) = text else { return false };
         self.is.as_ref().is_none_or(|is| *is == text)
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
+            && self.differs.as_ref().is_none_or(|other| *other != text)
     }
 }
 
@@ -122,20 +125,23 @@ fn unreachable(what: &str, reason: Unreachable) -> Error {
     }
 }
 
-/// Identity providers read integer seconds only, so that a date (RFC 9110 section 10.2.3) becomes some.
+/// Identity providers read integer seconds only.
 fn with_retry_after(error: Error, reply: &Response, now: u64) -> Error {
-    let Some(text) = reply.header("retry-after").map(str::trim) else {
-        return error;
-    };
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return error.with_header("retry-after", text);
+    match retry_after(reply, now) {
+        Some(seconds) => error.with_header("retry-after", seconds.to_string()),
+        None => error,
     }
-    let Ok(then) = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text) else {
-        return error;
-    };
+}
+
+/// The seconds of `Retry-After`, which may be a date (RFC 9110 section 10.2.3).
+pub fn retry_after(reply: &Response, now: u64) -> Option<u64> {
+    let text = reply.header("retry-after")?.trim();
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     let then = u64::try_from(then.as_millisecond()).unwrap_or(0);
-    let seconds = then.saturating_sub(now).div_ceil(1000);
-    error.with_header("retry-after", seconds.to_string())
+    Some(then.saturating_sub(now).div_ceil(1000))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! documentation is the reference, and the JSON Schema for editors is derived from it.
 //!
 //! Wherever a text may have placeholders, `{env.NAME}` is one: the text of an environment variable of the host, which
-//! must be set.
+//! must be set. In calls about a resource that exists, `{native.FIELD}` is a field of its own native object. A placeholder's
+//! value is written in another form by `{name|form}`: see [`Form`].
 
 use serde_json::{Value, json};
 
@@ -117,16 +118,40 @@ words! {
         Present = "present",
     }
 
+    /// What writes an attribute that has an action when the resource is created.
+    OnCreate {
+        /// The create's own body has it. The action follows only where the reply shows another value.
+        Body = "body",
+    }
+
     /// What is made sure of before a value is written.
     ValueGuard {
         /// The value is looked up by the list's `eq` filter, and 409 answered when another resource has it.
         Unique = "unique",
     }
 
+    /// What a page with fewer rows than were asked for means.
+    ShortPage {
+        /// There is no further page, which spares the call that would find none.
+        Last = "last",
+    }
+
     /// What is done when a call after a create fails.
     Undo {
         /// The new resource is deleted.
         Delete = "delete",
+    }
+
+    /// The form of a placeholder's value: `{displayName|slug}`.
+    Form {
+        /// Letters and digits in lower case with `-` between them: `R&D North` becomes `r-d-north`.
+        Slug = "slug",
+        /// Lower-case text.
+        Lowercase = "lowercase",
+        /// The values of a list with commas between them.
+        Csv = "csv",
+        /// Text, where the lone placeholder of a body would keep the value's type.
+        Text = "text",
     }
 
     /// The part of a text that a row owns, where several rows share one native field.
@@ -162,7 +187,7 @@ tables! {
     /// The application.
     Upstream {
         /// The prefix of every native path.
-        base: Option<String>,
+        base: Option<Spanned<String>>,
         /// Header fields of every native call.
         headers: Table<Text>,
         /// How the calls are authenticated, where a fixed header is not enough.
@@ -211,19 +236,31 @@ tables! {
 
     /// Bounds on what one request may cost.
     Limits {
-        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said.
-        scan: Option<u32>,
-        /// The most native calls under way at once for one request. 8 unless it is said.
-        concurrency: Option<u32>,
-        /// Seconds that one native call may take. 10 unless it is said.
-        call: Option<u32>,
-        /// The largest request body in bytes. 1 MiB unless it is said.
+        /// The largest request body in bytes. 1 MiB unless it is said. A larger one is 413.
         body: Option<u32>,
-        /// The most resources in one list response. 1,000 unless it is said.
+        /// How deep a request body may nest arrays and objects (else 400 `invalidSyntax`), and a filter parentheses and brackets (else 400 `invalidFilter`). 32 unless it is said, 64 at most.
+        depth: Option<Spanned<u32>>,
+        /// The longest filter or attribute path in bytes. 64 KiB unless it is said. A longer one is 400 `invalidFilter` or `invalidPath`.
+        filter: Option<u32>,
+        /// The most operations in one PATCH. 1,000 unless it is said. More are 400 `tooMany`.
+        operations: Option<u32>,
+        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said. More are 400 `tooMany`.
+        scan: Option<u32>,
+        /// Seconds that one request may take, with all its native calls. 60 unless it is said. What is left to do then is not begun, and the answer is 504.
+        time: Option<u32>,
+        /// Seconds that one native call may take. 10 unless it is said. A longer one is 504.
+        call: Option<u32>,
+        /// How often a native GET, PUT or DELETE is made again that found nobody or a busy application: a broken connection, 502, 503, 504, or 429 whose `Retry-After` is at most two seconds. 2 unless it is said. Other calls are never repeated.
+        retries: Option<Spanned<u32>>,
+        /// The most native calls under way at once for one request. 8 unless it is said. Others wait.
+        concurrency: Option<u32>,
+        /// The largest native reply in bytes. 16 MiB unless it is said. A larger one is 502.
+        reply: Option<u32>,
+        /// The most resources in one list response. 1,000 unless it is said. A client that asks for more gets so many.
         page: Option<u32>,
-        /// The most member changes that one request may ask for. 10,000 unless it is said.
+        /// The most member changes that one request may ask for. 10,000 unless it is said. More are 400 `tooMany`.
         members: Option<u32>,
-        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said.
+        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said. More are 413.
         bulk: Option<u32>,
     }
 
@@ -245,6 +282,8 @@ tables! {
         items: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
+        /// What a page with fewer rows than were asked for means: nothing, unless it is said.
+        short_page: Option<Spanned<ShortPage>>,
     }
 
     /// Numbered pages.
@@ -309,6 +348,9 @@ tables! {
         wrap: Option<Spanned<String>>,
         /// The attribute rows, by SCIM path.
         attributes: Table<Attribute>,
+        /// Values of attributes, one of which makes a resource one that no client can create, change or delete: the
+        /// account that the gateway itself uses.
+        protect: Table<Vec<Spanned<String>>>,
         /// Reading one resource: `GET {path}/{id}` unless it is said.
         read: Option<Operation>,
         /// Listing and filtering.
@@ -340,22 +382,28 @@ tables! {
         required: Option<bool>,
         /// How the value is written natively.
         codec: Option<Codec>,
-        /// SCIM value to native value, one for one.
+        /// SCIM value to native value. Of several native values in a list, the first is written and all are read.
         enumeration as "enum": Option<Table<Value>>,
         /// The SCIM value that stands for every native value outside `enum`.
         otherwise: Option<Spanned<Value>>,
+        /// The SCIM value that a native object without the field, or with `null` in it, stands for.
+        missing: Option<Spanned<Value>>,
         /// The part of the native text that this row owns.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
         constant: Option<Value>,
         /// The SCIM value that a resource is created with when the client gives none.
         default: Option<Value>,
+        /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
+        generate: Option<Generate>,
         /// What clearing the attribute sends: `null` unless it is said.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
         primary: bool,
         /// The action that writes it.
         action: Option<Spanned<String>>,
+        /// What writes an attribute that has an action when the resource is created: the action unless it is said.
+        on_create: Option<Spanned<OnCreate>>,
         /// Whether letter case matters. As the schema says unless it is said.
         case_exact as "caseExact": Option<bool>,
         /// Whether two resources can have the same value. As the schema says unless it is said.
@@ -366,6 +414,15 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+    }
+
+    /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
+    /// `symbols`, at least one of each.
+    Generate {
+        /// How many characters it has, 12 to 128: 24 unless it is said.
+        length: Option<Spanned<u32>>,
+        /// The symbols that may stand in it: `-._~` unless it is said, none if it is empty.
+        symbols: Option<Spanned<String>>,
     }
 
     /// A native call.
@@ -410,6 +467,8 @@ tables! {
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
+        /// The attribute values that a resource is deleted with: one that has others is brought to these first.
+        from: Option<Table<Value>>,
     }
 
     /// How a request body is made.
@@ -456,9 +515,10 @@ tables! {
     }
 
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`. `id in` and the like, with
-    /// `{values}` or `{values.csv}`, find several resources at once where members are looked up.
+    /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
-        /// Query parameters added to the list call. A lone `{values}` is one parameter for each.
+        /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
+        /// for each.
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
@@ -503,11 +563,11 @@ tables! {
         except: Vec<Spanned<String>>,
         /// A call that tells whether one user (`{member}`) is a member: a success, or 404 and what `absent` recognises.
         check: Option<MemberCall>,
-        /// Adding one (`{member}`) or several (`{members}`, or with commas between them `{members.csv}`).
+        /// Adding one (`{member}`) or several (`{members}`; with commas between them `{members|csv}`).
         add: Option<MemberCall>,
-        /// Removing one (`{member}`, `{key}`) or several (`{members}`, `{members.csv}`).
+        /// Removing one (`{member}`, `{key}`) or several (`{members}`).
         remove: Option<MemberCall>,
-        /// Replacing the whole list (`{members}`, `{members.csv}`), for APIs that know no single change. What somebody else
+        /// Replacing the whole list (`{members}`), for APIs that know no single change. What somebody else
         /// changes between the read and this call is lost.
         replace: Option<MemberCall>,
         /// Whether the group's own update changes the inline list: read, changed and sent whole, with the elements that stay
@@ -635,6 +695,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
         /// A header field that must be there, in place of `at`.
         header: Option<String>,
         /// The SCIM error.
@@ -667,7 +729,7 @@ pub enum Total {
 #[derive(Clone, Debug)]
 pub enum Text {
     /// The text itself.
-    Literal(String),
+    Literal(Spanned<String>),
     /// The variable's name.
     Environment(Spanned<String>),
 }
@@ -756,6 +818,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
     }
 }
 
@@ -789,7 +853,7 @@ impl Read for Text {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
             Kind::Table(_) => EnvironmentName::read(node, report).map(|it| Text::Environment(it.env)),
-            _ => String::read(node, report).map(Text::Literal),
+            _ => Spanned::read(node, report).map(Text::Literal),
         }
     }
 
@@ -802,14 +866,14 @@ impl Read for Match {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
-            let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+            let (at, is, contains, differs) = (None, None, None, None);
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains, differs }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
                 .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
-                .suggest("give `status`, or `at` with `is` or `contains`");
+                .suggest("give `status`, or `at` with `is`, `contains` or `differs`");
         }
         Some(Match(table))
     }

@@ -8,6 +8,7 @@ pub mod codec;
 mod compile;
 pub mod diagnostic;
 pub mod errors;
+pub mod generate;
 pub mod language;
 pub mod links;
 pub mod node;
@@ -23,9 +24,11 @@ mod tests;
 
 use serde_json::Value;
 
-use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
-use codec::Codec;
+use crate::exchange::Response;
+use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
+use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
+use generate::Generate;
 use language::{Access, Guard, Part, Send, Unmapped, Unnarrowed};
 use links::{Links, Members};
 use paging::Paging;
@@ -76,19 +79,37 @@ impl Mapping {
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.kind.name == name)
     }
+
+    /// How requests are read.
+    pub fn reading(&self) -> Reading {
+        let Limits { filter, depth, operations, .. } = self.limits;
+        Reading { leniency: self.leniency, filter, depth, operations }
+    }
 }
 
 /// Bounds on what one request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Native rows that a filter, a sort or a total may read.
-    pub scan: usize,
-    /// Native calls under way at once.
-    pub concurrency: usize,
-    /// Seconds for one native call.
-    pub call: u32,
     /// Bytes of a request body.
     pub body: usize,
+    /// Levels of nesting of a request body and of a filter.
+    pub depth: usize,
+    /// Bytes of a filter or attribute path.
+    pub filter: usize,
+    /// Operations in one PATCH.
+    pub operations: usize,
+    /// Native rows that a filter, a sort or a total may read.
+    pub scan: usize,
+    /// Seconds for the whole request.
+    pub time: u32,
+    /// Seconds for one native call.
+    pub call: u32,
+    /// How often a call that may be repeated is made again.
+    pub retries: u32,
+    /// Native calls under way at once.
+    pub concurrency: usize,
+    /// Bytes of one native reply.
+    pub reply: usize,
     /// Resources in one list response.
     pub page: usize,
     /// Member changes in one request.
@@ -121,6 +142,16 @@ pub enum ReplyValue {
     Header(String),
 }
 
+impl ReplyValue {
+    /// The text there.
+    pub fn text(&self, reply: &Response) -> Option<String> {
+        match self {
+            ReplyValue::Body(at) => at.get(&errors::json_body(reply)).filter(|value| !value.is_null()).map(text_of),
+            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
+        }
+    }
+}
+
 /// One resource type: its SCIM face and its native calls.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -130,6 +161,8 @@ pub struct Resource {
     pub rows: Vec<Row>,
     /// The index of the row of `id`.
     pub id: usize,
+    /// Rows, by index, and the values that make a resource one that no client can change; values in lower case.
+    pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
     /// Listing.
@@ -139,7 +172,7 @@ pub struct Resource {
     /// Updating.
     pub update: Option<Update>,
     /// Deleting.
-    pub delete: Option<Operation>,
+    pub delete: Option<Delete>,
     /// Calls that own attributes.
     pub actions: Vec<Action>,
     /// What a resource shows of those that it is linked with: the members of a group, the groups of a user.
@@ -167,12 +200,18 @@ pub struct Row {
     pub access: Access,
     /// The actions that write it, by index; empty: the create and update bodies do.
     pub actions: Vec<usize>,
+    /// Whether the create body carries it although an action writes it.
+    pub on_create: bool,
+    /// The SCIM value that a native object without the field stands for.
+    pub missing: Option<Value>,
     /// The part of the native text that it owns.
     pub part: Option<Part>,
     /// The fixed SCIM value.
     pub constant: Option<Value>,
     /// The SCIM value of a new resource when the client gives none.
     pub default: Option<Value>,
+    /// How that value is made up, where it is a secret of each resource's own.
+    pub generate: Option<Generate>,
     /// What clearing sends.
     pub clear: Value,
     /// Whether no other resource may have a value that is written, which is looked up first.
@@ -185,9 +224,14 @@ impl Row {
         self.access != Access::Write
     }
 
-    /// Whether the create and update bodies carry it.
-    pub fn in_body(&self) -> bool {
+    /// Whether the update body carries it.
+    pub fn in_update(&self) -> bool {
         self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+    }
+
+    /// Whether the create body carries it.
+    pub fn in_create(&self) -> bool {
+        self.in_update() || (self.on_create && self.access != Access::Read && self.native.is_some())
     }
 }
 
@@ -257,6 +301,22 @@ pub struct Update {
     pub body: Body,
     /// Which attributes it sends.
     pub send: Send,
+}
+
+/// Deleting a resource.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The call.
+    pub operation: Operation,
+    /// The row indices and values that a resource is brought to first.
+    pub from: Vec<(usize, Value)>,
+}
+
+impl Delete {
+    /// Whether the resource has to be read first.
+    pub fn needs_current(&self) -> bool {
+        !self.from.is_empty() || self.operation.call.needs_native()
+    }
 }
 
 /// Listing.

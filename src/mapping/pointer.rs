@@ -91,7 +91,10 @@ impl Pointer {
         let mut place = value;
         for step in &self.0 {
             place = match step {
-                Step::Field(_, Some(index)) if place.is_array() => {
+                Step::Field(_, Some(index)) if place.is_array() || place.is_null() => {
+                    if place.is_null() {
+                        *place = Value::Array(Vec::new());
+                    }
                     let Value::Array(items) = place else { return };
                     if items.len() <= *index {
                         items.resize(index + 1, Value::Null);
@@ -257,9 +260,13 @@ mod tests {
 
     #[test]
     fn makes_what_is_missing() {
-        for (text, expected) in
-            [("a.b", json!({"a": {"b": 1}})), ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})), ("", json!(1))]
-        {
+        for (text, expected) in [
+            ("a.b", json!({"a": {"b": 1}})),
+            ("a.0", json!({"a": [1]})),
+            ("a.0.v", json!({"a": [{"v": 1}]})),
+            ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})),
+            ("", json!(1)),
+        ] {
             let mut value = Value::Null;
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);

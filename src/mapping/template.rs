@@ -1,11 +1,16 @@
 //! Request templates: `{name}` is replaced by a value, escaped by where it stands.
 
+mod form;
 mod recognise;
+
+use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::codec::text_of;
+use super::language::Form;
+use super::pointer::Pointer;
 use crate::exchange::Request;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
@@ -22,14 +27,14 @@ pub enum Slot {
     Member,
     /// Several members or values, as a list.
     List,
-    /// Several members or values, with commas between them.
-    Csv,
     /// The membership's own key.
     Key,
     /// The token that a login answered with.
     Token,
-    /// The native value of the attribute row with this index.
+    /// The native value that is wanted of the attribute row with this index.
     Row(usize),
+    /// A field of the resource's own native object.
+    Native(Pointer),
 }
 
 /// The values for placeholders.
@@ -43,14 +48,14 @@ pub struct Scope<'a> {
     pub member: Option<&'a Value>,
     /// `{members}` and `{values}`, a list
     pub list: Option<&'a Value>,
-    /// `{members.csv}` and `{values.csv}`, a text
-    pub csv: Option<&'a Value>,
     /// `{key}`
     pub key: Option<&'a Value>,
     /// `{token}`
     pub token: Option<&'a Value>,
-    /// The native values of the attribute rows, by index.
+    /// The native values that are wanted of the attribute rows, by index.
     pub rows: &'a [Option<Value>],
+    /// The resource's own native object.
+    pub native: Option<&'a Value>,
 }
 
 impl Scope<'_> {
@@ -60,10 +65,10 @@ impl Scope<'_> {
             Slot::Value => self.value,
             Slot::Member => self.member,
             Slot::List => self.list,
-            Slot::Csv => self.csv,
             Slot::Key => self.key,
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
+            Slot::Native(at) => at.get(self.native?),
         }
     }
 }
@@ -80,7 +85,24 @@ pub enum Unfit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Slot(Slot),
+    Slot(Placeholder),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Placeholder {
+    slot: Slot,
+    form: Option<Form>,
+}
+
+impl Placeholder {
+    fn value<'a>(&self, scope: &'a Scope) -> Option<Cow<'a, Value>> {
+        let value = scope.get(&self.slot)?;
+        Some(self.form.map_or(Cow::Borrowed(value), |form| Cow::Owned(form.of(value))))
+    }
+
+    fn text(&self, scope: &Scope) -> String {
+        self.value(scope).map(|value| text_of(&value)).unwrap_or_default()
+    }
 }
 
 /// Text with placeholders.
@@ -107,12 +129,16 @@ impl Template {
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
             let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            let (name, form) = match name.split_once('|') {
+                Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
+                None => (name, None),
+            };
             match slot(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))? {
                 Ok(slot) => {
                     if !literal.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(slot));
+                    pieces.push(Piece::Slot(Placeholder { slot, form }));
                 }
                 Err(text) => literal.push_str(&text),
             }
@@ -133,7 +159,7 @@ impl Template {
     /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Slot(slot) => Some(slot),
+            Piece::Slot(placeholder) => Some(&placeholder.slot),
             Piece::Text(_) => None,
         })
     }
@@ -145,20 +171,20 @@ impl Template {
                 .iter()
                 .map(|piece| match piece {
                     Piece::Text(text) => Some(text.as_str()),
-                    Piece::Slot(_) => None,
+                    Piece::Slot(..) => None,
                 })
                 .collect::<Option<String>>()
         };
-        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(_)))?;
+        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(..)))?;
         let (before, rest) = self.0.split_at(at);
         let (_, after) = rest.split_first()?;
         Some((text(before)?, text(after)?))
     }
 
     /// The only placeholder of a template that is nothing else.
-    fn only_slot(&self) -> Option<&Slot> {
+    fn lone(&self) -> Option<&Placeholder> {
         match self.0.as_slice() {
-            [Piece::Slot(slot)] => Some(slot),
+            [Piece::Slot(placeholder)] => Some(placeholder),
             _ => None,
         }
     }
@@ -168,8 +194,8 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => {
-                    let text = scope.get(slot).map(text_of).unwrap_or_default();
+                Piece::Slot(placeholder) => {
+                    let text = placeholder.text(scope);
                     // A proxy or a framework would resolve dot segments, percent-encoded or not, and reach another
                     // resource; some decode slashes first.
                     let dots = text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
@@ -200,8 +226,8 @@ impl Template {
 
     /// The text, each value escaped by the quotes of the template that it stands between.
     fn escaped(&self, scope: &Scope, escape: impl Fn(Option<char>, String) -> String) -> Option<String> {
-        if let Some(slot) = self.only_slot() {
-            return scope.get(slot).map(text_of);
+        if let Some(placeholder) = self.lone() {
+            return placeholder.value(scope).map(|value| text_of(&value));
         }
         let mut out = String::new();
         let mut open = None;
@@ -217,9 +243,7 @@ impl Template {
                     }
                     out.push_str(text);
                 }
-                Piece::Slot(slot) => {
-                    out.push_str(&escape(open, scope.get(slot).map(text_of).unwrap_or_default()));
-                }
+                Piece::Slot(placeholder) => out.push_str(&escape(open, placeholder.text(scope))),
             }
         }
         Some(out)
@@ -240,8 +264,8 @@ impl Template {
 
     /// As a JSON value: a text that is exactly one placeholder keeps the value's type.
     fn json(&self, scope: &Scope) -> Value {
-        match self.only_slot() {
-            Some(slot) => scope.get(slot).cloned().unwrap_or(Value::Null),
+        match self.lone() {
+            Some(placeholder) => placeholder.value(scope).map(Cow::into_owned).unwrap_or_default(),
             None => self.text(scope).unwrap_or_default().into(),
         }
     }
@@ -254,6 +278,8 @@ pub enum TemplateError {
     Braces,
     /// A placeholder of this name has no meaning where the template stands.
     Unknown(String),
+    /// There is no form of this name.
+    Form(String),
 }
 
 /// JSON with templates in its texts.
@@ -282,13 +308,18 @@ impl JsonTemplate {
         }
     }
 
-    /// Whether a placeholder for which `wanted` holds stands anywhere in it.
-    pub fn uses(&self, wanted: &impl Fn(&Slot) -> bool) -> bool {
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         match self {
             JsonTemplate::Constant(_) => false,
-            JsonTemplate::Text(template) => template.slots().any(wanted),
-            JsonTemplate::List(items) => items.iter().any(|item| item.uses(wanted)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(wanted)),
+            JsonTemplate::Text(template) => template.slots().any(test),
+            JsonTemplate::List(items) => items.iter().any(|item| item.any(test)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.any(test)),
         }
     }
 
@@ -307,7 +338,7 @@ impl JsonTemplate {
     /// The values of a query parameter: a lone placeholder of a list is one for each of its elements.
     fn parameters(&self, scope: &Scope) -> Vec<String> {
         if let JsonTemplate::Text(template) = self
-            && let Some(Value::Array(items)) = template.only_slot().and_then(|slot| scope.get(slot))
+            && let Some(Value::Array(items)) = template.lone().and_then(|it| it.value(scope)).as_deref()
         {
             return items.iter().map(text_of).collect();
         }
@@ -363,18 +394,22 @@ impl CallTemplate {
         call
     }
 
-    /// Whether a placeholder for which `wanted` holds stands anywhere in it.
-    pub fn uses(&self, wanted: impl Fn(&Slot) -> bool) -> bool {
-        let in_text = |template: &Template| template.slots().any(&wanted);
-        in_text(&self.path)
-            || self.query.iter().any(|(_, value)| value.uses(&wanted))
-            || self.headers.iter().any(|(_, value)| in_text(value))
-            || self.body.as_ref().is_some_and(|body| body.uses(&wanted))
+    /// Whether it has a field of the resource's native object, so that this has to be read first.
+    pub fn needs_native(&self) -> bool {
+        self.any(&|slot| matches!(slot, Slot::Native(_)))
     }
 
-    /// Whether the value of an attribute row stands anywhere in it.
-    pub fn uses_rows(&self) -> bool {
-        self.uses(|slot| matches!(slot, Slot::Row(_)))
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+        self.path.slots().any(test)
+            || self.query.iter().any(|(_, value)| value.any(test))
+            || self.headers.iter().any(|(_, value)| value.slots().any(test))
+            || self.body.as_ref().is_some_and(|body| body.any(test))
     }
 
     /// The request, with the body of the template.
@@ -383,7 +418,7 @@ impl CallTemplate {
         self.render_with(scope, &[], body)
     }
 
-    /// The request with further query parameters and with this body.
+    /// The request with further query parameters, in place of its own of the same name, and with this body.
     pub fn render_with(
         &self,
         scope: &Scope,
@@ -392,7 +427,8 @@ impl CallTemplate {
     ) -> Result<Request, Unfit> {
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
-        for (name, value) in &self.query {
+        let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
+        for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
             for value in value.parameters(scope) {
                 push_parameter(&mut target, name, &value);
             }

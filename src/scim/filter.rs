@@ -14,10 +14,6 @@ use super::error::Error;
 use super::path::AttributePath;
 use super::schema::{Attribute, ResourceType};
 
-/// The longest filter or path, in bytes.
-pub const MAX_LENGTH: usize = 64 * 1024;
-/// How deep parentheses, `not` and brackets may nest.
-pub const MAX_DEPTH: usize = 32;
 /// How many comparisons a filter may have.
 pub const MAX_TERMS: usize = 1000;
 
@@ -114,7 +110,7 @@ impl Filter {
     /// Reads a filter by the letter; [`super::dialect::filter`] reads what clients send. Errors are
     /// `invalidFilter` and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parser = parse::Parser::new(text, Leniency::Strict, Error::invalid_filter)?;
+        let parser = parse::Parser::new(text, Leniency::Strict.into(), Error::invalid_filter)?;
         parser.whole_filter().map(|(filter, _)| filter)
     }
 
@@ -127,6 +123,17 @@ impl Filter {
     /// Whether a resource (with canonical names) satisfies the filter.
     pub fn matches(&self, rt: &ResourceType, resource: &Value) -> bool {
         eval::matches(self, rt, resource)
+    }
+
+    /// Whether a part of it is about an attribute of this name, in any letter case and of whatever schema.
+    pub fn names(&self, attribute: &str) -> bool {
+        match self {
+            Self::And(operands) | Self::Or(operands) => operands.iter().any(|operand| operand.names(attribute)),
+            Self::Not(operand) => operand.names(attribute),
+            Self::Compare { path, .. } | Self::Present(path) | Self::ValuePath { path, .. } => {
+                path.attribute.eq_ignore_ascii_case(attribute)
+            }
+        }
     }
 
     /// Whether one element of a multi-valued attribute satisfies a filter that stood between brackets.

@@ -24,7 +24,7 @@ pub mod sort;
 mod value;
 pub mod version1;
 
-pub use dialect::Leniency;
+pub use dialect::{Leniency, Reading};
 pub use error::{Error, ScimType};
 pub use filter::{CompareOp, Filter};
 pub use path::AttributePath;

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::dialect::{self, Applied, Leniency};
+use super::dialect::{self, Applied, Leniency, Reading};
 use super::error::Error;
 use super::filter::Filter;
 use super::path::AttributePath;
@@ -12,8 +12,8 @@ use super::projection::Projection;
 /// The schema URN of a search request.
 pub const SEARCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
-/// Splits a query string (without its `?`) into decoded pairs: `+` is a space, percent-encoding is undone. Errors: 400
-/// `invalidValue` for an incomplete sequence or one that is no UTF-8.
+/// Splits a query string (without its `?`) into percent-decoded pairs; [`dialect::pairs`] reads what clients send.
+/// Errors: 400 `invalidValue` for an incomplete sequence or one that is no UTF-8.
 pub fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     query
         .trim_start_matches('?')
@@ -36,8 +36,7 @@ fn decode(text: &str) -> Result<String, Error> {
         }
         rest = rest.get(at + 3..).unwrap_or_default();
     }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
+    let decoded = percent_decode(text.as_bytes()).decode_utf8();
     decoded.map(std::borrow::Cow::into_owned).map_err(|_| invalid())
 }
 
@@ -79,23 +78,19 @@ impl Default for ListQuery {
 }
 
 impl ListQuery {
-    /// From decoded pairs; of several with one name, the first counts. Unknown parameters are ignored: identity
-    /// providers add their own. Errors: 400 `invalidValue` for a number that is none, 400 `invalidFilter`,
+    /// From decoded pairs; of several with one name, the first counts. Errors: 400 `invalidValue` for a number that is none, 400 `invalidFilter`,
     /// 400 `invalidPath` for `sortBy`.
-    pub fn from_pairs(pairs: &[(String, String)], leniency: Leniency) -> Result<Self, Error> {
+    pub fn from_pairs(pairs: &[(String, String)], reading: impl Into<Reading>) -> Result<Self, Error> {
+        let reading = reading.into();
         let mut query = ListQuery::default();
-        let mut found: Vec<(&str, &str)> = Vec::with_capacity(pairs.len());
-        for (name, value) in pairs {
-            found.push((query.parameter_name(name, leniency), value));
-        }
         let get = |name: &str| {
-            let mut matching = found.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-            matching.next().map(|(_, value)| *value)
+            let mut matching = pairs.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            matching.next().map(|(_, value)| value.as_str())
         };
         // A filter, `sortBy` or number without text is none at all.
         let filled = |name: &str| get(name).map(str::trim).filter(|value| !value.is_empty());
         if let Some(text) = filled("filter") {
-            query.filter = Some(dialect::filter(text, leniency, &mut query.applied)?);
+            query.filter = Some(dialect::filter(text, reading, &mut query.applied)?);
         }
         if let Some(text) = filled("startIndex") {
             query.start_index = from_one(integer("startIndex", text)?);
@@ -110,7 +105,8 @@ impl ListQuery {
     }
 
     /// From the body of a `/.search` request. Errors as for the pairs, and 400 `invalidSyntax`.
-    pub fn from_search(body: &Value, leniency: Leniency) -> Result<Self, Error> {
+    pub fn from_search(body: &Value, reading: impl Into<Reading>) -> Result<Self, Error> {
+        let reading = reading.into();
         let Value::Object(members) = body else {
             return Err(Error::invalid_syntax("the body must be a JSON object"));
         };
@@ -126,20 +122,20 @@ impl ListQuery {
         let number = |name: &str| match get(name) {
             None => Ok(None),
             Some(Value::Number(n)) => n.as_i64().map(Some).ok_or_else(|| not_integer(name)),
-            Some(Value::String(text)) if leniency == Leniency::Lenient => integer(name, text).map(Some),
+            Some(Value::String(text)) if reading.leniency == Leniency::Lenient => integer(name, text).map(Some),
             Some(_) => Err(not_integer(name)),
         };
         let schemas = get("schemas").and_then(Value::as_array);
         let listed = schemas.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_SCHEMA));
         let mut query = ListQuery::default();
         if !listed {
-            if leniency == Leniency::Strict {
+            if reading.leniency == Leniency::Strict {
                 return Err(Error::invalid_syntax(format!("`schemas` must list `{SEARCH_SCHEMA}`")));
             }
             query.applied.note(&dialect::MISSING_SCHEMAS);
         }
         if let Some(filter) = text("filter")?.filter(|filter| !filter.trim().is_empty()) {
-            query.filter = Some(dialect::filter(filter, leniency, &mut query.applied)?);
+            query.filter = Some(dialect::filter(filter, reading, &mut query.applied)?);
         }
         query.start_index = from_one(number("startIndex")?.unwrap_or(1));
         query.count = number("count")?.map(from_zero);
@@ -162,17 +158,6 @@ impl ListQuery {
             }
         };
         Ok(())
-    }
-
-    /// A parameter's name without a feature flag that another `?` separates from it.
-    fn parameter_name<'n>(&mut self, name: &'n str, leniency: Leniency) -> &'n str {
-        match name.rsplit_once('?') {
-            Some((_, name)) if leniency == Leniency::Lenient => {
-                self.applied.note(&dialect::STRAY_QUESTION_MARK);
-                name
-            }
-            _ => name,
-        }
     }
 }
 
@@ -219,7 +204,7 @@ mod tests {
     use serde_json::json;
 
     fn list(query: &str) -> Result<ListQuery, Error> {
-        ListQuery::from_pairs(&pairs(query)?, Leniency::Lenient)
+        ListQuery::from_pairs(&dialect::pairs(query, Leniency::Lenient, &mut Applied::default())?, Leniency::Lenient)
     }
 
     #[test]

@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{elements, present, row_values};
+use super::{elements, present};
 use crate::handler::Context;
 use crate::handler::lookup::{by_ids, keys, scim_id};
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::pages::rows_of_each;
-use crate::handler::read::Current;
+use crate::handler::read::{Current, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, MemberCall, Target, UserField};
-use crate::mapping::paging::Paging;
-use crate::mapping::template::{CallTemplate, Scope};
+use crate::mapping::template::Scope;
 use crate::scim::Error;
+
+/// What the calls are for.
+const WHAT: &str = "find a membership";
 
 /// What each of several resources is linked with, by SCIM id.
 type Found = Vec<BTreeSet<String>>;
@@ -28,7 +30,7 @@ type Keys = BTreeMap<String, Value>;
 pub(in crate::handler) async fn among(
     context: &Context<'_>,
     resource: &Resource,
-    of: &[Current],
+    of: &[Object<'_>],
     ids: &[String],
 ) -> Result<Vec<Value>, Error> {
     let check = resource.members.as_ref().and_then(|members| Some((members, members.check.as_ref()?)));
@@ -46,23 +48,21 @@ pub(in crate::handler) async fn among(
         known.retain(|_, key| !target.excepts(key));
         match (check, source) {
             _ if known.is_empty() => Vec::new(),
-            (Some((_, check)), _) => checked(context, resource, check, of, &known).await?,
+            (Some((_, check)), _) => checked(context, check, of, &known).await?,
             (None, Some(LinkSource::List { paging, link, find: Some(find), .. })) => {
-                let pairs = pairs(of, &known);
-                let of_pairs: Vec<&Current> = pairs.iter().map(|(of, _)| *of).collect();
-                let keys: Vec<Option<&Value>> = pairs.iter().map(|(_, key)| Some(*key)).collect();
-                let rows = listed(context, resource, (find, paging), &of_pairs, &keys).await?;
+                let scopes: Vec<Scope<'_>> = pairs(of, &known).collect();
+                let rows = rows_of_each(context, WHAT, find, paging, &scopes, &[]).await?;
                 let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
             (None, Some(LinkSource::List { call, paging, link, .. })) => {
-                let all: Vec<&Current> = of.iter().collect();
-                let lists = listed(context, resource, (call, paging), &all, &vec![None; of.len()]).await?;
+                let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
+                let lists = rows_of_each(context, WHAT, call, paging, &scopes, &[]).await?;
                 let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
             (None, Some(LinkSource::Inline { at, link })) => {
-                let each = of.iter().map(|of| elements(at.get(&of.native)));
+                let each = of.iter().map(|of| elements(at.get(of.native)));
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
             (None, _) => Vec::new(),
@@ -76,9 +76,9 @@ pub(in crate::handler) async fn among(
     Ok(of.iter().map(|_| present(found.next().unwrap_or_default())).collect())
 }
 
-/// Each resource with each key.
-fn pairs<'v>(of: &'v [Current], known: &'v Keys) -> Vec<(&'v Current, &'v Value)> {
-    of.iter().flat_map(|of| known.values().map(move |key| (of, key))).collect()
+/// A call for each resource and each key.
+fn pairs<'v>(of: &'v [Object<'_>], known: &'v Keys) -> impl Iterator<Item = Scope<'v>> {
+    of.iter().flat_map(|of| known.values().map(move |key| Scope { member: Some(key), ..of.scope() }))
 }
 
 /// The users tell which groups they have.
@@ -86,13 +86,13 @@ async fn by_field(
     context: &Context<'_>,
     target: &Target,
     field: &UserField,
-    groups: &[Current],
+    groups: &[Object<'_>],
     asked: &[&String],
 ) -> Result<Found, Error> {
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
     let users = by_ids(context, user, asked, |_| false).await?;
-    let of_group = |group: &Current| {
-        let has = |user: &Current| field.has(&user.native, &group.id) && !target.excepts(&user.id);
+    let of_group = |group: &Object<'_>| {
+        let has = |user: &Current| field.has(&user.native, group.id) && !target.excepts(&user.id);
         let members = users.iter().filter(|(_, user)| has(user));
         members.map(|(id, _)| id.clone()).collect()
     };
@@ -102,51 +102,26 @@ async fn by_field(
 /// A call for each group and user tells.
 async fn checked(
     context: &Context<'_>,
-    group: &Resource,
     check: &MemberCall,
-    groups: &[Current],
+    groups: &[Object<'_>],
     known: &Keys,
 ) -> Result<Found, Error> {
-    let what = "find a membership";
-    let mut requests = Vec::new();
-    for (group, rows) in groups.iter().zip(row_values(group, &check.call, groups.iter())?) {
-        for key in known.values() {
-            let scope = Scope { id: Some(&group.id), member: Some(key), rows: &rows, ..Scope::default() };
-            requests.push(check.call.render(&scope).map_err(|reason| unfit(&reason))?);
-        }
-    }
-    let mut replies = context.native.send_all(what, requests).await?.into_iter();
+    let requests = pairs(groups, known).map(|scope| check.call.render(&scope));
+    let requests = requests.collect::<Result<Vec<_>, _>>().map_err(|reason| unfit(&reason))?;
+    let mut replies = context.native.send_all(WHAT, requests).await?.into_iter();
     let mut found = Vec::with_capacity(groups.len());
     for _ in groups {
         let mut members = BTreeSet::new();
         for (id, reply) in known.keys().zip(replies.by_ref()) {
             let reply = reply?;
             if !is_absent(&reply, &check.done) {
-                context.native.check(what, reply)?;
+                context.native.check(WHAT, reply)?;
                 members.insert(id.clone());
             }
         }
         found.push(members);
     }
     Ok(found)
-}
-
-/// The rows of a list for each resource, and for one key each where the call asks for one.
-async fn listed(
-    context: &Context<'_>,
-    resource: &Resource,
-    (call, paging): (&CallTemplate, &Paging),
-    of: &[&Current],
-    keys: &[Option<&Value>],
-) -> Result<Vec<Vec<Value>>, Error> {
-    let rows = row_values(resource, call, of.iter().copied())?;
-    let scopes: Vec<Scope<'_>> = of
-        .iter()
-        .zip(&rows)
-        .zip(keys)
-        .map(|((of, rows), key)| Scope { id: Some(&of.id), member: *key, rows, ..Scope::default() })
-        .collect();
-    rows_of_each(context, "find a membership", call, paging, &scopes, &[]).await
 }
 
 /// The ids that rows or elements show, as far as they are of the target's own type.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Group, settled};
 use crate::exchange::{Request, Response};
 use crate::handler::Context;
-use crate::handler::lookup::{list_and_csv, scim_id};
+use crate::handler::lookup::scim_id;
 use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::mapping::codec::text_of;
@@ -27,15 +27,10 @@ pub(super) async fn change(
     if who.is_empty() {
         return Ok(());
     }
-    let rows = group.rows()?;
-    let render = |scope: Scope<'_>| {
-        let scope = Scope { id: Some(group.id), rows: &rows, ..scope };
-        call.call.render(&scope).map_err(|reason| unfit(&reason))
-    };
+    let render = |scope: Scope<'_>| call.call.render(&scope).map_err(|reason| unfit(&reason));
     let several = |batch: &MemberBatch, natives: &[(&String, &Value)]| {
-        let each: Vec<Value> = natives.iter().map(|(_, native)| element(batch, native)).collect();
-        let (list, csv) = list_and_csv(&each);
-        let request = render(Scope { list: Some(&list), csv: Some(&csv), ..Scope::default() })?;
+        let list: Value = natives.iter().map(|(_, native)| element(batch, native)).collect();
+        let request = render(Scope { list: Some(&list), ..group.scope() })?;
         let name = match natives {
             [(name, _)] => format!("the member `{name}`"),
             _ => format!("{} members", natives.len()),
@@ -66,7 +61,7 @@ pub(super) async fn change(
             if call.keyed && key.is_none() {
                 continue;
             }
-            let request = render(Scope { member: Some(native), key, ..Scope::default() })?;
+            let request = render(Scope { member: Some(native), key, ..group.scope() })?;
             requests.push((format!("the member `{id}`"), request));
         }
         outcomes = sent(context, &what, requests).await?;
@@ -137,19 +132,15 @@ async fn membership_keys(
     let Some(links) = &group.resource.links else { return Ok(BTreeMap::new()) };
     let LinkSource::List { call, paging, link, find } = &links.source else { return Ok(BTreeMap::new()) };
     let Some(key_at) = &link.key else { return Ok(BTreeMap::new()) };
-    let own = group.rows()?;
     let what = "find a membership";
     let found = match find {
         // Many single look-ups cost more than the whole list.
         Some(find) if who.len() <= context.native.mapping().limits.concurrency => {
-            let scope = |native| Scope { id: Some(group.id), member: Some(native), rows: &own, ..Scope::default() };
+            let scope = |native| Scope { member: Some(native), ..group.scope() };
             let scopes: Vec<Scope<'_>> = who.values().map(scope).collect();
             rows_of_each(context, what, find, paging, &scopes, &[]).await?.into_iter().flatten().collect()
         }
-        _ => {
-            rows(context, what, call, paging, &Scope { id: Some(group.id), rows: &own, ..Scope::default() }, &[])
-                .await?
-        }
+        _ => rows(context, what, call, paging, &group.scope(), &[]).await?,
     };
     let user = context.native.mapping().resource(links.target.kind);
     // Without a key of its own, the id is what rows show; both are compared as the ids that they stand for.
@@ -173,10 +164,8 @@ pub(super) async fn replace(
     natives: &[Value],
 ) -> Result<(), Error> {
     let Some(batch) = &call.batch else { return Ok(()) };
-    let each: Vec<Value> = natives.iter().map(|native| element(batch, native)).collect();
-    let (list, csv) = list_and_csv(&each);
-    let rows = group.rows()?;
-    let scope = Scope { id: Some(group.id), list: Some(&list), csv: Some(&csv), rows: &rows, ..Scope::default() };
+    let list: Value = natives.iter().map(|native| element(batch, native)).collect();
+    let scope = Scope { list: Some(&list), ..group.scope() };
     let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
     let what = format!("replace the members of the {}", noun(group.resource));
     let reply = context.native.send(&what, request).await?;

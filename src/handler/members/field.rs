@@ -8,7 +8,7 @@ use crate::handler::Context;
 use crate::handler::lookup::by_ids;
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::read::Current;
-use crate::mapping::language::Send;
+use crate::handler::write::refuse_protected;
 use crate::mapping::links::UserField;
 use crate::mapping::template::Scope;
 use crate::mapping::{Resource, Update};
@@ -26,7 +26,7 @@ pub(super) async fn edit(
         return Err(Error::mutability("the application has no call that changes the groups of a user"));
     };
     // As its own object writes the id: an address has no numbers.
-    let own = group.resource.id_row().and_then(|row| row.native.as_ref()?.get(group.native()));
+    let own = group.resource.id_row().and_then(|row| row.native.as_ref()?.get(group.native.as_ref()?));
     let id = own.unwrap_or(group.id);
     let target = group.resource.members.as_ref().map(|members| &members.target);
     let excepts = |id: &&String| target.zip(user.native_id(id)).is_some_and(|(target, id)| target.excepts(&id));
@@ -58,7 +58,7 @@ async fn requests(
     add: bool,
 ) -> Result<Vec<(String, Request)>, Error> {
     // Where a user has one group and an update sends what changes, who is added need not be read.
-    let blind = add && !field.list && update.send == Send::Changed && !update.uses_rows();
+    let blind = add && !field.list && !update.needs_current() && user.protect.is_empty();
     if blind {
         let natives = ids.iter().filter_map(|id| Some(((*id).clone(), user.native_id(id)?)));
         return natives
@@ -68,7 +68,8 @@ async fn requests(
             })
             .collect();
     }
-    let users = by_ids(context, user, ids, |_| false).await?;
+    // An update may send the whole object: rows that lack fields would take them away.
+    let users = by_ids(context, user, ids, |_| true).await?;
     if add && let Some(missing) = ids.iter().find(|id| !users.contains_key(**id)) {
         return Err(Error::invalid_value(format!("there is no user `{missing}`, who is to be a member")));
     }
@@ -80,6 +81,7 @@ async fn requests(
                 "`{id}` cannot leave the group that every user without another belongs to"
             )));
         }
+        refuse_protected(user, &current.attributes)?;
         requests.push((id, request(field, (user, update), &current, value)?));
     }
     Ok(requests)
@@ -92,7 +94,7 @@ fn request(
     value: Value,
 ) -> Result<Request, Error> {
     let rows = user.native_values(&current.attributes)?;
-    let scope = Scope { id: Some(&current.id), rows: &rows, ..Scope::default() };
+    let scope = Scope { rows: &rows, ..current.object().scope() };
     let body = update.field_body(&field.at, value, &current.native, &scope);
     rendered(update, &scope, body)
 }

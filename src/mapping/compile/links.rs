@@ -63,7 +63,7 @@ impl Compiler<'_> {
             self.error(Code::BadMembers, at.at, message, "move them into `list`, or add `inline:`");
         }
         let by = self.by("Group", groups.by.as_ref(), resources, true);
-        let of_one = Names::new(&[("id", Slot::Id)], &resource.rows);
+        let of_one = Names::of_current(&[("id", Slot::Id)], &resource.rows);
         let source = match (&groups.list, &groups.inline) {
             (Some(list), _) => LinkSource::List {
                 call: self.list_call((&list.path, &list.query, &list.headers), &of_one),

@@ -16,13 +16,8 @@ use crate::mapping::template::{Scope, Slot};
 const USER: &str = "User";
 
 /// The placeholders of member calls, beside the group's rows.
-const IN_CALLS: [(&str, Slot); 5] = [
-    ("id", Slot::Id),
-    ("member", Slot::Member),
-    ("members", Slot::List),
-    ("members.csv", Slot::Csv),
-    ("key", Slot::Key),
-];
+const IN_CALLS: [(&str, Slot); 4] =
+    [("id", Slot::Id), ("member", Slot::Member), ("members", Slot::List), ("key", Slot::Key)];
 
 impl Compiler<'_> {
     pub(super) fn member_links(
@@ -81,10 +76,10 @@ impl Compiler<'_> {
         group: &Resource,
         resources: &[Resource],
     ) -> Option<LinkSource> {
-        let names = Names::new(&[("id", Slot::Id)], &group.rows);
+        let names = Names::of_current(&[("id", Slot::Id)], &group.rows);
         let call = self.list_call((&list.path, &list.query, &list.headers), &names);
         let find = list.find.as_ref().map(|query| {
-            let names = Names::new(&[("id", Slot::Id), ("member", Slot::Member)], &group.rows);
+            let names = Names::of_current(&[("id", Slot::Id), ("member", Slot::Member)], &group.rows);
             call.with_query(&self.query(query, &names))
         });
         Some(LinkSource::List {
@@ -230,11 +225,11 @@ impl Compiler<'_> {
     }
 
     fn member_change(&mut self, call: &written::MemberCall, what: &str, group: &Resource) -> Option<MemberCall> {
-        let names = Names::new(&IN_CALLS, &group.rows);
+        let names = Names::of_current(&IN_CALLS, &group.rows);
         let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
         let template = self.member_call(call, &names);
-        let uses = |wanted: Slot| template.uses(|slot| *slot == wanted);
-        let (one, several, keyed) = (uses(Slot::Member), uses(Slot::List) || uses(Slot::Csv), uses(Slot::Key));
+        let uses = |slot: Slot| template.uses(&slot);
+        let (one, several, keyed) = (uses(Slot::Member), uses(Slot::List), uses(Slot::Key));
         let place: Mark = call.place;
         let help = match what {
             "replace" => "put `{members}` into its body",

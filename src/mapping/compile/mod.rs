@@ -17,6 +17,7 @@ use super::language::{self as written, ErrorType, Match, Text, Unmapped};
 use super::node::{Mark, Node};
 use super::pointer::Pointer;
 use super::read::{Read, Spanned};
+use super::template::Scope;
 use super::{Limits, Login, Mapping, ReplyValue};
 use crate::scim::{Leniency, ScimType};
 use calls::Names;
@@ -90,7 +91,8 @@ impl Compiler<'_> {
     fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
-        self.base = upstream.base.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+        let base = upstream.base.as_ref().map(|base| self.fixed_text(base)).unwrap_or_default();
+        self.base = base.trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
                 Code::BadTemplate,
@@ -108,7 +110,7 @@ impl Compiler<'_> {
             Some(auth) => self.auth(auth, &mut headers),
             None => None,
         };
-        let limits = limits(document.limits.as_ref());
+        let limits = self.limits(document.limits.as_ref());
         if document.resources.0.is_empty() && self.well_formed {
             self.error(
                 Code::MissingKey,
@@ -132,12 +134,50 @@ impl Compiler<'_> {
         }
     }
 
+    fn limits(&mut self, written: Option<&written::Limits>) -> Limits {
+        let number =
+            |value: Option<u32>, default: usize| value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default);
+        let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
+        let depth = written.and_then(|limits| limits.depth.as_ref());
+        let retries = written.and_then(|limits| limits.retries.as_ref());
+        // What is nested is read and evaluated by recursion, and a VM's stack is small.
+        self.at_most(depth, 64);
+        self.at_most(retries, 10);
+        Limits {
+            body: number(of(|l| l.body), 1 << 20),
+            depth: number(depth.map(|depth| depth.value), 32),
+            filter: number(of(|l| l.filter), 64 << 10),
+            operations: number(of(|l| l.operations), 1000),
+            scan: number(of(|l| l.scan), 10_000),
+            time: of(|l| l.time).unwrap_or(60).max(1),
+            call: of(|l| l.call).unwrap_or(10).max(1),
+            retries: retries.map_or(2, |retries| retries.value),
+            concurrency: number(of(|l| l.concurrency), 8).max(1),
+            reply: number(of(|l| l.reply), 16 << 20),
+            page: number(of(|l| l.page), 1000).max(1),
+            members: number(of(|l| l.members), 10_000),
+            bulk: number(of(|l| l.bulk), 1000),
+        }
+    }
+
+    fn at_most(&mut self, written: Option<&Spanned<u32>>, most: u32) {
+        if let Some(number) = written.filter(|number| number.value > most) {
+            let problem = format!("{} is out of range", number.value);
+            self.error(Code::OutOfRange, number.at, problem, format!("write a whole number from 0 to {most}"));
+        }
+    }
+
     /// The text of a literal or of an environment variable.
     fn text(&mut self, text: &Text) -> Option<String> {
         match text {
-            Text::Literal(text) => Some(text.clone()),
+            Text::Literal(text) => Some(self.fixed_text(text)),
             Text::Environment(name) => self.secret(&name.value, name.at),
         }
+    }
+
+    /// A text in which the only placeholders are `{env.NAME}`.
+    fn fixed_text(&mut self, text: &Spanned<String>) -> String {
+        self.template(text, &Names::new(&[], &[])).plain(&Scope::default())
     }
 
     fn secret(&mut self, name: &str, at: Mark) -> Option<String> {
@@ -232,6 +272,7 @@ impl Compiler<'_> {
             header: None,
             is: written.is.clone(),
             contains: written.contains.clone(),
+            differs: written.differs.clone(),
         }
     }
 
@@ -268,6 +309,7 @@ impl Compiler<'_> {
                 header: rule.header.as_ref().map(|name| name.to_lowercase()),
                 is: rule.is.clone(),
                 contains: rule.contains.clone(),
+                differs: rule.differs.clone(),
             },
             status: status?,
             kind: rule.scim.kind.map(|kind| match kind {
@@ -282,20 +324,5 @@ impl Compiler<'_> {
             detail: rule.scim.detail.clone(),
             message: self.optional_pointer(rule.scim.message.as_ref()),
         })
-    }
-}
-
-fn limits(written: Option<&written::Limits>) -> Limits {
-    let number =
-        |value: Option<u32>, default: usize| value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default);
-    let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
-    Limits {
-        scan: number(of(|l| l.scan), 10_000),
-        concurrency: number(of(|l| l.concurrency), 8).max(1),
-        call: of(|l| l.call).unwrap_or(10).max(1),
-        body: number(of(|l| l.body), 1 << 20),
-        page: number(of(|l| l.page), 1000).max(1),
-        members: number(of(|l| l.members), 10_000),
-        bulk: number(of(|l| l.bulk), 1000),
     }
 }

@@ -7,11 +7,11 @@ use super::calls::Names;
 use crate::mapping::codec::text_of;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
-use crate::mapping::paging::{Paging, Style};
+use crate::mapping::paging::Paging;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::{CallTemplate, Slot, Template};
-use crate::mapping::{Action, Batch, Create, How, List, Narrowing, NewId, Partial, Resource, Row, Update};
+use crate::mapping::template::{CallTemplate, Scope, Slot, Template};
+use crate::mapping::{Action, Batch, Create, Delete, How, List, Narrowing, NewId, Partial, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -34,7 +34,7 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_one = Names::new(&[("id", Slot::Id)], &rows);
+        let of_change = Names::of_change(&rows);
         let says_path = |operation: &Option<written::Operation>| {
             operation.as_ref().is_some_and(|operation| operation.path.is_some())
         };
@@ -46,7 +46,8 @@ impl Compiler<'_> {
                 "add `path: /users`, or `read: { path: … }`",
             );
         }
-        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
+        let by_id = Names::new(&[("id", Slot::Id)], &[]);
+        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
@@ -55,26 +56,40 @@ impl Compiler<'_> {
             Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
-            body: self.body(written, resource.wrap.as_ref(), &of_one),
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_change),
+            body: self.body(written, resource.wrap.as_ref(), &of_change),
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
+        self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
-            let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
-            let body = self.body(written, None, &of_one);
+            let names = Names::of_delete(&rows);
+            let mut operation = self.operation(Some(written), "DELETE", &single, item, &names);
+            let body = self.body(written, None, &names);
             operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
-            operation
+            let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
+            for (row, _) in &from {
+                let row = rows.get(*row);
+                let written_by =
+                    row.is_some_and(|row| !row.actions.is_empty() || (row.in_update() && update.is_some()));
+                if let (Some(row), false) = (row, written_by) {
+                    let help = "add an action for it below `actions:`";
+                    let message = format!("nothing can change `{}` before the delete", row.name);
+                    self.error(Code::BadRow, written.place, message, help);
+                }
+            }
+            Delete { operation, from }
         });
         let list = match (&resource.list, &resource.fixed) {
             (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
             (None, Some(_)) => Some(list_of_fixed()),
             (None, None) => None,
         };
+        let protect = self.protection(resource, &rows);
         let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
         // What is linked is compiled when all resource types are known.
         let (links, members) = (None, None);
-        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, links, members, fixed })
+        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, links, members, fixed })
     }
 
     /// The resources that stand in the mapping itself.
@@ -121,6 +136,47 @@ impl Compiler<'_> {
         fixed.value.clone()
     }
 
+    /// Checks that the create call carries what is generated for it: nobody could give it later.
+    fn generated(&mut self, resource: &written::Resource, rows: &[Row], create: Option<&Create>) {
+        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.generate.is_some()) {
+            let slot = Slot::Row(index);
+            let in_call = |create: &Create| {
+                create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
+            };
+            if create.is_some_and(|create| row.in_create() || in_call(create)) {
+                continue;
+            }
+            let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+            if let Some(generate) = written.and_then(|(_, row)| row.generate.as_ref()) {
+                let message = format!("no create call carries the generated `{}`", row.name);
+                let help = format!("give the row a `native` field, or put `{{{}}}` into `create.body.set`", row.name);
+                self.error(Code::BadRow, generate.place, message, help);
+            }
+        }
+    }
+
+    /// The rows and values that make a resource a protected one.
+    fn protection(&mut self, resource: &written::Resource, rows: &[Row]) -> Vec<(usize, Vec<String>)> {
+        let mut compiled = Vec::new();
+        for (path, values) in resource.protect.iter() {
+            let row = rows.iter().position(|row| row.name == path.value && row.readable());
+            if row.is_none() {
+                let message = format!("`{}` has no row that is read, so it protects nothing", path.value);
+                let help = "name an attribute row as it is written under `attributes`: `userName: [scim-service]`";
+                self.error(Code::BadProtection, path.at, message, help);
+            }
+            if values.is_empty() {
+                let message = format!("no value of `{}` is given, so it protects nothing", path.value);
+                self.error(Code::BadProtection, path.at, message, "write `userName: [scim-service]`");
+            }
+            let values =
+                values.iter().map(|value| self.template(value, &Names::new(&[], &[])).plain(&Scope::default()));
+            let values = values.map(|value| value.to_lowercase()).collect();
+            compiled.extend(row.map(|row| (row, values)));
+        }
+        compiled
+    }
+
     /// Checks that each guard can do what it is for.
     fn guards(&mut self, resource: &written::Resource, rows: &[Row], id: usize) {
         use written::Guard;
@@ -131,6 +187,12 @@ impl Compiler<'_> {
             ("a delete", &resource.delete, &[Guard::Present]),
         ];
         for (what, operation, allowed) in operations {
+            if let Some((path, _)) = operation.as_ref().and_then(|it| it.from.as_ref()?.iter().next())
+                && what != "a delete"
+            {
+                let help = "move it below `delete`";
+                self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
+            }
             let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
                 continue;
             };
@@ -233,18 +295,7 @@ impl Compiler<'_> {
     fn actions(&mut self, resource: &written::Resource, rows: &mut [Row]) -> Vec<Action> {
         let mut compiled = Vec::new();
         for (index, (name, action)) in resource.actions.iter().enumerate() {
-            let mut when = Vec::new();
-            for (path, value) in action.when.iter().flat_map(Table::iter) {
-                match rows.iter().position(|row| row.name == path.value) {
-                    Some(row) => when.push((row, value.clone())),
-                    None => self.error(
-                        Code::BadAction,
-                        path.at,
-                        format!("`{}` has no row", path.value),
-                        "name an attribute row as it is written under `attributes`",
-                    ),
-                }
-            }
+            let when = self.values(action.when.as_ref(), rows, Code::BadAction);
             let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
                 row.action.as_ref().is_some_and(|action| {
@@ -273,11 +324,21 @@ impl Compiler<'_> {
                     row.actions.push(index);
                 }
             }
-            let names = Names::new(&[("id", Slot::Id)], rows);
+            let names = Names::of_change(rows);
             let (call, item) = self.call(&action.call, &names);
             compiled.push(Action { name: name.value.clone(), when, call, item });
         }
         for (path, row) in resource.attributes.iter() {
+            let written = rows.iter().any(|it| it.name == path.value && !it.actions.is_empty() && it.native.is_some());
+            if let (Some(on_create), false) = (&row.on_create, written) {
+                let message = format!("`{}` has no action, or no native field that a create could carry", path.value);
+                self.error(
+                    Code::BadAction,
+                    on_create.at,
+                    message,
+                    "remove `on_create`, or add `native:` and `action:`",
+                );
+            }
             let Some(action) = &row.action else { continue };
             let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
             if !known.contains(&action.value.as_str()) {
@@ -290,6 +351,21 @@ impl Compiler<'_> {
             }
         }
         compiled
+    }
+
+    /// Attribute values, by row.
+    fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
+        let mut values = Vec::new();
+        for (path, value) in written.into_iter().flat_map(Table::iter) {
+            match rows.iter().position(|row| row.name == path.value) {
+                Some(row) => values.push((row, value.clone())),
+                None => {
+                    let help = "name an attribute row as it is written under `attributes`";
+                    self.error(code, path.at, format!("`{}` has no row", path.value), help);
+                }
+            }
+        }
+        values
     }
 
     fn new_id(&mut self, id: &written::CreatedId, rows: &[Row]) -> Option<NewId> {
@@ -425,19 +501,19 @@ impl Compiler<'_> {
             let message = "`read` and `id` are about one resource, and `in` finds several";
             self.error(Code::BadFilter, narrowing.place, message, "remove them");
         }
-        let names = Names::new(&[("values", Slot::List), ("values.csv", Slot::Csv)], &[]);
+        let names = Names::new(&[("values", Slot::List)], &[]);
         let (call, paging) = match (&narrowing.query, &narrowing.call) {
             (Some(query), _) => (list.with_query(&self.query(query, &names)), paging.clone()),
             (None, Some(written)) => {
                 let (call, item) = self.call(written, &names);
                 let items = item.unwrap_or_default();
-                (call, Paging { style: Style::Whole, items, total: None })
+                (call, Paging::whole(items))
             }
             (None, None) => return None,
         };
-        if !call.uses(|slot| matches!(slot, Slot::List | Slot::Csv)) {
+        if !call.uses(&Slot::List) {
             let message = format!("the look-up for `{}` does not say which values are looked for", key.value);
-            self.error(Code::BadFilter, key.at, message, "put `{values}` or `{values.csv}` into it");
+            self.error(Code::BadFilter, key.at, message, "put `{values}` or `{values|csv}` into it");
         }
         let max = self.most(narrowing.max.as_ref(), 100);
         Some(Batch { row: row?, call, paging, max })
@@ -448,7 +524,7 @@ impl Compiler<'_> {
 fn list_of_fixed() -> List {
     List {
         call: CallTemplate::new("GET", Template::default()),
-        paging: Paging { style: Style::Whole, items: Pointer::default(), total: None },
+        paging: Paging::whole(Pointer::default()),
         filters: Vec::new(),
         batches: Vec::new(),
         otherwise: written::Unnarrowed::Scan,
