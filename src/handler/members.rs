@@ -311,9 +311,9 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
     changes
 }
 
-/// What came of the calls, each for whom it was made. Everything is tried, and the first failure told.
-fn settled(verb: &str, outcomes: Vec<(String, Result<(), Error>)>) -> Result<(), Error> {
-    let total = outcomes.len();
+/// What came of `total` calls, each for whom it was made: what is wrong with one member does not keep the others out, and
+/// the first failure is told.
+fn settled(verb: &str, total: usize, outcomes: Vec<(String, Result<(), Error>)>) -> Result<(), Error> {
     let done = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
     let failed = outcomes.into_iter().find_map(|(name, outcome)| Some((name, outcome.err()?)));
     failed.map_or(Ok(()), |(name, error)| {

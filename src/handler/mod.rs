@@ -15,6 +15,8 @@ mod read;
 mod render;
 mod route;
 mod search;
+#[cfg(test)]
+mod tests;
 mod version1;
 mod write;
 

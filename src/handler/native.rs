@@ -76,13 +76,38 @@ impl<'e> Native<'e> {
         what: &str,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.send_until(what, requests, |_| false).await
+    }
+
+    /// As [`Native::send_all`], but once there is a reply at which to `stop`, what has not been sent yet is not: there
+    /// are then fewer replies than requests.
+    pub(super) async fn send_until(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+        stop: impl Fn(&Result<Response, Error>) -> bool,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
+            let sent = results.len();
             for reply in self.send_with_credential(what, batch).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
+            if results.iter().skip(sent).any(&stop) {
+                break;
+            }
         }
         Ok(results)
+    }
+
+    /// Whether a reply says that the application can do nothing at the moment, so that more calls would be in vain.
+    pub(super) fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>) -> bool {
+        let failed = |error: &Error| error.status == 429 || error.status >= 500;
+        match reply {
+            Ok(reply) if reply.status < 400 => false,
+            Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
+            Err(error) => failed(error),
+        }
     }
 
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
@@ -249,7 +274,13 @@ impl<'e> Native<'e> {
         // What cannot stand in the call is not there; the call for it is left out.
         let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.call.render(scope).ok()).collect();
         let there: Vec<bool> = rendered.iter().map(Option::is_some).collect();
-        let mut replies = self.send_all(what, rendered.into_iter().flatten().collect()).await?.into_iter();
+        // An application that is down is left alone: the first failure is told, and nothing after it was sent.
+        let stop = |reply: &Result<Response, Error>| {
+            let absent = matches!(reply, Ok(reply) if is_absent(reply, &operation.absent));
+            !absent && self.is_in_trouble(what, reply)
+        };
+        let requests = rendered.into_iter().flatten().collect();
+        let mut replies = self.send_until(what, requests, stop).await?.into_iter();
         let mut found = Vec::with_capacity(there.len());
         for there in there {
             let reply = if there { replies.next() } else { None };
@@ -274,6 +305,7 @@ impl<'e> Native<'e> {
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
             Some(object) => Ok(Some(object)),
+            None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
             None => Err(not_understood(what, "it has no object where the mapping says")),
         }
     }

@@ -114,7 +114,8 @@ words! {
         Absent = "absent",
         /// Before a create: as `absent`, and what `read.absent` recognises is there too: its name stays taken.
         Unused = "unused",
-        /// Before a delete: the resource is read, and 404 answered when it is not there.
+        /// Before a delete: the resource is read, and 404 answered when it is not there, or has the id in another letter
+        /// case. Without it, only an id with capitals is read first.
         Present = "present",
     }
 
@@ -439,7 +440,7 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
-        /// Where the object is in the reply, if the reply has it.
+        /// Where the object is in the reply, if the reply has it. `users.0`: the first of a list, which may be empty.
         item: Option<Spanned<String>>,
     }
 
@@ -522,7 +523,7 @@ tables! {
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
-        /// A call that answers with one object, or with 404.
+        /// A call that answers with one object, with 404, or with a list of which `item` names the first.
         call: Option<Call>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,

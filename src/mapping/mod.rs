@@ -315,7 +315,7 @@ pub struct Delete {
 impl Delete {
     /// Whether the resource has to be read first.
     pub fn needs_current(&self) -> bool {
-        !self.from.is_empty() || self.operation.call.needs_native()
+        !self.from.is_empty() || self.operation.guard.is_some() || self.operation.call.needs_native()
     }
 }
 

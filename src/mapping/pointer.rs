@@ -70,6 +70,24 @@ impl Pointer {
         Some(value)
     }
 
+    /// Whether this place is an element beyond the end of a list: a search that found nothing has no first one.
+    pub fn is_past_end(&self, mut value: &Value) -> bool {
+        for step in &self.0 {
+            value = match (step, value) {
+                (Step::Field(name, _), Value::Object(map)) => match map.get(name) {
+                    Some(next) => next,
+                    None => return false,
+                },
+                (Step::Field(_, Some(index)), Value::Array(items)) => match items.get(*index) {
+                    Some(next) => next,
+                    None => return true,
+                },
+                _ => return false,
+            };
+        }
+        false
+    }
+
     /// Takes the value at this place out, leaving `null`.
     pub fn take(&self, value: &mut Value) -> Option<Value> {
         let mut place = value;
@@ -270,6 +288,19 @@ mod tests {
             let mut value = Value::Null;
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);
+        }
+    }
+
+    #[test]
+    fn knows_the_end_of_a_list() {
+        for (text, value, expected) in [
+            ("users.0", json!({"users": []}), true),
+            ("0", json!([]), true),
+            ("users.0", json!({"users": [1]}), false),
+            ("users.0", json!({"users": {}}), false),
+            ("users.0", json!({"error": "busy"}), false),
+        ] {
+            assert_eq!(Pointer::parse(text).unwrap().is_past_end(&value), expected, "{text} of {value}");
         }
     }
 

@@ -40,19 +40,22 @@ pub(super) async fn change(
     let natives: Vec<(&String, &Value)> = who.iter().collect();
     let what = format!("{verb} a member");
     let mut outcomes = Vec::new();
+    let mut total;
     if let Some(batch) = &call.batch {
         let batches: Vec<&[(&String, &Value)]> = natives.chunks(batch.max).collect();
         let requests = batches.iter().map(|natives| several(batch, natives)).collect::<Result<Vec<_>, _>>()?;
         let mut again = Vec::new();
-        for ((name, reply), natives) in sent(context, &what, requests).await?.into_iter().zip(batches) {
+        total = requests.len();
+        for ((name, reply), natives) in sent(context, &what, call, requests).await?.into_iter().zip(batches) {
             if natives.len() > 1 && matches!(&reply, Ok(reply) if recognised(&call.done, reply)) {
                 // One of them needs no change, and that may have kept the others from theirs.
+                total += natives.len() - 1;
                 again.extend(natives.chunks(1).map(|one| several(batch, one)).collect::<Result<Vec<_>, _>>()?);
             } else {
                 outcomes.push((name, reply));
             }
         }
-        outcomes.extend(sent(context, &what, again).await?);
+        outcomes.extend(sent(context, &what, call, again).await?);
     } else {
         let keys = if call.keyed { membership_keys(context, group, who).await? } else { BTreeMap::new() };
         let mut requests = Vec::new();
@@ -64,13 +67,14 @@ pub(super) async fn change(
             let request = render(Scope { member: Some(native), key, ..group.scope() })?;
             requests.push((format!("the member `{id}`"), request));
         }
-        outcomes = sent(context, &what, requests).await?;
+        total = requests.len();
+        outcomes = sent(context, &what, call, requests).await?;
     }
     let mut judged = Vec::with_capacity(outcomes.len());
     for (name, reply) in outcomes {
         judged.push((name, judge(context, group, call, &what, reply).await?));
     }
-    settled(verb, judged)
+    settled(verb, total, judged)
 }
 
 /// What a member is in a list of several.
@@ -81,13 +85,19 @@ fn element(batch: &MemberBatch, native: &Value) -> Value {
     }
 }
 
+/// Sends calls until the application is in trouble: then it is left alone.
 async fn sent(
     context: &Context<'_>,
     what: &str,
+    call: &MemberCall,
     requests: Vec<(String, Request)>,
 ) -> Result<Vec<(String, Result<Response, Error>)>, Error> {
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
-    let replies = context.native.send_all(what, requests).await?;
+    let stop = |reply: &Result<_, Error>| {
+        let done = matches!(reply, Ok(reply) if recognised(&call.done, reply));
+        !done && context.native.is_in_trouble(what, reply)
+    };
+    let replies = context.native.send_until(what, requests, stop).await?;
     Ok(names.into_iter().zip(replies).collect())
 }
 

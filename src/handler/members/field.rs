@@ -35,7 +35,9 @@ pub(super) async fn edit(
         let requests = requests(context, field, (user, update), id, &who, verb == "add").await?;
         let what = format!("{verb} a member");
         let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
-        let replies = context.native.send_all(&what, requests).await?;
+        let total = requests.len();
+        let stop = |reply: &Result<_, Error>| context.native.is_in_trouble(&what, reply);
+        let replies = context.native.send_until(&what, requests, stop).await?;
         let judge = |reply| match reply {
             Ok(reply) if is_absent(&reply, &update.operation.absent) && verb == "add" => Err(no_such_user()),
             Ok(reply) if is_absent(&reply, &update.operation.absent) => Ok(()),
@@ -43,7 +45,7 @@ pub(super) async fn edit(
             Err(error) => Err(error),
         };
         let name = |id: String| format!("the member `{id}`");
-        settled(verb, names.into_iter().zip(replies).map(|(id, reply)| (name(id), judge(reply))).collect())?;
+        settled(verb, total, names.into_iter().zip(replies).map(|(id, reply)| (name(id), judge(reply))).collect())?;
     }
     Ok(())
 }

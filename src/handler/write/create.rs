@@ -227,7 +227,7 @@ mod tests {
                         passwords.insert(body["p"].as_str().unwrap().to_owned());
                         body["id"] = body["n"].clone();
                         let body = body.to_string().into_bytes();
-                        exchange.handle_reply(id, Ok(Response { status: 201, headers: Vec::new(), body }));
+                        exchange.handle_reply(id, Ok(Response { status: 201, headers: Vec::new(), body }), 0);
                     }
                     Output::Respond(response) => {
                         let response = String::from_utf8(response.body).unwrap();
@@ -235,7 +235,7 @@ mod tests {
                         assert!(!passwords.iter().any(|password| response.contains(password)));
                         break;
                     }
-                    Output::Waiting => panic!("it waits for nothing"),
+                    Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
                 }
             }
         }
