@@ -1,8 +1,10 @@
 //! From the document as written to the mapping that runs, with every diagnostic at once.
 
 mod calls;
+mod fixed;
 mod links;
 mod lint;
+mod lookups;
 mod members;
 mod resources;
 mod rows;

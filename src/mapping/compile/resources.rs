@@ -4,14 +4,11 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
-use crate::mapping::codec::text_of;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
-use crate::mapping::paging::Paging;
-use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::{CallTemplate, Scope, Slot, Template};
-use crate::mapping::{Action, Batch, Create, Delete, How, List, Narrowing, NewId, Partial, Resource, Row, Update};
+use crate::mapping::template::{CallTemplate, Scope, Slot};
+use crate::mapping::{Action, Create, Delete, How, List, Narrowing, NewId, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -82,7 +79,7 @@ impl Compiler<'_> {
         });
         let list = match (&resource.list, &resource.fixed) {
             (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
-            (None, Some(_)) => Some(list_of_fixed()),
+            (None, Some(_)) => Some(super::fixed::list()),
             (None, None) => None,
         };
         let protect = self.protection(resource, &rows);
@@ -90,50 +87,6 @@ impl Compiler<'_> {
         // What is linked is compiled when all resource types are known.
         let (links, members) = (None, None);
         Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, links, members, fixed })
-    }
-
-    /// The resources that stand in the mapping itself.
-    fn fixed(
-        &mut self,
-        fixed: &Spanned<Vec<Value>>,
-        resource: &written::Resource,
-        (kind, rows): (&ResourceType, &[Row]),
-        id: usize,
-    ) -> Vec<Value> {
-        let calls = [
-            ("path", resource.path.is_some()),
-            ("read", resource.read.is_some()),
-            ("list", resource.list.is_some()),
-            ("create", resource.create.is_some()),
-            ("update", resource.update.is_some()),
-            ("delete", resource.delete.is_some()),
-        ];
-        for (key, _) in calls.iter().filter(|(_, given)| *given) {
-            let message = format!("`{key}` is for resources of the application, and these stand in the mapping");
-            self.error(Code::BadRow, fixed.at, message, format!("remove `{key}` or `fixed`"));
-        }
-        let mut seen = Vec::new();
-        for object in &fixed.value {
-            let id = rows.get(id).and_then(|row| row.native.as_ref()?.get(object)).map(text_of).unwrap_or_default();
-            if id.is_empty() {
-                let message = format!("{object} has no id where the row of `id` says");
-                self.error(
-                    Code::BadRow,
-                    fixed.at,
-                    message,
-                    "write objects as the application would: `{ id: admin, name: Administrators }`",
-                );
-            } else if seen.contains(&id) {
-                let message = format!("two of the resources have the id `{id}`");
-                self.error(Code::OwnedTwice, fixed.at, message, "keep one of them");
-            }
-            seen.push(id);
-        }
-        if fixed.value.is_empty() {
-            let message = format!("there is no {}", kind.name.to_lowercase());
-            self.error(Code::BadRow, fixed.at, message, "write at least one");
-        }
-        fixed.value.clone()
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
@@ -408,27 +361,6 @@ impl Compiler<'_> {
         }
     }
 
-    fn partial(&mut self, written: Option<&written::Partial>, kind: &ResourceType) -> Partial {
-        let names = match written {
-            None | Some(written::Partial::Any(false)) => return Partial::Nothing,
-            Some(written::Partial::Any(true)) => return Partial::Anything,
-            Some(written::Partial::These(names)) => names,
-        };
-        let mut attributes = Vec::new();
-        for name in names {
-            let path = AttributePath::parse(&name.value).ok();
-            let of_links = super::links::of_links(&name.value).is_some();
-            match path.filter(|path| of_links || kind.resolve(path).is_some()) {
-                Some(path) => attributes.push(path),
-                None => {
-                    let message = format!("`{}` is no attribute that has a row", name.value);
-                    self.error(Code::UnknownAttribute, name.at, message, "name attributes, or write `partial: true`");
-                }
-            }
-        }
-        Partial::These(attributes)
-    }
-
     fn narrowing(
         &mut self,
         key: &Spanned<String>,
@@ -477,58 +409,6 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, max.at, message, "remove it, or write `id in` with `{values}`");
         }
         Some(Narrowing { path: canonical?, row, op, how })
-    }
-
-    /// A query for several values of one row at once.
-    fn batch(
-        &mut self,
-        key: &Spanned<String>,
-        narrowing: &written::Narrowing,
-        (list, paging): (&CallTemplate, &Paging),
-        kind: &ResourceType,
-        rows: &[Row],
-    ) -> Option<Batch> {
-        let path = key.value.strip_suffix(" in").and_then(|path| AttributePath::parse(path.trim()).ok());
-        let canonical = path.and_then(|path| kind.canonical(&path));
-        let row = canonical.and_then(|path| rows.iter().position(|row| is_row_of(row, &path)));
-        if row.is_none() {
-            let help = "write an attribute row and `in`: `id in`";
-            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
-        }
-        let given = [narrowing.query.is_some(), narrowing.call.is_some()];
-        self.exactly_one(&given, narrowing.place, "query, call");
-        if narrowing.read.is_some() || narrowing.id.is_some() {
-            let message = "`read` and `id` are about one resource, and `in` finds several";
-            self.error(Code::BadFilter, narrowing.place, message, "remove them");
-        }
-        let names = Names::new(&[("values", Slot::List)], &[]);
-        let (call, paging) = match (&narrowing.query, &narrowing.call) {
-            (Some(query), _) => (list.with_query(&self.query(query, &names)), paging.clone()),
-            (None, Some(written)) => {
-                let (call, item) = self.call(written, &names);
-                let items = item.unwrap_or_default();
-                (call, Paging::whole(items))
-            }
-            (None, None) => return None,
-        };
-        if !call.uses(&Slot::List) {
-            let message = format!("the look-up for `{}` does not say which values are looked for", key.value);
-            self.error(Code::BadFilter, key.at, message, "put `{values}` or `{values|csv}` into it");
-        }
-        let max = self.most(narrowing.max.as_ref(), 100);
-        Some(Batch { row: row?, call, paging, max })
-    }
-}
-
-/// The list of resources that stand in the mapping: it needs no call.
-fn list_of_fixed() -> List {
-    List {
-        call: CallTemplate::new("GET", Template::default()),
-        paging: Paging::whole(Pointer::default()),
-        filters: Vec::new(),
-        batches: Vec::new(),
-        otherwise: written::Unnarrowed::Scan,
-        partial: Partial::Nothing,
     }
 }
 
