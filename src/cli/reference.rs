@@ -163,7 +163,8 @@ mod tests {
     }
 
     /// The example in the mapping that it needs around it: `yaml document` stands at the top, `yaml User` in the
-    /// resource, `yaml attributes` among the rows, `yaml Group` in a group, `yaml resources` beside the two.
+    /// resource, `yaml attributes` among the rows, `yaml Group` in a group, `yaml memberships` in one whose users can be listed and updated, `yaml resources` beside the
+    /// two.
     fn surrounded(place: &str, example: &str) -> String {
         let indent = |by: usize| example.lines().map(|line| format!("{:by$}{line}\n", "")).collect::<String>();
         let has = |key: &str| example.lines().any(|line| line.trim_start().starts_with(key));
@@ -195,9 +196,18 @@ mod tests {
         if place == "User" {
             out.push_str(&indent(4));
         }
-        out.push_str("  Group:\n    path: /groups\n    attributes:\n      id: { native: id, access: read }\n      displayName: { native: name, required: true }\n");
+        if place == "memberships" {
+            out.push_str("    list: {}\n    update: {}\n");
+        }
+        out.push_str("  Group:\n    attributes:\n      id: { native: id, access: read }\n      displayName: { native: name, required: true }\n");
+        if !has("fixed:") {
+            out.push_str("    path: /groups\n");
+        }
+        if place == "User" {
+            out.push_str("    list: {}\n");
+        }
         match place {
-            "Group" => out.push_str(&indent(4)),
+            "Group" | "memberships" => out.push_str(&indent(4)),
             "resources" => out.push_str(&indent(2)),
             _ => {}
         }

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::Codec;
+use crate::mapping::links::{Link, LinkSource, Links, MemberCall, MemberChange};
 use crate::mapping::paging::Paging;
 use crate::mapping::template::Slot;
-use crate::mapping::{How, MemberSource, NewId, ReplyValue, Resource, Row};
+use crate::mapping::{How, NewId, ReplyValue, Resource, Row};
 use crate::scim::{Filter, Kind};
 
 pub(super) struct Assumed {
@@ -65,19 +66,11 @@ impl Assumed {
             item.at.set(&mut body, object);
             ok(&body)
         };
-        if let Some(MemberSource::List { call: list, paging, member, key, .. }) =
-            resource.members.as_ref().and_then(|members| members.source.as_ref())
+        if let Some(links) = &resource.links
+            && let LinkSource::List { call: list, paging, link, .. } = &links.source
             && list.recognise(call).is_some()
         {
-            let rows = self.members().into_iter().map(|id| {
-                let mut row = Value::Null;
-                member.set(&mut row, self.native_member(&id));
-                if let Some(key) = key {
-                    key.set(&mut row, "assumed-key".into());
-                }
-                row
-            });
-            return Some(page(paging, rows.collect()));
+            return Some(page(paging, self.linked(links, link)));
         }
         if let Some(list) = &resource.list {
             for narrowing in &list.filters {
@@ -120,11 +113,15 @@ impl Assumed {
         }
         let done = resource.delete.as_ref().is_some_and(|delete| delete.operation.call.recognise(call).is_some())
             || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
-        let member = |change: &Option<crate::mapping::MemberCall>| {
-            change.as_ref().is_some_and(|change| change.call.recognise(call).is_some())
-        };
-        let changed =
-            resource.members.as_ref().is_some_and(|it| member(&it.add) || member(&it.remove) || member(&it.replace));
+        let member = |change: &MemberCall| change.call.recognise(call).is_some();
+        let changed = resource.members.as_ref().is_some_and(|members| {
+            let changes = match &members.change {
+                Some(MemberChange::Calls { add, remove }) => member(add) || member(remove),
+                Some(MemberChange::Replace(replace)) => member(replace),
+                _ => false,
+            };
+            changes || members.check.as_ref().is_some_and(member)
+        });
         (done || changed).then(|| status(204))
     }
 
@@ -152,15 +149,36 @@ impl Assumed {
         {
             at.set(&mut native, id);
         }
-        if let Some(MemberSource::Inline { at, member }) = resource.members.as_ref().and_then(|it| it.source.as_ref()) {
-            let elements = self.members().into_iter().map(|id| {
-                let mut element = Value::Null;
-                member.set(&mut element, self.native_member(&id));
-                element
-            });
-            at.set(&mut native, elements.collect());
+        if let Some(links) = &resource.links
+            && let LinkSource::Inline { at, link } = &links.source
+        {
+            at.set(&mut native, Value::Array(self.linked(links, link)));
         }
         native
+    }
+
+    /// The rows or elements of those that something is linked with.
+    fn linked(&self, links: &Links, link: &Link) -> Vec<Value> {
+        let row = |id: String| {
+            let mut row = Value::Null;
+            let target = self.engine.mapping.resource(links.target.kind);
+            let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
+            link.at.set(&mut row, native.clone());
+            if let Some(at) = &link.id {
+                at.set(&mut row, native);
+            }
+            if let Some(at) = &link.key {
+                at.set(&mut row, "assumed-key".into());
+            }
+            if let Some((at, kinds)) = &link.kinds
+                && let Some((_, value)) = kinds.iter().find(|(kind, _)| kind == links.target.kind)
+            {
+                at.set(&mut row, value.clone());
+            }
+            row
+        };
+        let ids = if links.attribute == "members" { self.members() } else { vec!["1".to_owned()] };
+        ids.into_iter().map(row).collect()
     }
 
     /// The object after a write: what was there, and what the call's body says.
@@ -210,10 +228,6 @@ impl Assumed {
             ids.extend(values.filter_map(|value| value.get("value")?.as_str().map(str::to_owned)));
         }
         if self.method == "GET" { vec!["1".to_owned()] } else { ids }
-    }
-
-    fn native_member(&self, id: &str) -> Value {
-        self.engine.mapping.resource("User").and_then(|user| user.native_id(id)).unwrap_or_else(|| id.into())
     }
 }
 

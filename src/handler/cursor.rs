@@ -15,7 +15,7 @@ use super::render::Written;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};
 use crate::mapping::template::Scope;
-use crate::mapping::{List, Resource};
+use crate::mapping::{List, Mapping, Resource};
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, list as response};
 
@@ -141,7 +141,7 @@ async fn part(
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
-    match (walkable(resource, list, query)?, place) {
+    match (walkable(context.native.mapping(), resource, list, query)?, place) {
         (Some(parameters), place @ (Place::Start | Place::Walk(_))) if wanted > 0 => {
             let walk = match place {
                 Place::Walk(position) => Walk::resume(&list.paging, position),
@@ -165,8 +165,13 @@ async fn part(
 
 /// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
 /// is no such list, or where no list is needed.
-fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Option<Vec<(String, String)>>, Error> {
-    if query.sort_by.is_some() {
+fn walkable(
+    mapping: &Mapping,
+    resource: &Resource,
+    list: &List,
+    query: &ListQuery,
+) -> Result<Option<Vec<(String, String)>>, Error> {
+    if query.sort_by.is_some() || resource.fixed.is_some() {
         return Ok(None);
     }
     let Some(filter) = &query.filter else {
@@ -175,7 +180,7 @@ fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Optio
     if alternatives(resource, list, filter).is_some() {
         return Ok(None);
     }
-    Ok(match narrowed(resource, list, filter)? {
+    Ok(match narrowed(mapping, resource, list, filter)? {
         Narrowed::Rows(parameters) => Some(parameters),
         _ => None,
     })
@@ -210,7 +215,7 @@ async fn walked(
         let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
         let mut matched = list::found(resource, page.items);
         if let Some(filter) = &query.filter {
-            matched = list::whole(context, resource, list, matched).await?;
+            matched = list::whole(context, resource, list, matched, |path| filter.names(&path.attribute)).await?;
             matched = only_matches(context, resource, filter, matched).await?;
         }
         let room = wanted - found.len();

@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::cursor;
-use super::narrow::{Narrowed, alternatives, asked_members, narrowed};
-use super::native::{is_absent, noun, unfit};
+use super::narrow::{Narrowed, alternatives, asked, narrowed};
+use super::native::noun;
 use super::pages::{page, rows};
 use super::read::{Current, Object};
 use super::render::Written;
-use super::{Answer, Context, members};
-use crate::exchange::Request;
+use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
@@ -22,14 +21,23 @@ use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as resp
 /// A native object that a list or a search has found. It is translated as far as somebody needs it.
 pub(super) struct Found {
     pub(super) id: Value,
-    native: Value,
+    pub(super) native: Value,
 }
 
 impl Found {
     fn object(&self) -> Object<'_> {
         Object { id: &self.id, native: &self.native }
     }
+
+    /// All of it.
+    pub(super) fn into_current(self, resource: &Resource) -> Current {
+        let attributes = resource.decode(&self.native);
+        Current { id: self.id, native: self.native, attributes }
+    }
 }
+
+/// The attributes that are links.
+const LINKS: [&str; 2] = ["members", "groups"];
 
 /// GET of a collection (RFC 7644 section 3.4.2).
 pub(super) async fn list(context: &Context<'_>, resource: &Resource, mut query: ListQuery) -> Result<Answer, Error> {
@@ -83,6 +91,7 @@ pub(super) async fn find(
         filter.validate(&resource.kind)?;
     }
     let walked = query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
+    let walked = walked || resource.fixed.is_some();
     if walked {
         let mut found = matching(context, resource, list, query).await?;
         if let Some(by) = &query.sort_by {
@@ -105,17 +114,19 @@ pub(super) async fn present(
 ) -> Result<(), Error> {
     let list = listed(resource)?;
     let page = complete(context, resource, list, query, page).await?;
-    let mut members = if members::are_wanted(resource, &query.projection) {
-        let groups: Vec<Object<'_>> = page.iter().map(Found::object).collect();
-        members::of_each(context, resource, &groups).await?
-    } else {
-        Vec::new()
+    let wanted = resource.links.as_ref().filter(|_| links::are_wanted(resource, &query.projection));
+    let mut linked = match wanted {
+        Some(_) => {
+            let page: Vec<Object<'_>> = page.iter().map(Found::object).collect();
+            links::of_each(context, resource, &page).await?
+        }
+        None => Vec::new(),
     }
     .into_iter();
     for found in page {
         let mut attributes = resource.decode(&found.native);
-        if let Some(members) = members.next() {
-            attributes.insert("members".to_owned(), members);
+        if let (Some(links), Some(linked)) = (wanted, linked.next()) {
+            attributes.insert(links.attribute.to_owned(), linked);
         }
         let resource = context.present(resource, attributes, &query.projection);
         out.push(&context.version.form(resource));
@@ -168,8 +179,8 @@ async fn matching(
         let found = all(context, resource, list, &[]).await?;
         // Rows may lack what they are to be sorted by.
         return match query.sort_by {
-            Some(_) if list.partial => hydrated(context, resource, found).await,
-            _ => Ok(found),
+            Some(_) => whole(context, resource, list, found, |path| decides(query, path)).await,
+            None => Ok(found),
         };
     };
     if let Some(branches) = alternatives(resource, list, filter) {
@@ -185,7 +196,7 @@ async fn matching(
         }
         return Ok(found);
     }
-    let found = candidates(context, resource, list, filter).await?;
+    let found = candidates(context, resource, list, filter, |path| decides(query, path)).await?;
     only_matches(context, resource, filter, found).await
 }
 
@@ -196,14 +207,17 @@ pub(super) async fn only_matches(
     filter: &Filter,
     mut found: Vec<Found>,
 ) -> Result<Vec<Found>, Error> {
-    let mut members = if filter.names("members") {
-        let groups: Vec<Object<'_>> = found.iter().map(Found::object).collect();
-        match asked_members(filter) {
-            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &groups, &ids).await?,
-            _ => members::of_each(context, resource, &groups).await?,
+    let attribute = LINKS.into_iter().find(|name| resource.kind.attribute(name).is_some() && filter.names(name));
+    let mut linked = match attribute {
+        Some(attribute) => {
+            let objects: Vec<Object<'_>> = found.iter().map(Found::object).collect();
+            match asked(filter, attribute) {
+                Some(ids) if links::can_be_found(resource) => links::among(context, resource, &objects, &ids).await?,
+                _ if resource.links.is_some() => links::of_each(context, resource, &objects).await?,
+                _ => return Err(Error::invalid_filter("the application does not show who the members are")),
+            }
         }
-    } else {
-        Vec::new()
+        None => Vec::new(),
     }
     .into_iter();
     let of_its_own = ["schemas", "meta"].into_iter().any(|name| filter.names(name));
@@ -212,8 +226,8 @@ pub(super) async fn only_matches(
         if of_its_own {
             context.describe(resource, &mut attributes);
         }
-        if let Some(members) = members.next() {
-            attributes.insert("members".to_owned(), members);
+        if let (Some(attribute), Some(linked)) = (attribute, linked.next()) {
+            attributes.insert(attribute.to_owned(), linked);
         }
         filter.matches(&resource.kind, &Value::Object(attributes))
     });
@@ -226,19 +240,20 @@ async fn candidates(
     resource: &Resource,
     list: &List,
     filter: &Filter,
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<Vec<Found>, Error> {
     let what = format!("find the {}", noun(resource));
-    match narrowed(resource, list, filter)? {
+    match narrowed(context.native.mapping(), resource, list, filter)? {
         Narrowed::Nothing => Ok(Vec::new()),
         Narrowed::One(id) => one(context, resource, &id).await,
         Narrowed::Rows(query) => {
             let rows = all(context, resource, list, &query).await?;
-            whole(context, resource, list, rows).await
+            whole(context, resource, list, rows, wanted).await
         }
         Narrowed::Call(operation, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
             let object = context.native.object(&what, resource, operation, &scope).await?;
-            whole(context, resource, list, found(resource, object.into_iter().collect())).await
+            whole(context, resource, list, found(resource, object.into_iter().collect()), wanted).await
         }
         Narrowed::Find(operation, at, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
@@ -264,11 +279,9 @@ pub(super) async fn by_value(
         return Ok(None);
     };
     let filter = Filter::Compare { path, op: CompareOp::Eq, value: value.clone() };
-    let found = candidates(context, resource, list, &filter).await?;
-    let mut found = found.into_iter().map(|Found { id, native }| {
-        let attributes = resource.decode(&native);
-        Current { id, native, attributes }
-    });
+    // What is found may be what a create has made, and is then answered.
+    let found = candidates(context, resource, list, &filter, |_| true).await?;
+    let mut found = found.into_iter().map(|found| found.into_current(resource));
     Ok(found.find(|current| {
         let found = row.place.get(&current.attributes);
         found.is_some_and(|found| row.is_same(found, value))
@@ -280,25 +293,29 @@ async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<V
     Ok(found(resource, native.into_iter().collect()))
 }
 
-async fn all(
+pub(super) async fn all(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     query: &[(String, String)],
 ) -> Result<Vec<Found>, Error> {
+    if let Some(fixed) = &resource.fixed {
+        return Ok(found(resource, fixed.clone()));
+    }
     let what = format!("list {}s", noun(resource));
     let items = rows(context, &what, &list.call, &list.paging, &Scope::default(), query).await?;
     Ok(found(resource, items))
 }
 
-/// Rows as whole resources: read one by one where the list leaves fields out.
+/// Rows with what is wanted of them: read one by one where the list leaves that out.
 pub(super) async fn whole(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     rows: Vec<Found>,
+    wanted: impl Fn(&AttributePath) -> bool,
 ) -> Result<Vec<Found>, Error> {
-    if list.partial { hydrated(context, resource, rows).await } else { Ok(rows) }
+    if list.partial.lacks(wanted) { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
@@ -320,31 +337,23 @@ async fn complete(
     query: &ListQuery,
     page: Vec<Found>,
 ) -> Result<Vec<Found>, Error> {
-    let read_already = query.filter.is_some() || query.sort_by.is_some();
-    if list.partial && !read_already { hydrated(context, resource, page).await } else { Ok(page) }
+    let decided = query.filter.is_some() || query.sort_by.is_some();
+    let read_already = decided && list.partial.lacks(|path| decides(query, path));
+    let wanted = |path: &AttributePath| query.projection.wants(&resource.kind, &path.to_string());
+    if read_already { Ok(page) } else { whole(context, resource, list, page, wanted).await }
+}
+
+/// Whether what the list is filtered or sorted by is this attribute.
+fn decides(query: &ListQuery, path: &AttributePath) -> bool {
+    let sorted = query.sort_by.as_ref().is_some_and(|by| by.attribute.eq_ignore_ascii_case(&path.attribute));
+    sorted || query.filter.as_ref().is_some_and(|filter| filter.names(&path.attribute))
 }
 
 async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Found>) -> Result<Vec<Found>, Error> {
-    let what = format!("read the {}", noun(resource));
-    let render = |row: &Found| resource.read.call.render(&Scope { id: Some(&row.id), ..Scope::default() });
-    let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
-    let mut objects = Vec::with_capacity(rows.len());
-    let stop = |reply: &Result<_, Error>| {
-        let absent = matches!(reply, Ok(reply) if is_absent(reply, &resource.read.absent));
-        !absent && context.native.is_in_trouble(&what, reply)
-    };
-    for reply in context.native.send_until(&what, requests, stop).await? {
-        let reply = reply?;
-        if is_absent(&reply, &resource.read.absent) {
-            // Deleted since the list was read.
-            continue;
-        }
-        let reply = context.native.check(&what, reply)?;
-        let object = super::native::item(resource, &resource.read.item, &reply)
-            .ok_or_else(|| not_understood(&what, "it has no object where the mapping says"))?;
-        objects.push(object);
-    }
-    Ok(found(resource, objects))
+    let ids: Vec<Value> = rows.into_iter().map(|row| row.id).collect();
+    // What is not there has been deleted since the list was read.
+    let objects = context.native.read_all(resource, &ids).await?.into_iter().flatten();
+    Ok(found(resource, objects.collect()))
 }
 
 fn sorted(resource: &Resource, found: Vec<Found>, by: &AttributePath, descending: bool) -> Vec<Found> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::Engine;
 use crate::engine::NativeToken;
 use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
+use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
@@ -259,6 +260,45 @@ impl<'e> Native<'e> {
             return Ok(None);
         };
         let reply = self.send(what, request).await?;
+        self.object_in(what, resource, operation, reply)
+    }
+
+    /// As [`Native::object`], for several scopes, side by side.
+    pub(super) async fn objects(
+        &self,
+        what: &str,
+        resource: &Resource,
+        operation: &Operation,
+        scopes: &[Scope<'_>],
+    ) -> Result<Vec<Option<Value>>, Error> {
+        // What cannot stand in the call is not there; the call for it is left out.
+        let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.call.render(scope).ok()).collect();
+        let there: Vec<bool> = rendered.iter().map(Option::is_some).collect();
+        // An application that is down is left alone: the first failure is told, and nothing after it was sent.
+        let stop = |reply: &Result<Response, Error>| {
+            let absent = matches!(reply, Ok(reply) if is_absent(reply, &operation.absent));
+            !absent && self.is_in_trouble(what, reply)
+        };
+        let requests = rendered.into_iter().flatten().collect();
+        let mut replies = self.send_until(what, requests, stop).await?.into_iter();
+        let mut found = Vec::with_capacity(there.len());
+        for there in there {
+            let reply = if there { replies.next() } else { None };
+            found.push(match reply {
+                Some(reply) => self.object_in(what, resource, operation, reply?)?,
+                None => None,
+            });
+        }
+        Ok(found)
+    }
+
+    fn object_in(
+        &self,
+        what: &str,
+        resource: &Resource,
+        operation: &Operation,
+        reply: Response,
+    ) -> Result<Option<Value>, Error> {
         if is_absent(&reply, &operation.absent) {
             return Ok(None);
         }
@@ -270,8 +310,21 @@ impl<'e> Native<'e> {
         }
     }
 
+    /// The native objects with these ids, read side by side.
+    pub(super) async fn read_all(&self, resource: &Resource, ids: &[Value]) -> Result<Vec<Option<Value>>, Error> {
+        if resource.fixed.is_some() {
+            return Ok(ids.iter().map(|id| resource.fixed_object(id).cloned()).collect());
+        }
+        let what = format!("read the {}", noun(resource));
+        let scopes: Vec<Scope<'_>> = ids.iter().map(|id| Scope { id: Some(id), ..Scope::default() }).collect();
+        self.objects(&what, resource, &resource.read, &scopes).await
+    }
+
     /// The native object with this id.
     pub(super) async fn read(&self, resource: &Resource, id: &Value) -> Result<Option<Value>, Error> {
+        if resource.fixed.is_some() {
+            return Ok(resource.fixed_object(id).cloned());
+        }
         let what = format!("read the {}", noun(resource));
         let scope = Scope { id: Some(id), ..Scope::default() };
         self.object(&what, resource, &resource.read, &scope).await
@@ -345,6 +398,13 @@ pub(super) fn item(resource: &Resource, item: &Item, reply: &Response) -> Option
 }
 
 impl Resource {
+    /// The fixed resource with this native id.
+    fn fixed_object(&self, id: &Value) -> Option<&Value> {
+        let at = self.id_row()?.native.as_ref()?;
+        let mut fixed = self.fixed.iter().flatten();
+        fixed.find(|object| at.get(object).is_some_and(|found| text_of(found) == text_of(id)))
+    }
+
     /// The SCIM id of a native object.
     pub(super) fn scim_id_of(&self, native: &Value) -> Option<String> {
         self.scim_id(self.id_row()?.native.as_ref()?.get(native)?)

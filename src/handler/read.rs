@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Context;
 use crate::mapping::Resource;
+use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 
@@ -14,6 +15,13 @@ pub(super) struct Object<'n> {
     pub(super) native: &'n Value,
 }
 
+impl<'n> Object<'n> {
+    /// What a call about it can name.
+    pub(super) fn scope(self) -> Scope<'n> {
+        Scope { id: Some(self.id), native: Some(self.native), ..Scope::default() }
+    }
+}
+
 /// A resource as the application has it.
 #[derive(Clone)]
 pub(super) struct Current {
@@ -21,7 +29,7 @@ pub(super) struct Current {
     pub(super) id: Value,
     /// The native object.
     pub(super) native: Value,
-    /// Its SCIM attributes, without members.
+    /// Its SCIM attributes, without links.
     pub(super) attributes: Attributes,
 }
 
@@ -48,17 +56,16 @@ pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str
     Ok(Current { id: native_id, native, attributes })
 }
 
-/// The attributes of `current`, with its members where they are wanted.
-pub(super) async fn with_members(
+/// The attributes of `current`, with its links where they are wanted.
+pub(super) async fn with_links(
     context: &Context<'_>,
     resource: &Resource,
     mut current: Current,
     projection: &Projection,
 ) -> Result<Attributes, Error> {
     let mut attributes = std::mem::take(&mut current.attributes);
-    if super::members::are_wanted(resource, projection) {
-        let members = super::members::of(context, resource, current.object()).await?;
-        attributes.insert("members".to_owned(), members);
+    if super::links::are_wanted(resource, projection) {
+        super::links::read_into(context, resource, current.object(), &mut attributes).await?;
     }
     Ok(attributes)
 }

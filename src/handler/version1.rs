@@ -116,9 +116,7 @@ fn okta_capabilities(mapping: &Mapping) -> Vec<&'static str> {
     let user = mapping.resource("User");
     let has = |of: fn(&Resource) -> bool| user.is_some_and(of);
     let pushes_groups = mapping.resource("Group").is_some_and(|group| {
-        let members = group.members.as_ref();
-        group.create.is_some()
-            && members.is_some_and(|m| m.replace.is_some() || (m.add.is_some() && m.remove.is_some()))
+        group.create.is_some() && group.members.as_ref().is_some_and(|members| members.change.is_some())
     });
     let makes = |active: bool| user.is_some_and(|user| changes(user, "active", Some(&active.into())));
     [

@@ -14,14 +14,16 @@ pub(super) use self::create::create;
 
 use self::converge::converge;
 use self::settle::settle;
+use super::links::are_wanted;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
-use super::read::{Current, current, with_members};
+use super::read::{Current, current, with_links};
 use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
+use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Delete, MemberSource, Resource};
+use crate::mapping::{Delete, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -40,7 +42,7 @@ pub(super) async fn replace(
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
-            vec![MemberEdit::Replace(ids(&members))]
+            vec![MemberEdit::Replace(ids(&members)?)]
         }
         _ => Vec::new(),
     };
@@ -51,8 +53,8 @@ pub(super) async fn replace(
     }
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
-    let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, after, projection).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
@@ -101,8 +103,8 @@ pub(super) async fn patch(
         edit(context, resource, &after.id, &edits, Some(&after.native)).await?;
         return Ok(Answer::empty(204));
     }
-    let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, after, projection).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
@@ -170,10 +172,12 @@ async fn edited(
     resource: &Resource,
     mut group: Current,
     edits: &[MemberEdit],
+    projection: &Projection,
 ) -> Result<Current, Error> {
     edit(context, resource, &group.id, edits, Some(&group.native)).await?;
     if !edits.is_empty()
         && shows_members(resource)
+        && are_wanted(resource, projection)
         && let Some(native) = context.native.read(resource, &group.id).await?
     {
         group.native = native;
@@ -189,12 +193,11 @@ fn is_addressable(resource: &Resource, id: &Value) -> bool {
 
 /// Whether a group's own object has its members.
 fn shows_members(resource: &Resource) -> bool {
-    let source = resource.members.as_ref().and_then(|members| members.source.as_ref());
-    matches!(source, Some(MemberSource::Inline { .. }))
+    matches!(resource.links.as_ref().map(|links| &links.source), Some(LinkSource::Inline { .. }))
 }
 
 /// Refuses to write a resource that the mapping protects: what locks the gateway's own account out, locks everybody out.
-fn refuse_protected(resource: &Resource, attributes: &Attributes) -> Result<(), Error> {
+pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> Result<(), Error> {
     match resource.protection(attributes) {
         None => Ok(()),
         Some((row, value)) => Err(Error::new(
@@ -225,7 +228,8 @@ fn refuse_unmapped(
     Err(Error::invalid_value(format!("the application has nowhere to keep {}", unmapped.join(", "))))
 }
 
-fn ids(members: &Value) -> Vec<String> {
-    let members = members.as_array().into_iter().flatten();
-    members.filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect()
+fn ids(members: &Value) -> Result<Vec<String>, Error> {
+    let members = members.as_array().map(Vec::as_slice).unwrap_or_default();
+    members.iter().try_for_each(patch::only_users)?;
+    Ok(members.iter().filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect())
 }

@@ -366,6 +366,11 @@ tables! {
         actions: Table<Action>,
         /// The members of a group.
         members: Option<Members>,
+        /// The groups of a user.
+        groups: Option<Groups>,
+        /// The resources themselves as native objects, where the application has no calls for them: roles that are built in,
+        /// as groups.
+        fixed: Option<Spanned<Vec<Value>>>,
     }
 
     /// One attribute row: how a SCIM attribute and a native field are the same thing.
@@ -505,13 +510,16 @@ tables! {
         filters: Table<Narrowing>,
         /// What becomes of a filter that none of them narrows: `scan` unless it is said.
         otherwise: Option<Unnarrowed>,
-        /// Whether rows lack fields that reading one resource has, so that each is read.
-        partial: bool,
+        /// What rows lack that reading one resource has, so that each is read: `true`, or the attributes (`[members]`), so
+        /// that rows are read only where one of these is wanted.
+        partial: Option<Partial>,
     }
 
-    /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
+    /// How a filter narrows the native list: exactly one of `query`, `read` and `call`. `id in` and the like, with
+    /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
-        /// Query parameters added to the list call, in place of its own of the same name.
+        /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
+        /// for each.
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
@@ -519,6 +527,8 @@ tables! {
         call: Option<Call>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,
+        /// The most values of `in` at once: 100 unless it is said.
+        max: Option<Spanned<u32>>,
     }
 
     /// A call that owns an attribute.
@@ -529,27 +539,48 @@ tables! {
         call: Call,
     }
 
-    /// The members of a group.
+    /// The members of a group. They are read by `list`, `inline` or `user`, and changed by `add` and `remove`, by `replace`,
+    /// by `update` or by `user`.
     Members {
-        /// Reading them.
+        /// Reading them by a call.
         list: Option<MemberList>,
         /// Where they are in the group's own object, instead of a list.
         inline: Option<Spanned<String>>,
-        /// Where the member's id is in an element of the inline list: the element itself unless it is said.
+        /// Membership that is a field of the user, instead of a list.
+        user: Option<MemberField>,
+        /// Where the member is in an element of the inline list: the element itself unless it is said.
         member: Option<Spanned<String>>,
-        /// Adding one (`{member}`) or several (`{members}`).
+        /// Where the member's id is in an element of the inline list, if `by` makes `member` something else.
+        id: Option<Spanned<String>>,
+        /// Where the member's name is in an element of the inline list.
+        display: Option<Spanned<String>>,
+        /// What sort of member an element of the inline list is, for groups in groups.
+        kind as "type": Option<MemberType>,
+        /// The user's attribute that members are known by in calls and lists, such as `userName`: `id` unless it is said.
+        /// Users are looked up where only the other of the two is known.
+        by: Option<Spanned<String>>,
+        /// Members that are neither shown nor changed, as calls name them: the gateway's own user, whom the application puts
+        /// into the groups that it creates. They may say `{env.NAME}`.
+        except: Vec<Spanned<String>>,
+        /// A call that tells whether one user (`{member}`) is a member: a success, or 404 and what `absent` recognises.
+        check: Option<MemberCall>,
+        /// Adding one (`{member}`) or several (`{members}`; with commas between them `{members|csv}`).
         add: Option<MemberCall>,
         /// Removing one (`{member}`, `{key}`) or several (`{members}`).
         remove: Option<MemberCall>,
-        /// Replacing the whole list (`{members}`), for APIs that know no single change.
+        /// Replacing the whole list (`{members}`), for APIs that know no single change. What somebody else
+        /// changes between the read and this call is lost.
         replace: Option<MemberCall>,
+        /// Whether the group's own update changes the inline list: read, changed and sent whole, with the elements that stay
+        /// as they are. What somebody else changes in between is lost.
+        update: bool,
         /// When they are returned: `default` unless it is said; `request` spares a call in every list.
         returned: Option<Returned>,
     }
 
     /// Reading the members of a group.
     MemberList {
-        /// The native path, with `{id}`.
+        /// The native path, with `{id}` and the group's attributes.
         path: Spanned<String>,
         /// Query parameters.
         query: Table<Spanned<Value>>,
@@ -559,21 +590,49 @@ tables! {
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
         items: Option<Spanned<String>>,
-        /// Where the member's id is in a row.
+        /// Where the member is in a row: its id, or what `by` says.
         member: Spanned<String>,
+        /// Where the member's id is in a row, if `by` makes `member` something else: nobody needs to be looked up.
+        id: Option<Spanned<String>>,
         /// Where the membership's own key is in a row, if removing needs it.
         key: Option<Spanned<String>>,
         /// Where the member's name is in a row.
         display: Option<Spanned<String>>,
+        /// What sort of member a row is, for groups in groups.
+        kind as "type": Option<MemberType>,
         /// Query parameters that find one member's row, with `{member}`.
         find: Option<Table<Spanned<Value>>>,
+    }
+
+    /// What sort of member something is. Groups in groups are shown and stay; only users are added and removed.
+    MemberType {
+        /// The native field that says it.
+        native: Spanned<String>,
+        /// Resource type to native value: `User`, `Group`. What has another value is no member.
+        enumeration as "enum": Table<Value>,
+    }
+
+    /// Membership that is a field of the user: the members are the users who have the group there, and the user's update
+    /// changes it.
+    MemberField {
+        /// The native field of a user that has the group's id.
+        field: Spanned<String>,
+        /// Whether it is a list of groups, which is read, changed and sent whole. Otherwise a user has one group: who is added
+        /// to another leaves it.
+        list: bool,
+        /// Where the group's id is in an element of that list: the element itself unless it is said.
+        group: Option<Spanned<String>>,
+        /// Query parameters that narrow the list of users to the members, with `{id}`. Without it, all users are read.
+        find: Option<Table<Spanned<Value>>>,
+        /// What the field of a user without a group is: `null` unless it is said.
+        clear: Option<Value>,
     }
 
     /// Changing the members of a group.
     MemberCall {
         /// The method.
         method: Spanned<String>,
-        /// The native path, with placeholders.
+        /// The native path, with placeholders: `{id}`, the members, and the group's attributes.
         path: Spanned<String>,
         /// Query parameters, with placeholders.
         query: Table<Spanned<Value>>,
@@ -583,10 +642,48 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written.
         format: Option<Format>,
+        /// What each one is in `{members}`, with `{member}`: that alone unless it is said.
+        each: Option<Spanned<Value>>,
+        /// The most members in one call.
+        max: Option<Spanned<u32>>,
         /// Replies that mean that it was a member already: success.
         already: Vec<Match>,
         /// Replies that mean that it was no member: success.
         absent: Vec<Match>,
+    }
+
+    /// The groups of a user, which clients can read: by `list` or `inline`. They are changed as the members of the groups.
+    Groups {
+        /// Reading them by a call.
+        list: Option<GroupList>,
+        /// Where they are in the user's own object: a list, or one group.
+        inline: Option<Spanned<String>>,
+        /// Where the group is in an element of the inline list: the element itself unless it is said.
+        group: Option<Spanned<String>>,
+        /// Where the group's name is in an element of the inline list.
+        display: Option<Spanned<String>>,
+        /// The group's attribute that groups are known by here, such as `displayName`: `id` unless it is said.
+        by: Option<Spanned<String>>,
+        /// When they are returned: `request` for a list, which is a call for every user, and `default` otherwise.
+        returned: Option<Returned>,
+    }
+
+    /// Reading the groups of a user.
+    GroupList {
+        /// The native path, with `{id}` and the user's attributes.
+        path: Spanned<String>,
+        /// Query parameters.
+        query: Table<Spanned<Value>>,
+        /// Header fields.
+        headers: Table<Spanned<String>>,
+        /// How the list is paged.
+        paging: Option<Paging>,
+        /// Where the rows are in the reply, if the paging does not say it.
+        items: Option<Spanned<String>>,
+        /// Where the group is in a row: its id, or what `by` says.
+        group: Spanned<String>,
+        /// Where the group's name is in a row.
+        display: Option<Spanned<String>>,
     }
 
     /// What a native error means.
@@ -641,6 +738,15 @@ pub enum Text {
 /// A reply that is recognised: a bare status, or a table.
 #[derive(Clone, Debug)]
 pub struct Match(pub MatchTable);
+
+/// What the rows of a list lack: anything (`true`), or these attributes.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Whether they lack anything.
+    Any(bool),
+    /// The attributes that they lack.
+    These(Vec<Spanned<String>>),
+}
 
 /// How a value is written natively: a word; `{ template: '@{value}:example.org' }`; `{ escape: '=', keep: a-z0-9 }`;
 /// or a list of these for a text, applied in order to what clients write and backwards to what they read.
@@ -728,6 +834,19 @@ impl Read for Total {
 
     fn schema(definitions: &mut Definitions) -> Value {
         json!({ "anyOf": [{ "type": "string" }, HeaderName::schema(definitions)] })
+    }
+}
+
+impl Read for Partial {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::List(_) => Vec::read(node, report).map(Partial::These),
+            _ => bool::read(node, report).map(Partial::Any),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [bool::schema(definitions), Vec::<String>::schema(definitions)] })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod errors;
 pub mod generate;
 pub mod language;
+pub mod links;
 pub mod node;
 pub mod paging;
 pub mod place;
@@ -28,7 +29,8 @@ use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::Attrib
 use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
 use generate::Generate;
-use language::{Access, Guard, Part, Returned, Send, Unmapped, Unnarrowed};
+use language::{Access, Guard, Part, Send, Unmapped, Unnarrowed};
+use links::{Links, Members};
 use paging::Paging;
 use place::Place;
 use pointer::Pointer;
@@ -173,8 +175,12 @@ pub struct Resource {
     pub delete: Option<Delete>,
     /// Calls that own attributes.
     pub actions: Vec<Action>,
-    /// The members of a group.
+    /// What a resource shows of those that it is linked with: the members of a group, the groups of a user.
+    pub links: Option<Links>,
+    /// How the members of a group are changed.
     pub members: Option<Members>,
+    /// The resources themselves, where the application has no calls for them.
+    pub fixed: Option<Vec<Value>>,
 }
 
 /// One attribute row.
@@ -322,10 +328,34 @@ pub struct List {
     pub paging: Paging,
     /// What narrows it.
     pub filters: Vec<Narrowing>,
+    /// What finds several resources at once.
+    pub batches: Vec<Batch>,
     /// What becomes of a filter that nothing narrows.
     pub otherwise: Unnarrowed,
-    /// Whether each row must be read on its own.
-    pub partial: bool,
+    /// What rows lack, so that each must be read on its own.
+    pub partial: Partial,
+}
+
+/// What the rows of a list lack.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Nothing.
+    Nothing,
+    /// Anything.
+    Anything,
+    /// These attributes.
+    These(Vec<AttributePath>),
+}
+
+impl Partial {
+    /// Whether rows may lack an attribute that is `wanted`.
+    pub fn lacks(&self, wanted: impl FnMut(&AttributePath) -> bool) -> bool {
+        match self {
+            Partial::Nothing => false,
+            Partial::Anything => true,
+            Partial::These(attributes) => attributes.iter().any(wanted),
+        }
+    }
 }
 
 /// A native query for one kind of filter term.
@@ -333,12 +363,25 @@ pub struct List {
 pub struct Narrowing {
     /// The canonical SCIM path.
     pub path: AttributePath,
-    /// The row that encodes the value; `None` for `members.value`, whose values are ids.
+    /// The row that encodes the value; `None` for `members.value` and `groups.value`, whose values are ids.
     pub row: Option<usize>,
     /// The operator.
     pub op: CompareOp,
     /// The query.
     pub how: How,
+}
+
+/// A native query for the resources whose row has one of several values.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The row that encodes the values.
+    pub row: usize,
+    /// The call, with the values in it.
+    pub call: CallTemplate,
+    /// How its reply is paged, and where the resources are in it.
+    pub paging: Paging,
+    /// The most values at once.
+    pub max: usize,
 }
 
 /// How a filter narrows.
@@ -365,59 +408,4 @@ pub struct Action {
     pub call: CallTemplate,
     /// Where the object is in the reply, if it is there.
     pub item: Option<Pointer>,
-}
-
-/// The members of a group.
-#[derive(Clone, Debug)]
-pub struct Members {
-    /// Where they are read.
-    pub source: Option<MemberSource>,
-    /// Adding.
-    pub add: Option<MemberCall>,
-    /// Removing.
-    pub remove: Option<MemberCall>,
-    /// Replacing the whole list.
-    pub replace: Option<MemberCall>,
-    /// When they are returned.
-    pub returned: Returned,
-}
-
-/// Where members are read.
-#[derive(Clone, Debug)]
-pub enum MemberSource {
-    /// By a call of their own.
-    List {
-        /// The call.
-        call: CallTemplate,
-        /// How it is paged.
-        paging: Paging,
-        /// Where the member's id is in a row.
-        member: Pointer,
-        /// Where the membership's key is in a row.
-        key: Option<Pointer>,
-        /// Where the member's name is in a row.
-        display: Option<Pointer>,
-        /// Query parameters that find one member's row.
-        find: Option<Vec<(String, JsonTemplate)>>,
-    },
-    /// In the group's own object.
-    Inline {
-        /// The list.
-        at: Pointer,
-        /// Where the member's id is in an element.
-        member: Pointer,
-    },
-}
-
-/// A call that changes members.
-#[derive(Clone, Debug)]
-pub struct MemberCall {
-    /// The call.
-    pub call: CallTemplate,
-    /// Replies that mean that there was nothing to do.
-    pub done: Vec<Recognised>,
-    /// Whether one call takes several members.
-    pub batch: bool,
-    /// Whether the membership's key is needed.
-    pub keyed: bool,
 }

@@ -69,6 +69,11 @@ pub struct Numbered {
 }
 
 impl Paging {
+    /// A reply is the whole list.
+    pub fn whole(items: Pointer) -> Self {
+        Paging { style: Style::Whole, items, total: None, short_is_last: false }
+    }
+
     /// Whether a page in the middle can be asked for and the total is told, so that index paging needs no walk.
     pub fn is_random_access(&self) -> bool {
         self.total.is_some() && matches!(self.style, Style::Page(_) | Style::Offset(_))

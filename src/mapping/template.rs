@@ -26,8 +26,8 @@ pub enum Slot {
     Value,
     /// One member's native id.
     Member,
-    /// Several members' native ids, as a list.
-    Members,
+    /// Several members or values, as a list.
+    List,
     /// The membership's own key.
     Key,
     /// The token that a login answered with.
@@ -47,8 +47,8 @@ pub struct Scope<'a> {
     pub value: Option<&'a Value>,
     /// `{member}`
     pub member: Option<&'a Value>,
-    /// `{members}`, a list
-    pub members: Option<&'a Value>,
+    /// `{members}` and `{values}`, a list
+    pub list: Option<&'a Value>,
     /// `{key}`
     pub key: Option<&'a Value>,
     /// `{token}`
@@ -65,7 +65,7 @@ impl Scope<'_> {
             Slot::Id => self.id,
             Slot::Value => self.value,
             Slot::Member => self.member,
-            Slot::Members => self.members,
+            Slot::List => self.list,
             Slot::Key => self.key,
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
@@ -315,7 +315,7 @@ impl JsonTemplate {
     }
 
     /// Whether a placeholder passes the test.
-    fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         match self {
             JsonTemplate::Constant(_) => false,
             JsonTemplate::Text(template) => template.slots().any(test),
@@ -334,6 +334,16 @@ impl JsonTemplate {
                 Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
             }
         }
+    }
+
+    /// The values of a query parameter: a lone placeholder of a list is one for each of its elements.
+    fn parameters(&self, scope: &Scope) -> Vec<String> {
+        if let JsonTemplate::Text(template) = self
+            && let Some(Value::Array(items)) = template.lone().and_then(|it| it.value(scope)).as_deref()
+        {
+            return items.iter().map(text_of).collect();
+        }
+        self.query(scope).into_iter().collect()
     }
 
     /// The value as the text of a query parameter; `None` leaves the parameter out.
@@ -376,6 +386,15 @@ impl CallTemplate {
         }
     }
 
+    /// The call with further query parameters, in place of those of the same name.
+    #[must_use]
+    pub fn with_query(&self, query: &[(String, JsonTemplate)]) -> Self {
+        let mut call = self.clone();
+        call.query.retain(|(name, _)| !query.iter().any(|(further, _)| further == name));
+        call.query.extend(query.iter().cloned());
+        call
+    }
+
     /// Whether it has a field of the resource's native object, so that this has to be read first.
     pub fn needs_native(&self) -> bool {
         self.any(&|slot| matches!(slot, Slot::Native(_)))
@@ -386,7 +405,8 @@ impl CallTemplate {
         self.any(&|other| other == slot)
     }
 
-    fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         self.path.slots().any(test)
             || self.query.iter().any(|(_, value)| value.any(test))
             || self.headers.iter().any(|(_, value)| value.slots().any(test))
@@ -410,7 +430,7 @@ impl CallTemplate {
         self.path.path(scope, &mut target)?;
         let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
         for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
-            if let Some(value) = value.query(scope) {
+            for value in value.parameters(scope) {
                 push_parameter(&mut target, name, &value);
             }
         }

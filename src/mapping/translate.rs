@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::codec::text_of;
 use super::language::{Access, Part, Send};
-use super::template::Scope;
-use super::{Body, Resource, Row};
+use super::pointer::Pointer;
+use super::template::{Scope, Slot};
+use super::{Body, Resource, Row, Update};
 use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
@@ -206,7 +207,7 @@ impl Resource {
     }
 
     /// The text that the row of this part of a native field wants.
-    fn part(&self, at: &super::pointer::Pointer, part: Part, desired: &Attributes) -> Option<String> {
+    fn part(&self, at: &Pointer, part: Part, desired: &Attributes) -> Option<String> {
         let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
         owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
     }
@@ -243,6 +244,25 @@ impl Resource {
             }
         }
         found
+    }
+}
+
+impl Update {
+    /// Whether anything but the body's own fields needs the resource as it is.
+    pub fn needs_current(&self) -> bool {
+        let of_it = |slot: &Slot| matches!(slot, Slot::Row(_) | Slot::Native(_));
+        self.send == Send::Full || self.operation.call.any(&of_it) || self.body.set.iter().any(|(_, it)| it.any(&of_it))
+    }
+
+    /// The body of an update that puts one native value at `at`.
+    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Value {
+        let mut native = match self.send {
+            Send::Changed => Value::Object(Map::new()),
+            Send::Full => current.clone(),
+        };
+        at.seed_list(&mut native, current);
+        at.set(&mut native, value);
+        self.body.finish(native, scope)
     }
 }
 

@@ -6,7 +6,8 @@ use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
 use super::{ids, refuse_protected, refuse_unmapped, remove};
 use crate::exchange::Response;
-use crate::handler::members::{self, check, edit};
+use crate::handler::links;
+use crate::handler::members::{check, edit_new, of_new};
 use crate::handler::native::{item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::{Answer, Context, list};
@@ -32,7 +33,7 @@ pub(in crate::handler) async fn create(
     context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
-    let edits = member_values(desired.remove("members"));
+    let edits = member_values(desired.remove("members"))?;
     check(context, resource, &edits)?;
     // What the client itself asked for: only that must show in the reply.
     let asked = desired.clone();
@@ -67,8 +68,11 @@ pub(in crate::handler) async fn create(
         Ok(attributes) => attributes,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    if members::are_wanted(resource, projection) {
-        attributes.insert("members".to_owned(), members::of_new(context, &edits));
+    if links::are_wanted(resource, projection) {
+        match &resource.members {
+            Some(_) => drop(attributes.insert("members".to_owned(), of_new(context, resource, &edits))),
+            None => links::read_into(context, resource, created.object(), &mut attributes).await?,
+        }
     }
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
@@ -162,7 +166,7 @@ async fn finish(
         })
         .collect();
     let after = act(context, resource, created.clone(), &changed, desired).await?;
-    edit(context, resource, &after.id, edits, Some(&after.native)).await?;
+    edit_new(context, resource, &after, edits).await?;
     Ok(after.attributes)
 }
 
@@ -182,11 +186,9 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     Error { detail: format!("{}; {left}", error.detail), ..error }
 }
 
-fn member_values(members: Option<Value>) -> Vec<MemberEdit> {
-    match members.map(|members| ids(&members)) {
-        Some(ids) if !ids.is_empty() => vec![MemberEdit::Add(ids)],
-        _ => Vec::new(),
-    }
+fn member_values(members: Option<Value>) -> Result<Vec<MemberEdit>, Error> {
+    let ids = members.map(|members| ids(&members)).transpose()?.unwrap_or_default();
+    Ok(if ids.is_empty() { Vec::new() } else { vec![MemberEdit::Add(ids)] })
 }
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ impl<'a> Names<'a> {
         Names { current: true, ..Names::of_change(rows) }
     }
 
+    /// These in a call about a resource that stays as it is, whose rows mean the values that it has.
+    pub(super) fn of_current(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
+        Names { one: true, current: true, ..Names::new(fixed, rows) }
+    }
+
     /// These in a path, which says where the resource is now.
     fn in_path(&self) -> Self {
         Names { fixed: self.fixed.clone(), current: self.one, ..*self }

@@ -1,7 +1,10 @@
 //! From the document as written to the mapping that runs, with every diagnostic at once.
 
 mod calls;
+mod fixed;
+mod links;
 mod lint;
+mod lookups;
 mod members;
 mod resources;
 mod rows;
@@ -118,8 +121,9 @@ impl Compiler<'_> {
                 "add `User:` below `resources:`",
             );
         }
-        let resources: Vec<_> =
+        let mut resources: Vec<_> =
             document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
+        self.all_links(document, &mut resources);
         let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
         Mapping {
             headers,

@@ -7,7 +7,7 @@ use super::calls::Names;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::{Scope, Slot};
+use crate::mapping::template::{CallTemplate, Scope, Slot};
 use crate::mapping::{Action, Create, Delete, How, List, Narrowing, NewId, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
@@ -35,7 +35,7 @@ impl Compiler<'_> {
         let says_path = |operation: &Option<written::Operation>| {
             operation.as_ref().is_some_and(|operation| operation.path.is_some())
         };
-        if resource.path.is_none() && !says_path(&resource.read) {
+        if resource.path.is_none() && !says_path(&resource.read) && resource.fixed.is_none() {
             self.error(
                 Code::MissingKey,
                 name.at,
@@ -77,14 +77,16 @@ impl Compiler<'_> {
             }
             Delete { operation, from }
         });
-        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
+        let list = match (&resource.list, &resource.fixed) {
+            (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
+            (None, Some(_)) => Some(super::fixed::list()),
+            (None, None) => None,
+        };
         let protect = self.protection(resource, &rows);
-        let members = resource.members.as_ref().map(|members| {
-            let compiled = self.members(members);
-            kind.schema.attributes.push(super::members::attribute(&compiled));
-            compiled
-        });
-        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, members })
+        let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
+        // What is linked is compiled when all resource types are known.
+        let (links, members) = (None, None);
+        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, links, members, fixed })
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
@@ -340,18 +342,22 @@ impl Compiler<'_> {
     fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
         let names = Names::new(&[], &[]);
         let path = list.path.as_ref().unwrap_or(collection);
-        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
+        let mut call = CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
         call.headers = self.headers(&list.headers, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters =
-            list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
+        let is_batch = |key: &Spanned<String>| key.value.ends_with(" in");
+        let (several, single): (Vec<_>, Vec<_>) = list.filters.iter().partition(|(key, _)| is_batch(key));
+        let filters = single.iter().filter_map(|(key, it)| self.narrowing(key, it, kind, rows)).collect();
+        let batches =
+            several.iter().filter_map(|(key, it)| self.batch(key, it, (&call, &paging), kind, rows)).collect();
         List {
             call,
             paging,
             filters,
+            batches,
             otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
-            partial: list.partial,
+            partial: self.partial(list.partial.as_ref(), kind),
         }
     }
 
@@ -371,10 +377,10 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
             return None;
         };
-        let of_members = path.attribute == "members";
-        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
+        let of_links = super::links::of_links(&key.value).is_some();
+        let canonical = if of_links { Some(path) } else { kind.canonical(&path) };
         let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
-        if row.is_none() && !of_members {
+        if row.is_none() && !of_links {
             self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
         }
         let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
@@ -397,6 +403,10 @@ impl Compiler<'_> {
         if let (Some(id), None) = (&narrowing.id, &narrowing.call) {
             let help = "remove it, or give the call that answers with an id";
             self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
+        }
+        if let Some(max) = &narrowing.max {
+            let message = "`max` is about several values, and `eq` has one";
+            self.error(Code::BadFilter, max.at, message, "remove it, or write `id in` with `{values}`");
         }
         Some(Narrowing { path: canonical?, row, op, how })
     }
