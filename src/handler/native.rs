@@ -4,13 +4,14 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+use super::pages;
 use crate::Engine;
 use crate::engine::NativeToken;
 use crate::exchange::{Moment, Reply, Request, Response, Upstream};
 use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
-use crate::mapping::template::{Scope, Unfit};
+use crate::mapping::template::{Scope, Unfit, parameters};
 use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
@@ -204,7 +205,7 @@ impl<'e> Native<'e> {
         operation: &Operation,
         scope: &Scope<'_>,
     ) -> Result<Option<Value>, Error> {
-        let Ok(request) = operation.call.render(scope) else {
+        let Ok(request) = operation.request(scope) else {
             return Ok(None);
         };
         let reply = self.send(what, request).await?;
@@ -222,12 +223,19 @@ impl<'e> Native<'e> {
     pub(super) async fn read(&self, resource: &Resource, id: &Value) -> Result<Option<Value>, Error> {
         let what = format!("read the {}", noun(resource));
         let scope = Scope { id: Some(id), ..Scope::default() };
+        if let (Some(row), Some(list)) = (&resource.row, &resource.list) {
+            let parts: Vec<_> = list.parts.iter().collect();
+            let in_body = parts.iter().any(|part| part.call.body.is_some());
+            let rows = pages::rows_of_parts(self, &what, &parts, &parameters(row, &scope, in_body)).await?;
+            let wanted = resource.scim_id(id);
+            return Ok(rows.into_iter().find(|row| wanted.is_some() && resource.scim_id_of(row) == wanted));
+        }
         self.object(&what, resource, &resource.read, &scope).await
     }
 
     /// Whether there is an object with this id, in the sense of the guard.
     pub(super) async fn has(&self, resource: &Resource, id: &Value, guard: Guard) -> Result<bool, Error> {
-        if guard != Guard::Unused {
+        if guard != Guard::Unused || resource.row.is_some() {
             return Ok(self.read(resource, id).await?.is_some());
         }
         let read = Operation { absent: Vec::new(), ..resource.read.clone() };

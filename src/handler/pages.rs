@@ -3,43 +3,48 @@
 use serde_json::Value;
 
 use super::Context;
-use super::native::{is_absent, unfit};
+use super::native::{Native, is_absent, unfit};
 use crate::exchange::{Request, Response};
+use crate::mapping::ListPart;
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::{Page, Paging, Walk};
 use crate::mapping::template::{CallTemplate, Scope};
 use crate::scim::Error;
 
+/// The parameters with which a list is asked, beside those of its paging.
+pub(super) type Parameters = [(String, Value)];
+
 /// One page of a native list; `None` where a 404 says that the pages before it were all.
 pub(super) async fn page(
-    context: &Context<'_>,
+    native: &Native<'_>,
     what: &str,
-    call: &CallTemplate,
+    part: &ListPart,
     walk: &mut Walk<'_>,
-    scope: &Scope<'_>,
-    query: &[(String, String)],
+    parameters: &Parameters,
 ) -> Result<Option<Page>, Error> {
-    let request = page_request(call, walk, scope, query)?;
-    let reply = context.native.send(what, request.clone()).await?;
-    accept_page(context, what, walk, (&request, scope), reply)
+    let scope = Scope::default();
+    let request = page_request(&part.call, walk, &scope, parameters)?;
+    let reply = native.send(what, request.clone()).await?;
+    let page = accept_page(native, what, walk, (&request, &scope), reply)?;
+    Ok(page.map(|page| Page { items: page.items.into_iter().map(|row| part.row(row)).collect(), ..page }))
 }
 
 fn page_request(
     call: &CallTemplate,
     walk: &Walk<'_>,
     scope: &Scope<'_>,
-    query: &[(String, String)],
+    parameters: &Parameters,
 ) -> Result<Request, Error> {
-    let mut parameters = query.to_vec();
+    let mut parameters = parameters.to_vec();
     parameters.extend(walk.parameters());
-    let mut request = call.render_with(scope, &parameters, None).map_err(|reason| unfit(&reason))?;
+    let mut request = call.render_list(scope, &parameters).map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
     Ok(request)
 }
 
 /// Takes a reply into a walk; `None` where a numbered page past the end is not there.
 fn accept_page(
-    context: &Context<'_>,
+    native: &Native<'_>,
     what: &str,
     walk: &mut Walk<'_>,
     (request, scope): (&Request, &Scope<'_>),
@@ -50,13 +55,37 @@ fn accept_page(
         return Ok(None);
     }
     let reply = match scope.id {
-        Some(_) => context.native.check(what, reply)?,
-        None => context.native.check_collection(what, reply)?,
+        Some(_) => native.check(what, reply)?,
+        None => native.check_collection(what, reply)?,
     };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(request, &reply, body, context.native.authority())
-        .map(Some)
-        .map_err(|problem| not_understood(what, &problem))
+    walk.take(request, &reply, body, native.authority()).map(Some).map_err(|problem| not_understood(what, &problem))
+}
+
+/// The number of rows of a native list, by the call that counts them.
+pub(super) async fn count(native: &Native<'_>, what: &str, part: &ListPart) -> Result<Option<usize>, Error> {
+    let Some((call, at)) = &part.count else { return Ok(None) };
+    let request = call.render(&Scope::default()).map_err(|reason| unfit(&reason))?;
+    let reply = native.send(what, request).await?;
+    let reply = native.check_collection(what, reply)?;
+    match at.text(&reply).and_then(|text| text.trim().parse().ok()) {
+        Some(count) => Ok(Some(count)),
+        None => Err(not_understood(what, "it has no number where the mapping says")),
+    }
+}
+
+/// Every row of several native lists, one list after the other; together up to `limits.scan`.
+pub(super) async fn rows_of_parts(
+    native: &Native<'_>,
+    what: &str,
+    parts: &[&ListPart],
+    parameters: &Parameters,
+) -> Result<Vec<Value>, Error> {
+    let scope = Scope::default();
+    let lists: Vec<_> = parts.iter().map(|part| (&part.call, &part.paging, &scope)).collect();
+    let rows = rows_of_lists(native, what, &lists, parameters).await?;
+    let shown = |(part, rows): (&&ListPart, Vec<Value>)| rows.into_iter().map(|row| part.row(row)).collect::<Vec<_>>();
+    Ok(parts.iter().zip(rows).flat_map(shown).collect())
 }
 
 /// Every row of a native list, up to `limits.scan`.
@@ -72,7 +101,7 @@ pub(super) async fn rows(
     Ok(lists.into_iter().next().unwrap_or_default())
 }
 
-/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
+/// Every row of each of several native lists that differ in their scope.
 pub(super) async fn rows_of_each(
     context: &Context<'_>,
     what: &str,
@@ -81,22 +110,33 @@ pub(super) async fn rows_of_each(
     scopes: &[Scope<'_>],
     query: &[(String, String)],
 ) -> Result<Vec<Vec<Value>>, Error> {
-    let most = context.native.mapping().limits.scan;
+    let lists: Vec<_> = scopes.iter().map(|scope| (call, paging, scope)).collect();
+    let parameters: Vec<_> = query.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    rows_of_lists(&context.native, what, &lists, &parameters).await
+}
+
+/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
+async fn rows_of_lists(
+    native: &Native<'_>,
+    what: &str,
+    lists: &[(&CallTemplate, &Paging, &Scope<'_>)],
+    parameters: &Parameters,
+) -> Result<Vec<Vec<Value>>, Error> {
+    let most = native.mapping().limits.scan;
     let mut walks: Vec<(Walk<'_>, Vec<Value>)> =
-        scopes.iter().map(|_| (Walk::new(paging, 0, None), Vec::new())).collect();
+        lists.iter().map(|(_, paging, _)| (Walk::new(paging, 0, None), Vec::new())).collect();
     // An application that hands out pages without rows for ever must not hold a request for ever.
     let (mut rounds, mut count) = (0, 0);
     while walks.iter().any(|(walk, _)| !walk.is_done()) {
-        let due = || scopes.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
+        let due = || lists.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
         let requests = due()
-            .map(|((_, scope), (walk, _))| page_request(call, walk, scope, query))
+            .map(|((_, (call, _, scope)), (walk, _))| page_request(call, walk, scope, parameters))
             .collect::<Result<Vec<Request>, Error>>()?;
         let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
-        let replies = context.native.send_all(what, requests.clone()).await?;
+        let replies = native.send_all(what, requests.clone()).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
-            let Some((walk, rows)) = walks.get_mut(index) else { continue };
-            let Some(scope) = scopes.get(index) else { continue };
-            let page = accept_page(context, what, walk, (&request, scope), reply?)?.unwrap_or_default();
+            let (Some((walk, rows)), Some((_, _, scope))) = (walks.get_mut(index), lists.get(index)) else { continue };
+            let page = accept_page(native, what, walk, (&request, scope), reply?)?.unwrap_or_default();
             count += page.items.len();
             rows.extend(page.items);
         }

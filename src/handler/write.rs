@@ -112,7 +112,7 @@ async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Resul
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.call.render(&Scope { id: Some(id), ..Scope::default() }) else {
+    let Ok(request) = delete.request(&Scope { id: Some(id), ..Scope::default() }) else {
         return Ok(false);
     };
     if let Some(guard) = delete.guard
@@ -147,7 +147,7 @@ async fn edited(
 /// Whether a resource with this native id could be read at all.
 fn is_addressable(resource: &Resource, id: &Value) -> bool {
     let scope = Scope { id: Some(id), ..Scope::default() };
-    resource.read.call.render(&scope).is_ok()
+    resource.read.request(&scope).is_ok()
 }
 
 /// Whether a group's own object has its members.

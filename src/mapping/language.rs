@@ -419,6 +419,8 @@ tables! {
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
+        /// For reading where no call answers with one resource: the query parameters with which the list has its row.
+        list: Option<Table<Spanned<Value>>>,
     }
 
     /// How a request body is made.
@@ -445,16 +447,30 @@ tables! {
 
     /// Listing and filtering.
     List {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
         /// The native path of the list: the resource's `path` unless it is said.
         path: Option<Spanned<String>>,
         /// Query parameters of every list call.
         query: Table<Spanned<Value>>,
         /// Header fields of every list call.
         headers: Table<Spanned<String>>,
+        /// The body of every list call. With it, the parameters of paging, of filters and of a union's parts are fields
+        /// of this body, by native path, instead of query parameters.
+        body: Option<Spanned<Value>>,
+        /// How the body is written: `json` unless it is said.
+        format: Option<Format>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
         items: Option<Spanned<String>>,
+        /// Native lists that are one list together, in this order, where the application shows only some rows at once. No
+        /// row may be in two of them.
+        union: Vec<ListPart>,
+        /// A call that answers with the number of all rows, where the lists do not tell it.
+        count: Option<Count>,
+        /// Fields that are called otherwise in rows than when one resource is read: the name in rows, and the other one.
+        rename: Table<Spanned<String>>,
         /// Native queries by filter: `userName eq`.
         filters: Table<Narrowing>,
         /// What becomes of a filter that none of them narrows: `scan` unless it is said.
@@ -463,14 +479,48 @@ tables! {
         partial: bool,
     }
 
+    /// One of the native lists that a list is the union of.
+    ListPart {
+        /// Its native path: the list's unless it is said.
+        path: Option<Spanned<String>>,
+        /// Its query parameters, beside the list's.
+        query: Table<Spanned<Value>>,
+        /// Fields that its rows have and do not show, by native path.
+        set: Table<Spanned<Value>>,
+        /// The call that counts its rows: the list's, with this part's query parameters, unless it is said.
+        count: Option<Count>,
+    }
+
+    /// A call that answers with the number of rows of a native list.
+    Count {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
+        /// The native path.
+        path: Spanned<String>,
+        /// Query parameters.
+        query: Table<Spanned<Value>>,
+        /// Where the number is in the reply's body: the whole body unless it is said.
+        at: Option<Spanned<String>>,
+        /// The header field of the reply that has it, instead.
+        header: Option<String>,
+    }
+
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
     Narrowing {
         /// Query parameters added to the list call.
         query: Option<Table<Spanned<Value>>>,
+        /// The native path of another list that is asked with that query, for APIs that search elsewhere.
+        path: Option<Spanned<String>>,
+        /// How that other list is paged: as the list unless it is said.
+        paging: Option<Paging>,
+        /// Where the rows are in that other list's replies.
+        items: Option<Spanned<String>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
         /// A call that answers with one object, or with 404.
         call: Option<Call>,
+        /// Replies of that call that mean that there is none, beside 404.
+        absent: Vec<Match>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,
     }
@@ -549,7 +599,7 @@ tables! {
         status: Option<u32>,
         /// A pointer into the reply's body.
         at: Option<Spanned<String>>,
-        /// What the text there must be.
+        /// What the text there must be; empty for `null` too.
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
@@ -661,7 +711,7 @@ tables! {
         status: Option<u32>,
         /// A pointer into the reply's body.
         at: Option<Spanned<String>>,
-        /// What the text there must be.
+        /// What the text there must be; empty for `null` too.
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,

@@ -145,6 +145,8 @@ pub struct Resource {
     pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
+    /// Reading it where no call does that: the parameters with which the list has its row.
+    pub row: Option<Vec<(String, JsonTemplate)>>,
     /// Listing.
     pub list: Option<List>,
     /// Creating.
@@ -207,6 +209,8 @@ impl Row {
 pub struct Operation {
     /// The call.
     pub call: CallTemplate,
+    /// The body of a call that carries no attributes.
+    pub fixed: Option<Body>,
     /// Where the object is in the reply.
     pub item: Item,
     /// Replies that mean that the resource is not there, beside 404.
@@ -273,16 +277,51 @@ pub struct Update {
 /// Listing.
 #[derive(Clone, Debug)]
 pub struct List {
-    /// The call.
-    pub call: CallTemplate,
-    /// How it is paged.
-    pub paging: Paging,
+    /// The native lists that it is the union of: one, mostly.
+    pub parts: Vec<ListPart>,
     /// What narrows it.
     pub filters: Vec<Narrowing>,
     /// What becomes of a filter that nothing narrows.
     pub otherwise: Unnarrowed,
     /// Whether each row must be read on its own.
     pub partial: bool,
+}
+
+impl List {
+    /// Whether the number of all rows is told, so that a page costs no walk over what comes after it.
+    pub fn is_counted(&self) -> bool {
+        self.parts.iter().all(|part| part.count.is_some() || part.paging.total.is_some())
+    }
+}
+
+/// A native list.
+#[derive(Clone, Debug)]
+pub struct ListPart {
+    /// The call.
+    pub call: CallTemplate,
+    /// How it is paged.
+    pub paging: Paging,
+    /// The call that counts its rows, and where the number is.
+    pub count: Option<(CallTemplate, ReplyValue)>,
+    /// Fields that its rows have and do not show.
+    pub set: Vec<(Pointer, Value)>,
+    /// Fields whose place in rows is the first, and in the resource the second.
+    pub rename: Vec<(Pointer, Pointer)>,
+}
+
+impl ListPart {
+    /// A row as the resource that it is when it is read on its own.
+    pub fn row(&self, mut row: Value) -> Value {
+        for (from, to) in &self.rename {
+            if let Some(value) = from.get(&row).cloned() {
+                to.set(&mut row, value);
+            }
+        }
+        for (at, value) in &self.set {
+            at.set(&mut row, value.clone());
+        }
+        row
+    }
 }
 
 /// A native query for one kind of filter term.
@@ -301,8 +340,8 @@ pub struct Narrowing {
 /// How a filter narrows.
 #[derive(Clone, Debug)]
 pub enum How {
-    /// Further query parameters of the list call.
-    Query(Vec<(String, JsonTemplate)>),
+    /// Further parameters of the list, or of another list that is asked instead.
+    Query(Vec<(String, JsonTemplate)>, Option<Box<ListPart>>),
     /// The resource with this id is read.
     Read(Template),
     /// A call that answers with one object, or that it is not there.

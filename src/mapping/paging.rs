@@ -66,13 +66,6 @@ pub struct Numbered {
     pub max: usize,
 }
 
-impl Paging {
-    /// Whether a page in the middle can be asked for and the total is told, so that index paging needs no walk.
-    pub fn is_random_access(&self) -> bool {
-        self.total.is_some() && matches!(self.style, Style::Page(_) | Style::Offset(_))
-    }
-}
-
 /// A walk over a native list.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -203,32 +196,32 @@ impl<'a> Walk<'a> {
         self.done = true;
     }
 
-    /// The query parameters of the next page.
-    pub fn parameters(&self) -> Vec<(String, String)> {
+    /// The parameters of the next page.
+    pub fn parameters(&self) -> Vec<(String, Value)> {
         let mut out = Vec::new();
-        let mut put = |name: &str, value: String| out.push((name.to_owned(), value));
+        let mut put = |name: &str, value: Value| out.push((name.to_owned(), value));
         match &self.paging.style {
             Style::Whole | Style::Next(_) | Style::Link => {}
             Style::Page(numbered) => {
                 let page = self.at.checked_div(self.size).unwrap_or(0);
                 let page = page.saturating_add(numbered.first);
-                put(&numbered.param, page.to_string());
+                put(&numbered.param, page.into());
                 if let Some(size) = &numbered.size {
-                    put(size, self.size.to_string());
+                    put(size, self.size.into());
                 }
             }
             Style::Offset(numbered) => {
-                put(&numbered.param, self.at.saturating_add(numbered.first).to_string());
+                put(&numbered.param, self.at.saturating_add(numbered.first).into());
                 if let Some(size) = &numbered.size {
-                    put(size, self.size.to_string());
+                    put(size, self.size.into());
                 }
             }
             Style::Cursor { param, size, .. } | Style::Marker { param, size, .. } => {
                 if let Some((name, size)) = size {
-                    put(name, size.to_string());
+                    put(name, (*size).into());
                 }
                 if let Some(cursor) = &self.cursor {
-                    put(param, cursor.clone());
+                    put(param, cursor.as_str().into());
                 }
             }
         }

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::codec::text_of;
+use super::pointer::Pointer;
 use crate::exchange::Request;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
@@ -299,12 +300,28 @@ impl JsonTemplate {
         }
     }
 
+    /// The value as a parameter of a body: typed, its texts escaped as those of a query.
+    pub fn parameter(&self, scope: &Scope) -> Option<Value> {
+        Some(match self {
+            JsonTemplate::Text(template) => match template.only_slot() {
+                Some(slot) => scope.get(slot)?.clone(),
+                None => template.query(scope)?.into(),
+            },
+            JsonTemplate::Constant(value) => value.clone(),
+            JsonTemplate::List(items) => items.iter().filter_map(|item| item.parameter(scope)).collect(),
+            JsonTemplate::Object(fields) => {
+                let field = |(key, value): &(String, JsonTemplate)| Some((key.clone(), value.parameter(scope)?));
+                Value::Object(fields.iter().filter_map(field).collect())
+            }
+        })
+    }
+
     /// The value as the text of a query parameter; `None` leaves the parameter out.
     fn query(&self, scope: &Scope) -> Option<String> {
         match self {
             JsonTemplate::Text(template) => template.query(scope),
             JsonTemplate::Constant(value) => Some(text_of(value)),
-            json => Some(json.render(scope).to_string()),
+            json => json.parameter(scope).map(|value| value.to_string()),
         }
     }
 }
@@ -354,6 +371,21 @@ impl CallTemplate {
         self.render_with(scope, &[], body)
     }
 
+    /// The request with further parameters: fields of the body where there is one, by place, else of the query.
+    pub fn render_list(&self, scope: &Scope, parameters: &[(String, Value)]) -> Result<Request, Unfit> {
+        let Some(body) = &self.body else {
+            let query: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
+            return self.render_with(scope, &query, None);
+        };
+        let mut body = body.render(scope);
+        for (name, value) in parameters {
+            if let Ok(at) = Pointer::parse(name) {
+                at.set(&mut body, value.clone());
+            }
+        }
+        self.render_with(scope, &[], Some(body))
+    }
+
     /// The request with further query parameters and with this body.
     pub fn render_with(
         &self,
@@ -390,6 +422,14 @@ impl CallTemplate {
         };
         Ok(Request { method: self.method.clone(), target, headers, body })
     }
+}
+
+/// The parameters of a call, for a body where `body` says so, else as texts for a query.
+pub fn parameters(templates: &[(String, JsonTemplate)], scope: &Scope, body: bool) -> Vec<(String, Value)> {
+    let value = |template: &JsonTemplate| {
+        if body { template.parameter(scope) } else { template.query(scope).map(Value::from) }
+    };
+    templates.iter().filter_map(|(name, template)| Some((name.clone(), value(template)?))).collect()
 }
 
 /// The value of one query parameter of a template, as text.

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::codec::text_of;
 use super::language::{Access, Part, Send};
-use super::template::Scope;
-use super::{Body, Resource, Row};
+use super::template::{Scope, Unfit};
+use super::{Body, Operation, Resource, Row};
+use crate::exchange::Request;
 use crate::scim::{Error, Kind};
 
 /// A SCIM resource with canonical names.
@@ -225,6 +226,14 @@ impl Resource {
             }
         }
         found
+    }
+}
+
+impl Operation {
+    /// The request of a call that carries no attributes.
+    pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
+        let body = self.fixed.as_ref().map(|body| body.finish(Value::Object(Map::new()), scope));
+        self.call.render_with(scope, &[], body)
     }
 }
 

@@ -23,6 +23,11 @@ impl<'a> Names<'a> {
         Names { fixed: fixed.to_vec(), rows }
     }
 
+    /// None at all.
+    pub(super) const fn none() -> Names<'static> {
+        Names { fixed: Vec::new(), rows: &[] }
+    }
+
     /// Those of a login call.
     pub(super) fn of_login() -> Names<'static> {
         Names { fixed: vec![("token", Slot::Token)], rows: &[] }
@@ -105,7 +110,7 @@ impl Compiler<'_> {
         headers.iter().map(|(name, value)| (name.value.to_lowercase(), self.template(value, names))).collect()
     }
 
-    fn method(&mut self, method: &Spanned<String>) -> String {
+    pub(super) fn method(&mut self, method: &Spanned<String>) -> String {
         let upper = method.value.to_uppercase();
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
         if !known.contains(&upper.as_str()) {
@@ -182,6 +187,7 @@ impl Compiler<'_> {
         let at = self.optional_pointer(own_item.or(item)).unwrap_or_default();
         Operation {
             call,
+            fixed: None,
             item: Item { at, stated: own_item.is_some() },
             absent,
             guard: operation.and_then(|it| it.guard.as_ref()).map(|guard| guard.value),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod lint;
+mod lists;
 mod members;
 mod resources;
 mod rows;

@@ -8,7 +8,7 @@ use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{Scope, Slot};
-use crate::mapping::{Action, Create, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::mapping::{Action, Body, Create, NewId, Operation, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -32,10 +32,8 @@ impl Compiler<'_> {
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
         let of_one = Names::new(&[("id", Slot::Id)], &rows);
-        let says_path = |operation: &Option<written::Operation>| {
-            operation.as_ref().is_some_and(|operation| operation.path.is_some())
-        };
-        if resource.path.is_none() && !says_path(&resource.read) {
+        let says_path = |read: &written::Operation| read.path.is_some() || read.list.is_some();
+        if resource.path.is_none() && !resource.read.as_ref().is_some_and(says_path) {
             self.error(
                 Code::MissingKey,
                 name.at,
@@ -43,7 +41,8 @@ impl Compiler<'_> {
                 "add `path: /users`, or `read: { path: … }`",
             );
         }
-        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
+        let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
+        read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &of_one));
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
@@ -59,19 +58,18 @@ impl Compiler<'_> {
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
-            let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
-            let body = self.body(written, None, &of_one);
-            operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
-            operation
+            let operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
+            Operation { fixed: self.fixed_body(written, &of_one), ..operation }
         });
         let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
+        let row = self.row_of_list(resource);
         let protect = self.protection(resource, &rows);
         let members = resource.members.as_ref().map(|members| {
             let compiled = self.members(members);
             kind.schema.attributes.push(super::members::attribute(&compiled));
             compiled
         });
-        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, members })
+        Some(Resource { kind, rows, id, protect, read, row, list, create, update, delete, actions, members })
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
@@ -286,6 +284,12 @@ impl Compiler<'_> {
         compiled
     }
 
+    /// The body of a read or a delete, which carries no attributes.
+    fn fixed_body(&mut self, written: &written::Operation, names: &Names) -> Option<Body> {
+        let body = self.body(written, None, names);
+        (!body.set.is_empty()).then_some(body)
+    }
+
     fn new_id(&mut self, id: &written::CreatedId, rows: &[Row]) -> Option<NewId> {
         let given = [id.header.is_some(), id.body.is_some(), id.lookup.is_some()];
         self.exactly_one(&given, id.place, "header, body, lookup");
@@ -302,70 +306,6 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, lookup.at, format!("`{}` has no row", lookup.value), help);
         }
         row.map(NewId::Lookup)
-    }
-
-    fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
-        let names = Names::new(&[], &[]);
-        let path = list.path.as_ref().unwrap_or(collection);
-        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
-        call.query = self.query(&list.query, &names);
-        call.headers = self.headers(&list.headers, &names);
-        let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters =
-            list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
-        List {
-            call,
-            paging,
-            filters,
-            otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
-            partial: list.partial,
-        }
-    }
-
-    fn narrowing(
-        &mut self,
-        key: &Spanned<String>,
-        narrowing: &written::Narrowing,
-        kind: &ResourceType,
-        rows: &[Row],
-    ) -> Option<Narrowing> {
-        let help = "write an attribute row and an operator: `userName eq`";
-        let parsed = key
-            .value
-            .rsplit_once(' ')
-            .and_then(|(path, op)| Some((AttributePath::parse(path.trim()).ok()?, CompareOp::parse(op)?)));
-        let Some((path, op)) = parsed else {
-            self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
-            return None;
-        };
-        let of_members = path.attribute == "members";
-        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
-        let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
-        if row.is_none() && !of_members {
-            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
-        }
-        let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
-        self.exactly_one(&given, narrowing.place, "query, read, call");
-        let names = Names::new(&[("value", Slot::Value)], &[]);
-        let how = if let Some(query) = &narrowing.query {
-            How::Query(self.query(query, &names))
-        } else if let Some(read) = &narrowing.read {
-            How::Read(self.template(read, &names))
-        } else {
-            let written = narrowing.call.as_ref()?;
-            let (call, item) = self.call(written, &names);
-            let item = crate::mapping::Item { stated: item.is_some(), at: item.unwrap_or_default() };
-            let operation = crate::mapping::Operation { call, item, absent: Vec::new(), guard: None };
-            match &narrowing.id {
-                Some(id) => How::Find(operation, self.pointer(id)?),
-                None => How::Call(operation),
-            }
-        };
-        if let (Some(id), None) = (&narrowing.id, &narrowing.call) {
-            let help = "remove it, or give the call that answers with an id";
-            self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
-        }
-        Some(Narrowing { path: canonical?, row, op, how })
     }
 }
 
@@ -388,14 +328,6 @@ pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
         && place.attribute == path.attribute
         && place.sub == path.sub_attribute
         && keys.unwrap_or_default() == wanted
-}
-
-impl crate::mapping::Body {
-    /// The fixed fields as a body of their own.
-    fn as_template(&self) -> crate::mapping::template::JsonTemplate {
-        let fields = self.set.iter().map(|(at, value)| (at.to_string(), value.clone()));
-        crate::mapping::template::JsonTemplate::Object(fields.collect())
-    }
 }
 
 #[cfg(test)]
