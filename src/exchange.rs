@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::Engine;
+use crate::scim::dialect::{Applied, Quirk};
 
 /// An HTTP request: a SCIM request on its way in, or a native call on its way out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,10 +151,14 @@ impl Upstream {
     }
 }
 
+/// Where handlers note the quirks that they understand.
+pub(crate) type Noted = Rc<RefCell<Applied>>;
+
 /// One SCIM request on its way to one SCIM response.
 pub struct Exchange {
     engine: Rc<Engine>,
     upstream: Upstream,
+    noted: Noted,
     handler: Option<Pin<Box<dyn Future<Output = Response>>>>,
 }
 
@@ -161,8 +166,14 @@ impl Exchange {
     /// Starts an exchange. Nothing happens until the first [`Exchange::poll_output`].
     pub fn new(engine: Rc<Engine>, request: Request, moment: Moment) -> Self {
         let upstream = Upstream::default();
-        let handler = crate::handler::handle(engine.clone(), upstream.clone(), request, moment);
-        Exchange { engine, upstream, handler: Some(Box::pin(handler)) }
+        let noted = Noted::default();
+        let handler = crate::handler::handle(engine.clone(), upstream.clone(), noted.clone(), request, moment);
+        Exchange { engine, upstream, noted, handler: Some(Box::pin(handler)) }
+    }
+
+    /// The quirks of identity providers that the request has needed so far.
+    pub fn quirks(&self) -> Vec<&'static Quirk> {
+        self.noted.borrow().quirks().to_vec()
     }
 
     /// What to do next. Call it until it says [`Output::Waiting`] or [`Output::Respond`].

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::exchange::{Exchange, Moment, Output, Reply, Request, Response, Unreachable};
 use crate::mapping::template::RESERVED;
+use crate::scim::dialect::Quirk;
 use crate::{Engine, Environment, mapping};
 use assumed::Assumed;
 
@@ -38,6 +39,8 @@ pub struct Step {
 pub struct Explanation {
     /// The native calls, in order.
     pub steps: Vec<Step>,
+    /// The quirks of identity providers that had to be understood.
+    pub quirks: Vec<&'static Quirk>,
     /// The SCIM response.
     pub response: Response,
 }
@@ -54,7 +57,7 @@ pub fn explain(
     let mut waiting = Vec::new();
     loop {
         match exchange.poll_output() {
-            Output::Respond(response) => return Ok(Explanation { steps, response }),
+            Output::Respond(response) => return Ok(Explanation { steps, quirks: exchange.quirks(), response }),
             Output::Call(id, call, _) => waiting.push((id, call)),
             Output::Waiting if waiting.is_empty() => bail!("the exchange waits for nothing"),
             Output::Waiting => {
@@ -289,8 +292,12 @@ impl Shown<'_> {
                 "reply": { "assumed": self.assumed, "status": status.parse::<u16>().ok(), "body": reply },
             })
         });
+        let quirks = explanation.quirks.iter();
+        let quirks = quirks
+            .map(|it| json!({ "name": it.name, "trigger": it.trigger, "source": it.source, "strict": it.strict }));
         json!({
             "request": { "method": request.method, "target": request.target },
+            "quirks": quirks.collect::<Vec<_>>(),
             "calls": calls.collect::<Vec<_>>(),
             "response": { "status": explanation.response.status, "body": body(&explanation.response.body) },
         })
@@ -298,6 +305,9 @@ impl Shown<'_> {
 
     fn text(&self, request: &Request, explanation: &Explanation) -> String {
         let mut out = format!("{} {}\n", request.method, request.target);
+        for quirk in &explanation.quirks {
+            let _ = writeln!(out, "quirk {}: {} ({})", quirk.name, quirk.trigger, quirk.source);
+        }
         let sort = if self.assumed { "assumed reply" } else { "reply" };
         for (index, Step { call, reply }) in explanation.steps.iter().enumerate() {
             let _ = writeln!(out, "\n{}. {} {}", index + 1, call.method, self.redacted(&call.target));

@@ -64,6 +64,8 @@ enum Command {
         #[arg(long)]
         openapi: PathBuf,
     },
+    /// Print what identity providers send beyond the RFCs and is understood all the same, as Markdown.
+    Quirks,
     /// Print the JSON Schema of the mapping language, for editors.
     Schema {
         /// Print the language's reference instead, as Markdown.
@@ -102,6 +104,10 @@ pub fn main() -> ExitCode {
             request: &request,
         }),
         Command::Init { openapi } => init::run(&openapi).map(|()| ExitCode::SUCCESS),
+        Command::Quirks => {
+            print!("{}", crate::scim::dialect::markdown());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Schema { markdown } => {
             check::schema(markdown);
             Ok(ExitCode::SUCCESS)

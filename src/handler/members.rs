@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::native::{is_absent, noun, unfit};
 use super::pages::{rows, rows_of_each};
-use super::read::Current;
+use super::read::{Current, Object};
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
 use crate::mapping::template::{JsonTemplate, Scope, query_text};
@@ -24,12 +24,16 @@ pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
 
 /// The `members` of a group.
 pub(super) async fn of(context: &Context<'_>, group: &Resource, current: &Current) -> Result<Value, Error> {
-    let mut members = of_each(context, group, std::slice::from_ref(current)).await?;
+    let mut members = of_each(context, group, &[current.object()]).await?;
     Ok(members.pop().unwrap_or_else(|| Value::Array(Vec::new())))
 }
 
 /// The `members` of each of several groups, read side by side.
-pub(super) async fn of_each(context: &Context<'_>, group: &Resource, groups: &[Current]) -> Result<Vec<Value>, Error> {
+pub(super) async fn of_each(
+    context: &Context<'_>,
+    group: &Resource,
+    groups: &[Object<'_>],
+) -> Result<Vec<Value>, Error> {
     let user = context.native.mapping().resource("User");
     let one = |native: &Value, display: Option<&Value>| {
         Some(present(context, &scim_id(user, native)?, display.filter(|it| it.is_string())))
@@ -39,13 +43,13 @@ pub(super) async fn of_each(context: &Context<'_>, group: &Resource, groups: &[C
         Some(MemberSource::Inline { at, member }) => Ok(groups
             .iter()
             .map(|current| {
-                let elements = at.get(&current.native).and_then(Value::as_array).into_iter().flatten();
+                let elements = at.get(current.native).and_then(Value::as_array).into_iter().flatten();
                 elements.filter_map(|element| one(member.get(element)?, None)).collect()
             })
             .collect()),
         Some(MemberSource::List { call, paging, member, display, .. }) => {
             let scopes: Vec<Scope<'_>> =
-                groups.iter().map(|current| Scope { id: Some(&current.id), ..Scope::default() }).collect();
+                groups.iter().map(|current| Scope { id: Some(current.id), ..Scope::default() }).collect();
             let lists = rows_of_each(context, "read the members", call, paging, &scopes, &[]).await?;
             let display = |row| display.as_ref().and_then(|at| at.get(row));
             Ok(lists
@@ -82,7 +86,7 @@ pub(super) fn can_be_found(group: &Resource) -> bool {
 pub(super) async fn among(
     context: &Context<'_>,
     group: &Resource,
-    groups: &[Current],
+    groups: &[Object<'_>],
     ids: &[String],
 ) -> Result<Vec<Value>, Error> {
     let source = group.members.as_ref().and_then(|members| members.source.as_ref());
@@ -94,7 +98,7 @@ pub(super) async fn among(
     for (current, found) in groups.iter().zip(&mut found) {
         for id in ids {
             let Ok(native) = native_id(user, id) else { continue };
-            let scope = Scope { id: Some(&current.id), member: Some(&native), ..Scope::default() };
+            let scope = Scope { id: Some(current.id), member: Some(&native), ..Scope::default() };
             let rows = rows(context, "find a membership", call, paging, &scope, &queries(find, &scope)).await?;
             let is_member = |row: &Value| member.get(row).and_then(|native| scim_id(user, native)).as_ref() == Some(id);
             if rows.iter().any(is_member) {

@@ -152,17 +152,6 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether members must be read to evaluate the filter.
-pub(super) fn mentions_members(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
-        Filter::Not(term) => mentions_members(term),
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case("members")
-        }
-    }
-}
-
 /// The ids that a filter compares members with, if it does nothing else with members.
 pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
     let all = |terms: &[Filter]| {
@@ -171,7 +160,7 @@ pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions_members(filter) => Some(Vec::new()),
+        _ if !filter.names("members") => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
         Filter::Not(term) => asked_members(term),
         Filter::Compare { path, op, value }

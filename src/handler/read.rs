@@ -7,7 +7,15 @@ use crate::mapping::Resource;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 
+/// A native object with its id.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'n> {
+    pub(super) id: &'n Value,
+    pub(super) native: &'n Value,
+}
+
 /// A resource as the application has it.
+#[derive(Clone)]
 pub(super) struct Current {
     /// The native id.
     pub(super) id: Value,
@@ -15,6 +23,12 @@ pub(super) struct Current {
     pub(super) native: Value,
     /// Its SCIM attributes, without members.
     pub(super) attributes: Attributes,
+}
+
+impl Current {
+    pub(super) fn object(&self) -> Object<'_> {
+        Object { id: &self.id, native: &self.native }
+    }
 }
 
 /// The resource with this SCIM id, or 404.

@@ -4,29 +4,33 @@
 use serde_json::Value;
 
 use super::route::{authenticate, body, not_allowed, resource, route, segments};
-use super::{Answer, Context, discovery, respond};
+use super::{Answer, Context, bulk, discovery, respond};
 use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::language::Access;
 use crate::mapping::{Mapping, Resource};
-use crate::scim::{Error, ResourceType, query, version1};
+use crate::scim::{Error, ResourceType, dialect, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
-    let (status, headers, body) = match answer(context, engine, request, target).await {
-        Ok(answer) => (answer.status, answer.headers, answer.body),
-        Err(error) => {
-            let body = version1::error(&error);
-            (error.status, error.headers, Some(body))
-        }
-    };
-    let body = body.map(|body| body.to_string().into_bytes());
-    respond(status, headers, body.unwrap_or_default(), "application/json")
+    let answer = answer(context, engine, request, target).await.unwrap_or_else(|error| {
+        let body = version1::error(&error);
+        Answer { headers: error.headers, ..Answer::new(error.status, body) }
+    });
+    let body = answer.text();
+    respond(answer.status, answer.headers, body, "application/json")
 }
 
-async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
+/// The answer to a request for `target`, which an operation of a bulk request may be too.
+pub(super) async fn answer(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    target: &str,
+) -> Result<Answer, Error> {
     authenticate(engine, request)?;
-    let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
+    let (path, parameters) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
+    let parameters = context.noting(|leniency, applied| dialect::pairs(parameters, leniency, applied))?;
     let decoded = segments(path)?;
     let decoded: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let mapping = context.native.mapping();
@@ -47,16 +51,23 @@ async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, targe
             found.map(|schema| Answer::new(200, schema)).ok_or_else(missing)
         }
         ["ResourceTypes", ..] => {
-            let mut answer = discovery::answer(context, &decoded, &query::pairs(parameters)?)?;
+            let mut answer = discovery::answer(context, &decoded, &parameters)?;
             answer.body = answer.body.map(version1::resource_types);
             Ok(answer)
         }
-        ["Bulk" | "Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
+        ["Bulk"] if method == "POST" => {
+            let mut answer =
+                bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
+            answer.body = answer.body.map(version1::bulk_response);
+            Ok(answer)
+        }
+        ["Bulk"] => Err(not_allowed(method, &["POST"])),
+        ["Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
         [endpoint] | [endpoint, _] => {
             let resource = resource(context, endpoint)?;
             let request = Request {
                 method: method.to_owned(),
-                target: engine.scim_target(&format!("{path}?{}", parameters_of(parameters)?)),
+                target: engine.scim_target(&format!("{path}?{}", query(&parameters))),
                 headers: request.headers.clone(),
                 body: translated(engine, request, resource)?,
             };
@@ -89,16 +100,15 @@ fn method(request: &Request) -> &str {
 }
 
 /// The query with the names of SCIM 2.0, without what SCIM 1.1 does not have.
-fn parameters_of(text: &str) -> Result<String, Error> {
+fn query(parameters: &[(String, String)]) -> String {
     let encode =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let pairs = query::pairs(text)?;
-    let pairs: Vec<String> = pairs
+    let pairs: Vec<String> = parameters
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("cursor"))
         .map(|(name, value)| format!("{}={}", encode(name), encode(&version1::query_text(value))))
         .collect();
-    Ok(pairs.join("&"))
+    pairs.join("&")
 }
 
 /// What Okta's provisioning agent may use: only what the mapping has calls for.
@@ -140,7 +150,7 @@ fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool 
         };
         named
             && !matches!(row.access, Access::Read | Access::Create)
-            && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
+            && ((row.in_update() && resource.update.is_some()) || row.actions.iter().any(brings))
     })
 }
 

@@ -15,11 +15,11 @@ use self::converge::converge;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_members};
-use super::{Answer, Context};
+use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{MemberSource, Resource};
+use crate::mapping::{MemberSource, Operation, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -33,7 +33,8 @@ pub(super) async fn replace(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.native.mapping().leniency)?;
+    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
+    context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
@@ -61,7 +62,12 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let patch = patch::parse(&resource.kind, body, context.native.mapping().leniency)?;
+    let mut patch = patch::parse(&resource.kind, body, context.leniency())?;
+    context.note(patch.applied);
+    if context.version == Version::One {
+        // Its values are added or take the place of others of their type: there is no target to miss.
+        patch.operations.iter_mut().for_each(|operation| operation.create = true);
+    }
     refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
@@ -82,7 +88,7 @@ pub(super) async fn patch(
         refuse_protected(resource, &before.attributes)?;
     }
     let mut desired = Value::Object(before.attributes.clone());
-    patch::apply(&resource.kind, &mut desired, &operations)?;
+    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
@@ -100,19 +106,25 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    if !resource.protect.is_empty() {
-        refuse_protected(resource, &current(context, resource, id).await?.attributes)?;
-    }
-    if remove(context, resource, &native_id).await? { Ok(Answer::empty(204)) } else { Err(not_found()) }
+    let needed = !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Operation::needs_native);
+    let native = if needed {
+        let current = current(context, resource, id).await?;
+        refuse_protected(resource, &current.attributes)?;
+        Some(current.native)
+    } else {
+        None
+    };
+    let removed = remove(context, resource, &native_id, native.as_ref()).await?;
+    if removed { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
-/// Deletes a resource; `false` if it was not there.
-async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<bool, Error> {
+/// Deletes a resource, whose native object may have to be known; `false` if it was not there.
+async fn remove(context: &Context<'_>, resource: &Resource, id: &Value, native: Option<&Value>) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.request(&Scope { id: Some(id), ..Scope::default() }) else {
+    let Ok(request) = delete.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
     if let Some(guard) = delete.guard

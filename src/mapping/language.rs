@@ -2,7 +2,8 @@
 //! documentation is the reference, and the JSON Schema for editors is derived from it.
 //!
 //! Wherever a text may have placeholders, `{env.NAME}` is one: the text of an environment variable of the host, which
-//! must be set.
+//! must be set. In calls about a resource that exists, `{native.FIELD}` is a field of its own native object. A placeholder's
+//! value is written in another form by `{name|form}`: see [`Form`].
 
 use serde_json::{Value, json};
 
@@ -117,6 +118,12 @@ words! {
         Present = "present",
     }
 
+    /// What writes an attribute that has an action when the resource is created.
+    OnCreate {
+        /// The create's own body has it. The action follows only where the reply shows another value.
+        Body = "body",
+    }
+
     /// What is made sure of before a value is written.
     ValueGuard {
         /// The value is looked up by the list's `eq` filter, and 409 answered when another resource has it.
@@ -127,6 +134,18 @@ words! {
     Undo {
         /// The new resource is deleted.
         Delete = "delete",
+    }
+
+    /// The form of a placeholder's value: `{displayName|slug}`.
+    Form {
+        /// Letters and digits in lower case with `-` between them: `R&D North` becomes `r-d-north`.
+        Slug = "slug",
+        /// Lower-case text.
+        Lowercase = "lowercase",
+        /// The values of a list with commas between them.
+        Csv = "csv",
+        /// Text, where the lone placeholder of a body would keep the value's type.
+        Text = "text",
     }
 
     /// The part of a text that a row owns, where several rows share one native field.
@@ -356,6 +375,8 @@ tables! {
         primary: bool,
         /// The action that writes it.
         action: Option<Spanned<String>>,
+        /// What writes an attribute that has an action when the resource is created: the action unless it is said.
+        on_create: Option<Spanned<OnCreate>>,
         /// Whether letter case matters. As the schema says unless it is said.
         case_exact as "caseExact": Option<bool>,
         /// Whether two resources can have the same value. As the schema says unless it is said.

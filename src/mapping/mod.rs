@@ -178,6 +178,8 @@ pub struct Row {
     pub access: Access,
     /// The actions that write it, by index; empty: the create and update bodies do.
     pub actions: Vec<usize>,
+    /// Whether the create body carries it although an action writes it.
+    pub on_create: bool,
     /// The part of the native text that it owns.
     pub part: Option<Part>,
     /// The fixed SCIM value.
@@ -198,9 +200,14 @@ impl Row {
         self.access != Access::Write
     }
 
-    /// Whether the create and update bodies carry it.
-    pub fn in_body(&self) -> bool {
+    /// Whether the update body carries it.
+    pub fn in_update(&self) -> bool {
         self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+    }
+
+    /// Whether the create body carries it.
+    pub fn in_create(&self) -> bool {
+        self.in_update() || (self.on_create && self.access != Access::Read && self.native.is_some())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Request templates: `{name}` is replaced by a value, escaped by where it stands.
 
+mod form;
 mod recognise;
+
+use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::codec::text_of;
+use super::language::Form;
 use super::pointer::Pointer;
 use crate::exchange::Request;
 
@@ -27,8 +31,10 @@ pub enum Slot {
     Key,
     /// The token that a login answered with.
     Token,
-    /// The native value of the attribute row with this index.
+    /// The native value that is wanted of the attribute row with this index.
     Row(usize),
+    /// A field of the resource's own native object.
+    Native(Pointer),
 }
 
 /// The values for placeholders.
@@ -46,8 +52,10 @@ pub struct Scope<'a> {
     pub key: Option<&'a Value>,
     /// `{token}`
     pub token: Option<&'a Value>,
-    /// The native values of the attribute rows, by index.
+    /// The native values that are wanted of the attribute rows, by index.
     pub rows: &'a [Option<Value>],
+    /// The resource's own native object.
+    pub native: Option<&'a Value>,
 }
 
 impl Scope<'_> {
@@ -60,6 +68,7 @@ impl Scope<'_> {
             Slot::Key => self.key,
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
+            Slot::Native(at) => at.get(self.native?),
         }
     }
 }
@@ -76,7 +85,24 @@ pub enum Unfit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Slot(Slot),
+    Slot(Placeholder),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Placeholder {
+    slot: Slot,
+    form: Option<Form>,
+}
+
+impl Placeholder {
+    fn value<'a>(&self, scope: &'a Scope) -> Option<Cow<'a, Value>> {
+        let value = scope.get(&self.slot)?;
+        Some(self.form.map_or(Cow::Borrowed(value), |form| Cow::Owned(form.of(value))))
+    }
+
+    fn text(&self, scope: &Scope) -> String {
+        self.value(scope).map(|value| text_of(&value)).unwrap_or_default()
+    }
 }
 
 /// Text with placeholders.
@@ -103,12 +129,16 @@ impl Template {
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
             let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            let (name, form) = match name.split_once('|') {
+                Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
+                None => (name, None),
+            };
             match slot(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))? {
                 Ok(slot) => {
                     if !literal.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(slot));
+                    pieces.push(Piece::Slot(Placeholder { slot, form }));
                 }
                 Err(text) => literal.push_str(&text),
             }
@@ -129,7 +159,7 @@ impl Template {
     /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Slot(slot) => Some(slot),
+            Piece::Slot(placeholder) => Some(&placeholder.slot),
             Piece::Text(_) => None,
         })
     }
@@ -141,20 +171,20 @@ impl Template {
                 .iter()
                 .map(|piece| match piece {
                     Piece::Text(text) => Some(text.as_str()),
-                    Piece::Slot(_) => None,
+                    Piece::Slot(..) => None,
                 })
                 .collect::<Option<String>>()
         };
-        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(_)))?;
+        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(..)))?;
         let (before, rest) = self.0.split_at(at);
         let (_, after) = rest.split_first()?;
         Some((text(before)?, text(after)?))
     }
 
     /// The only placeholder of a template that is nothing else.
-    fn only_slot(&self) -> Option<&Slot> {
+    fn lone(&self) -> Option<&Placeholder> {
         match self.0.as_slice() {
-            [Piece::Slot(slot)] => Some(slot),
+            [Piece::Slot(placeholder)] => Some(placeholder),
             _ => None,
         }
     }
@@ -164,8 +194,8 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => {
-                    let text = scope.get(slot).map(text_of).unwrap_or_default();
+                Piece::Slot(placeholder) => {
+                    let text = placeholder.text(scope);
                     // A proxy or a framework would resolve dot segments, percent-encoded or not, and reach another
                     // resource; some decode slashes first.
                     let dots = text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
@@ -196,8 +226,8 @@ impl Template {
 
     /// The text, each value escaped by the quotes of the template that it stands between.
     fn escaped(&self, scope: &Scope, escape: impl Fn(Option<char>, String) -> String) -> Option<String> {
-        if let Some(slot) = self.only_slot() {
-            return scope.get(slot).map(text_of);
+        if let Some(placeholder) = self.lone() {
+            return placeholder.value(scope).map(|value| text_of(&value));
         }
         let mut out = String::new();
         let mut open = None;
@@ -213,9 +243,7 @@ impl Template {
                     }
                     out.push_str(text);
                 }
-                Piece::Slot(slot) => {
-                    out.push_str(&escape(open, scope.get(slot).map(text_of).unwrap_or_default()));
-                }
+                Piece::Slot(placeholder) => out.push_str(&escape(open, placeholder.text(scope))),
             }
         }
         Some(out)
@@ -236,8 +264,8 @@ impl Template {
 
     /// As a JSON value: a text that is exactly one placeholder keeps the value's type.
     fn json(&self, scope: &Scope) -> Value {
-        match self.only_slot() {
-            Some(slot) => scope.get(slot).cloned().unwrap_or(Value::Null),
+        match self.lone() {
+            Some(placeholder) => placeholder.value(scope).map(Cow::into_owned).unwrap_or_default(),
             None => self.text(scope).unwrap_or_default().into(),
         }
     }
@@ -250,6 +278,8 @@ pub enum TemplateError {
     Braces,
     /// A placeholder of this name has no meaning where the template stands.
     Unknown(String),
+    /// There is no form of this name.
+    Form(String),
 }
 
 /// JSON with templates in its texts.
@@ -280,11 +310,16 @@ impl JsonTemplate {
 
     /// Whether `slot` stands anywhere in it.
     pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         match self {
             JsonTemplate::Constant(_) => false,
-            JsonTemplate::Text(template) => template.slots().any(|other| other == slot),
-            JsonTemplate::List(items) => items.iter().any(|item| item.uses(slot)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(slot)),
+            JsonTemplate::Text(template) => template.slots().any(test),
+            JsonTemplate::List(items) => items.iter().any(|item| item.any(test)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.any(test)),
         }
     }
 
@@ -303,8 +338,8 @@ impl JsonTemplate {
     /// The value as a parameter of a body: typed, its texts escaped as those of a query.
     pub fn parameter(&self, scope: &Scope) -> Option<Value> {
         Some(match self {
-            JsonTemplate::Text(template) => match template.only_slot() {
-                Some(slot) => scope.get(slot)?.clone(),
+            JsonTemplate::Text(template) => match template.lone() {
+                Some(placeholder) => placeholder.value(scope)?.into_owned(),
                 None => template.query(scope)?.into(),
             },
             JsonTemplate::Constant(value) => value.clone(),
@@ -358,11 +393,15 @@ impl CallTemplate {
 
     /// Whether `slot` stands anywhere in it.
     pub fn uses(&self, slot: &Slot) -> bool {
-        let in_text = |template: &Template| template.slots().any(|other| other == slot);
-        in_text(&self.path)
-            || self.query.iter().any(|(_, value)| value.uses(slot))
-            || self.headers.iter().any(|(_, value)| in_text(value))
-            || self.body.as_ref().is_some_and(|body| body.uses(slot))
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+        self.path.slots().any(test)
+            || self.query.iter().any(|(_, value)| value.any(test))
+            || self.headers.iter().any(|(_, value)| value.slots().any(test))
+            || self.body.as_ref().is_some_and(|body| body.any(test))
     }
 
     /// The request, with the body of the template.

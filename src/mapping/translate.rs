@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::codec::text_of;
 use super::language::{Access, Part, Send};
-use super::template::{Scope, Unfit};
+use super::template::{Scope, Slot, Unfit};
 use super::{Body, Operation, Resource, Row};
 use crate::exchange::Request;
 use crate::scim::{Error, Kind};
@@ -83,8 +83,13 @@ impl Resource {
     /// The SCIM attributes that a native object has, without `schemas` and `meta`. Only what has a row can
     /// get out: everything else in the object stays behind.
     pub fn decode(&self, native: &Value) -> Attributes {
+        self.decode_some(native, |_| true)
+    }
+
+    /// The same for attributes whose names `wanted` accepts.
+    pub fn decode_some(&self, native: &Value, wanted: impl Fn(&str) -> bool) -> Attributes {
         let mut attributes = Map::new();
-        for row in self.rows.iter().filter(|row| row.readable()) {
+        for row in self.rows.iter().filter(|row| row.readable() && wanted(&row.place.attribute)) {
             if let Some(value) = row.decode(native) {
                 row.place.set(&mut attributes, value);
             }
@@ -141,7 +146,7 @@ impl Resource {
     /// The body of a create.
     pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
-        for row in self.rows.iter().filter(|row| row.in_body()) {
+        for row in self.rows.iter().filter(|row| row.in_create()) {
             if row.place.get(desired).is_some() {
                 self.write(row, desired, &mut native)?;
             }
@@ -230,6 +235,13 @@ impl Resource {
 }
 
 impl Operation {
+    /// Whether it has a field of the resource's native object, so that this has to be read first.
+    pub fn needs_native(&self) -> bool {
+        let native = |slot: &Slot| matches!(slot, Slot::Native(_));
+        let fixed = self.fixed.iter().flat_map(|body| &body.set);
+        self.call.any(&native) || fixed.into_iter().any(|(_, value)| value.any(&native))
+    }
+
     /// The request of a call that carries no attributes.
     pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
         let body = self.fixed.as_ref().map(|body| body.finish(Value::Object(Map::new()), scope));

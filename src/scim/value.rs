@@ -54,7 +54,7 @@ impl Reader {
             return self.single(parent, attribute, value);
         }
         if self.lenient() {
-            value = dialect::list(attribute, value, &mut self.applied);
+            value = dialect::list(value, &mut self.applied);
         }
         let elements = match value {
             Value::Null => return Ok(None),
@@ -133,8 +133,8 @@ impl Reader {
         let (mut unknown, mut read_only) = (false, false);
         for (key, value) in object {
             let mut sub = attribute.sub(&key);
-            if sub.is_none() && self.lenient() {
-                sub = dialect::sub_attribute(attribute, &key, &mut self.applied);
+            if sub.is_none() {
+                sub = dialect::sub_attribute(attribute, &key, self.leniency, &mut self.applied)?;
             }
             let Some(sub) = sub else {
                 self.ignored.push(format!("{}.{key}", attribute.name));

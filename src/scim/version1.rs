@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bulk;
 use super::core::ENTERPRISE_USER;
 use super::discovery::Capabilities;
 use super::error::Error;
@@ -12,7 +13,7 @@ use super::schema::{Attribute, Mutability, ResourceType};
 /// The core schema of SCIM 1.1, which resources, lists and discovery share.
 pub const CORE: &str = "urn:scim:schemas:core:1.0";
 /// The enterprise extension of SCIM 1.1.
-const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
+pub(super) const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
 /// What a list of schemas is called in Okta's test for SCIM 1.1.
 const LIST: &str = "urn:scim:schemas:core:1.0:ListResponse";
 /// Where Okta's provisioning agent looks for what a server can do.
@@ -186,6 +187,33 @@ fn without_refs(value: Value) -> Value {
     }
 }
 
+/// The body of a bulk request in the form of SCIM 2.0, but for the data of its operations.
+pub fn bulk_request(mut body: Value) -> Value {
+    if let Some(body) = body.as_object_mut() {
+        body.retain(|name, _| !name.eq_ignore_ascii_case("schemas"));
+        body.insert("schemas".to_owned(), json!([bulk::REQUEST_SCHEMA]));
+    }
+    body
+}
+
+/// The body of a bulk response in the form of SCIM 1.1, where a status is an object and says what went wrong.
+pub fn bulk_response(mut body: Value) -> Value {
+    let operations = body.get_mut("Operations").and_then(Value::as_array_mut);
+    for operation in operations.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let error = operation.remove("response");
+        if let Some(status) = operation.get_mut("status") {
+            *status = match error.as_ref().and_then(|error| error.get("detail")) {
+                Some(detail) => json!({ "code": status, "description": detail }),
+                None => json!({ "code": status }),
+            };
+        }
+    }
+    if let Some(body) = body.as_object_mut() {
+        body.insert("schemas".to_owned(), json!([CORE]));
+    }
+    body
+}
+
 /// The body of an error. Okta's test wants `detail`, its connectors read `Errors`.
 pub fn error(error: &Error) -> Value {
     json!({
@@ -208,7 +236,11 @@ pub fn service_provider_config(capabilities: &Capabilities, okta: &[&str]) -> Va
     json!({
         "schemas": [CORE, OKTA_CONFIG],
         "patch": { "supported": c.patch },
-        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
+        "bulk": {
+            "supported": c.bulk_max_operations.is_some(),
+            "maxOperations": c.bulk_max_operations.unwrap_or(0),
+            "maxPayloadSize": c.bulk_max_payload_size,
+        },
         "filter": { "supported": c.filter_max_results.is_some(), "maxResults": c.filter_max_results.unwrap_or(0) },
         "changePassword": { "supported": c.change_password },
         "sort": { "supported": c.sort },

@@ -59,6 +59,17 @@ fn assumes_the_state_in_which_there_is_something_to_do() {
 }
 
 #[test]
+fn names_the_quirks_that_the_request_needs() {
+    let body = r#"{"Operations":[{"op":"Replace","path":"active","value":"False"},
+        {"op":"Add","path":"emails[type eq \"home\"].value","value":"1"}]}"#;
+    let told = told(EXAMPLE, "example.yaml", ("PATCH", "/Users/7/?aadOptscim062020", body), None, false).unwrap();
+    let named: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("quirk ")?.split(':').next()).collect();
+    let expected = ["trailing-slash", "unknown-parameter", "missing-schemas", "operation-case", "string-boolean"];
+    assert_eq!(named, [&expected[..], &["created-element"]].concat(), "{told}");
+    assert_eq!(example("GET", "/Users/7", "")["quirks"], json!([]));
+}
+
+#[test]
 fn a_mapping_with_mistakes_is_refused_with_its_diagnostics() {
     let error = told("mapping: v2", "m.yaml", ("GET", "/Users", ""), None, false).unwrap_err();
     assert!(error.to_string().contains("M006"), "{error}");

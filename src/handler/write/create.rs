@@ -13,7 +13,7 @@ use crate::handler::{Answer, Context, list};
 use crate::mapping::errors::{json_body, not_understood};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Create, NewId, Resource};
+use crate::mapping::{Create, NewId, Resource, Row};
 use crate::scim::patch::MemberEdit;
 use crate::scim::resource::{Mode, normalise};
 use crate::scim::{Error, Projection};
@@ -28,7 +28,8 @@ pub(in crate::handler) async fn create(
     let Some(create) = &resource.create else {
         return Err(Error::new(405, format!("{}s cannot be created", noun(resource))));
     };
-    let normalised = normalise(&resource.kind, body, Mode::Create, context.native.mapping().leniency)?;
+    let normalised = normalise(&resource.kind, body, Mode::Create, context.leniency())?;
+    context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     let edits = member_values(desired.remove("members"));
@@ -147,9 +148,11 @@ async fn finish(
     (asked, desired): (&Attributes, &Attributes),
     edits: &[MemberEdit],
 ) -> Result<Attributes, Error> {
-    // A default that the application does not show is taken for what it made.
-    let known =
-        |row: &crate::mapping::Row| row.place.get(asked).is_some() || row.place.get(&created.attributes).is_some();
+    // What the create call was given, and a default, is taken for what the application made unless it shows otherwise.
+    let known = |row: &Row| {
+        let shown = row.place.get(&created.attributes).is_some();
+        shown || (row.place.get(asked).is_some() && !row.on_create)
+    };
     let changed: Vec<usize> = resource
         .changed(&created.attributes, desired)
         .into_iter()
@@ -158,9 +161,9 @@ async fn finish(
             row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some() && known(row))
         })
         .collect();
-    let attributes = act(context, resource, &created.id, &changed, created.attributes.clone(), desired).await?;
-    edit(context, resource, &created.id, edits, Some(&created.native)).await?;
-    Ok(attributes)
+    let after = act(context, resource, created.clone(), &changed, desired).await?;
+    edit(context, resource, &after.id, edits, Some(&after.native)).await?;
+    Ok(after.attributes)
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.
@@ -168,7 +171,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     let name = noun(resource);
     let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let left = match &resource.delete {
-        Some(_) if create.undo => match remove(context, resource, &created.id).await {
+        Some(_) if create.undo => match remove(context, resource, &created.id, Some(&created.native)).await {
             Ok(_) => format!("the {name} was taken away again: send the request again"),
             Err(_) => {
                 format!("the {name} `{id}` could not be taken away again and is left as it is")

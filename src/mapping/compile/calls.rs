@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use crate::mapping::diagnostic::{Code, nearest};
-use crate::mapping::language as written;
+use crate::mapping::language::{self as written, Form};
 use crate::mapping::node::Mark;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
@@ -15,27 +15,55 @@ use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
 pub(super) struct Names<'a> {
     fixed: Vec<(&'static str, Slot)>,
     rows: &'a [Row],
+    /// Whether the call is about a resource that exists, so that `{native.FIELD}` means something.
+    one: bool,
+    /// Whether a row means the value that the resource has, not the one that is wanted.
+    current: bool,
 }
 
 impl<'a> Names<'a> {
     /// These, and every attribute row.
     pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
-        Names { fixed: fixed.to_vec(), rows }
+        Names { fixed: fixed.to_vec(), rows, one: false, current: false }
+    }
+
+    /// Those of a call that changes a resource.
+    pub(super) fn of_change(rows: &'a [Row]) -> Self {
+        Names { one: true, ..Names::new(&[("id", Slot::Id)], rows) }
+    }
+
+    /// Those of a call that deletes a resource.
+    pub(super) fn of_delete(rows: &'a [Row]) -> Self {
+        Names { current: true, ..Names::of_change(rows) }
+    }
+
+    /// These in a path, which says where the resource is now.
+    fn in_path(&self) -> Self {
+        Names { fixed: self.fixed.clone(), current: self.one, ..*self }
     }
 
     /// None at all.
     pub(super) const fn none() -> Names<'static> {
-        Names { fixed: Vec::new(), rows: &[] }
+        Names { fixed: Vec::new(), rows: &[], one: false, current: false }
     }
 
     /// Those of a login call.
     pub(super) fn of_login() -> Names<'static> {
-        Names { fixed: vec![("token", Slot::Token)], rows: &[] }
+        Names::new(&[("token", Slot::Token)], &[])
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
-        let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, slot)| slot.clone());
-        fixed.or_else(|| self.rows.iter().position(|row| row.name == name).map(Slot::Row))
+        if let Some((_, slot)) = self.fixed.iter().find(|(known, _)| *known == name) {
+            return Some(slot.clone());
+        }
+        if let (true, Some(field)) = (self.one, name.strip_prefix("native.")) {
+            return Pointer::parse(field).ok().map(Slot::Native);
+        }
+        let index = self.rows.iter().position(|row| row.name == name)?;
+        match self.rows.get(index) {
+            Some(row) if self.current => row.native.clone().map(Slot::Native),
+            _ => Some(Slot::Row(index)),
+        }
     }
 
     fn all(&self) -> Vec<&str> {
@@ -67,6 +95,14 @@ impl Compiler<'_> {
                 self.error(Code::BadTemplate, text.at, format!("the braces in `{}` do not match", text.value), help);
                 Template::default()
             }
+            Err(TemplateError::Form(form)) => {
+                let help = match nearest(&form, Form::WORDS.iter().copied()) {
+                    Some(meant) => format!("did you mean `|{meant}`?"),
+                    None => format!("one of: {}", Form::WORDS.join(", ")),
+                };
+                self.error(Code::BadTemplate, text.at, format!("`{form}` is no form of a placeholder"), help);
+                Template::default()
+            }
             Err(TemplateError::Unknown(name)) => {
                 let mut all = names.all();
                 let mut seen = std::collections::BTreeSet::new();
@@ -95,7 +131,7 @@ impl Compiler<'_> {
             at: text.at,
             value: format!("{}{}", self.base.replace('{', "{{").replace('}', "}}"), text.value),
         };
-        self.template(&whole, names)
+        self.template(&whole, &names.in_path())
     }
 
     pub(super) fn json(&mut self, value: &Value, at: Mark, names: &Names) -> JsonTemplate {

@@ -31,7 +31,7 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_one = Names::new(&[("id", Slot::Id)], &rows);
+        let of_change = Names::of_change(&rows);
         let says_path = |read: &written::Operation| read.path.is_some() || read.list.is_some();
         if resource.path.is_none() && !resource.read.as_ref().is_some_and(says_path) {
             self.error(
@@ -41,8 +41,9 @@ impl Compiler<'_> {
                 "add `path: /users`, or `read: { path: … }`",
             );
         }
-        let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
-        read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &of_one));
+        let by_id = Names::new(&[("id", Slot::Id)], &[]);
+        let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
+        read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &by_id));
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
@@ -51,15 +52,16 @@ impl Compiler<'_> {
             Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
-            body: self.body(written, resource.wrap.as_ref(), &of_one),
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_change),
+            body: self.body(written, resource.wrap.as_ref(), &of_change),
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
-            let operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
-            Operation { fixed: self.fixed_body(written, &of_one), ..operation }
+            let names = Names::of_delete(&rows);
+            let operation = self.operation(Some(written), "DELETE", &single, item, &names);
+            Operation { fixed: self.fixed_body(written, &names), ..operation }
         });
         let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
         let row = self.row_of_list(resource);
@@ -79,7 +81,7 @@ impl Compiler<'_> {
             let in_call = |create: &Create| {
                 create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
             };
-            if create.is_some_and(|create| row.in_body() || in_call(create)) {
+            if create.is_some_and(|create| row.in_create() || in_call(create)) {
                 continue;
             }
             let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
@@ -265,11 +267,21 @@ impl Compiler<'_> {
                     row.actions.push(index);
                 }
             }
-            let names = Names::new(&[("id", Slot::Id)], rows);
+            let names = Names::of_change(rows);
             let (call, item) = self.call(&action.call, &names);
             compiled.push(Action { name: name.value.clone(), when, call, item });
         }
         for (path, row) in resource.attributes.iter() {
+            let written = rows.iter().any(|it| it.name == path.value && !it.actions.is_empty() && it.native.is_some());
+            if let (Some(on_create), false) = (&row.on_create, written) {
+                let message = format!("`{}` has no action, or no native field that a create could carry", path.value);
+                self.error(
+                    Code::BadAction,
+                    on_create.at,
+                    message,
+                    "remove `on_create`, or add `native:` and `action:`",
+                );
+            }
             let Some(action) = &row.action else { continue };
             let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
             if !known.contains(&action.value.as_str()) {

@@ -117,6 +117,7 @@ impl Compiler<'_> {
             default: attribute.default.clone(),
             generate: attribute.generate.as_ref().and_then(|written| self.generate(written, name, (kind, access))),
             clear: attribute.clear.clone().unwrap_or(Value::Null),
+            on_create: attribute.on_create.is_some(),
             looked_up: attribute.guard.is_some(),
         })
     }
@@ -361,7 +362,7 @@ impl Compiler<'_> {
 /// Whether two rows write the same native field. Parts of one text share it.
 fn collides(a: &Row, b: &Row) -> bool {
     let parts = a.part.is_some() && b.part.is_some() && a.part != b.part;
-    a.in_body() && b.in_body() && a.native == b.native && !parts
+    a.in_update() && b.in_update() && a.native == b.native && !parts
 }
 
 /// The schema extension with this URN, made if it is not there.
