@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::exchange::{Exchange, Moment, Output, Reply, Request, Response, Unreachable};
 use crate::mapping::template::RESERVED;
+use crate::mapping::{Mapping, SOME_TENANT};
 use crate::scim::dialect::Quirk;
 use crate::{Engine, Environment, mapping};
 use assumed::Assumed;
@@ -78,6 +79,8 @@ pub fn explain(
 pub(super) struct Asked<'a> {
     pub(super) mapping: &'a Path,
     pub(super) upstream: Option<&'a str>,
+    /// Whose request it is.
+    pub(super) tenant: Option<&'a str>,
     pub(super) as_json: bool,
     /// Method, target and perhaps a body, `-` being the standard input.
     pub(super) request: &'a [String],
@@ -99,7 +102,8 @@ pub(super) fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
         bail!("write a method and a path after `--`: `-- GET /Users`");
     };
     let name = asked.mapping.display().to_string();
-    match told(&text, &name, (method, target, &body), asked.upstream, asked.as_json) {
+    let tenant = asked.tenant.unwrap_or(SOME_TENANT);
+    match told(&text, &name, (method, target, &body), (asked.upstream, tenant), asked.as_json) {
         Ok(told) => print!("{told}"),
         Err(error) if error.is::<crate::EngineError>() => {
             println!("{error}");
@@ -110,26 +114,27 @@ pub(super) fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text that is printed for a request (method, target below the SCIM root, body). Without `upstream`, no call is
-/// made and replies are assumed.
+/// The text that is printed for a request (method, target below the SCIM root, body) of a tenant. Without `upstream`, no
+/// call is made and replies are assumed.
 pub(crate) fn told(
     mapping: &str,
     name: &str,
     (method, target, body): (&str, &str, &str),
-    upstream: Option<&str>,
+    (upstream, tenant): (Option<&str>, &str),
     as_json: bool,
 ) -> anyhow::Result<String> {
-    let named = mapping::placeholders(mapping);
+    let named = mapping::placeholders(mapping, tenant);
     let mut environment: Environment = match upstream {
         Some(_) => std::env::vars().collect(),
         None => named.clone(),
     };
-    environment.insert("SCIM_EDGE_TOKENS".to_owned(), TOKEN.to_owned());
+    environment.insert("SCIM_EDGE_TOKENS".to_owned(), format!("{tenant}={TOKEN}"));
     environment.insert("SCIM_EDGE_PATH".to_owned(), "/scim/v2".to_owned());
     environment.insert("SCIM_EDGE_UPSTREAM".to_owned(), upstream.unwrap_or("http://application").to_owned());
     let mut secrets: Vec<(String, String)> =
         named.into_keys().filter_map(|name| Some((environment.get(&name)?.trim().to_owned(), name))).collect();
     let engine = Rc::new(Engine::new(mapping, name, &environment)?);
+    let compiled = engine.mapping().context("there is no mapping")?;
     let request = request(method, target, body);
     // The command line is a host: it is where the time comes from.
     #[allow(clippy::disallowed_methods)]
@@ -137,26 +142,26 @@ pub(crate) fn told(
     let moment = Moment { now, entropy: if upstream.is_some() { entropy()? } else { [0; 32] } };
     let explanation = match upstream {
         None => {
-            let mut assumed = Assumed::new(&engine.mapping, &request);
+            let mut assumed = Assumed::new(compiled, &request);
             explain(Rc::clone(&engine), request.clone(), moment, &mut |call| Ok(assumed.reply(call)))?
         }
-        Some(origin) => {
+        Some(_) => {
             let client = client(engine.call_timeout())?;
-            explain(Rc::clone(&engine), request.clone(), moment, &mut |call| really(&client, origin, call))?
+            explain(Rc::clone(&engine), request.clone(), moment, &mut |call| really(&client, &engine, call))?
         }
     };
-    secrets.extend(generated(&engine, body, &moment));
-    secrets.extend(tokens(&engine, &explanation));
-    let shown = Shown { engine: &engine, secrets: spelt(secrets), assumed: upstream.is_none() };
+    secrets.extend(generated(compiled, body, &moment));
+    secrets.extend(tokens(compiled, &explanation));
+    let shown = Shown { mapping: compiled, secrets: spelt(secrets), assumed: upstream.is_none() };
     Ok(if as_json { format!("{:#}\n", shown.json(&request, &explanation)) } else { shown.text(&request, &explanation) })
 }
 
 /// The texts that the engine can have made up for this request: at most one for each row that says so and each
 /// operation.
-fn generated(engine: &Engine, body: &str, moment: &Moment) -> Vec<(String, String)> {
+fn generated(mapping: &Mapping, body: &str, moment: &Moment) -> Vec<(String, String)> {
     let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
     let operations = body.get("Operations").and_then(Value::as_array).map_or(1, Vec::len);
-    let rows = engine.mapping.resources.iter().flat_map(|resource| &resource.rows);
+    let rows = mapping.resources.iter().flat_map(|resource| &resource.rows);
     let rows: Vec<_> = rows.filter_map(|row| Some((row, row.generate.as_ref()?))).collect();
     let most = u32::try_from(operations * rows.len()).unwrap_or(u32::MAX);
     let each = rows.iter().flat_map(|(row, how)| (0..most).map(move |number| (how.nth(number, &moment.entropy), *row)));
@@ -164,8 +169,8 @@ fn generated(engine: &Engine, body: &str, moment: &Moment) -> Vec<(String, Strin
 }
 
 /// The tokens that logins answered with.
-fn tokens(engine: &Engine, explanation: &Explanation) -> Vec<(String, String)> {
-    let Some(login) = &engine.mapping.login else { return Vec::new() };
+fn tokens(mapping: &Mapping, explanation: &Explanation) -> Vec<(String, String)> {
+    let Some(login) = &mapping.login else { return Vec::new() };
     let logins = explanation.steps.iter().filter(|step| login.call.recognise(&step.call).is_some());
     let token = |step: &Step| login.token.text(step.reply.as_ref().ok()?);
     logins.filter_map(token).map(|token| (token, "the login's token".to_owned())).collect()
@@ -217,14 +222,15 @@ fn client(timeout: Duration) -> anyhow::Result<reqwest::blocking::Client> {
     builder.build().context("cannot make an HTTP client")
 }
 
-fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request) -> Reply {
+fn really(client: &reqwest::blocking::Client, engine: &Engine, call: &Request) -> Reply {
+    let route = engine.route(call);
     let reason = |error: &reqwest::Error| match () {
         () if error.is_timeout() => Unreachable::Timeout,
         () if error.is_builder() => Unreachable::Denied,
         () => Unreachable::Connection,
     };
     let method = reqwest::Method::from_bytes(call.method.as_bytes()).map_err(|_| Unreachable::Denied)?;
-    let mut request = client.request(method, format!("{}{}", origin.trim_end_matches('/'), call.target));
+    let mut request = client.request(method, format!("{}{}", route.upstream, route.target));
     for (name, value) in &call.headers {
         request = request.header(name, value);
     }
@@ -238,7 +244,7 @@ fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request) -> R
 
 /// What may be shown: everything but secrets.
 struct Shown<'a> {
-    engine: &'a Engine,
+    mapping: &'a Mapping,
     /// Their texts, and what is shown in their place.
     secrets: Vec<(String, String)>,
     assumed: bool,
@@ -254,7 +260,7 @@ impl Shown<'_> {
     }
 
     fn headers<'c>(&'c self, call: &'c Request) -> impl Iterator<Item = (&'c str, String)> {
-        let login = self.engine.mapping.login.as_ref().map(|login| login.header.as_str());
+        let login = self.mapping.login.as_ref().map(|login| login.header.as_str());
         call.headers.iter().map(move |(name, value)| {
             let shown = match value.strip_prefix("Basic ") {
                 Some(_) => "Basic <name and password>".to_owned(),

@@ -80,13 +80,13 @@ pub(super) async fn page(context: &Context<'_>, types: &[&Resource], query: &Lis
     Ok(Answer::list(response::cursor_response(resources.count(), total, next.as_deref()), resources))
 }
 
-/// What a cursor may be used with: it belongs to one question.
+/// What a cursor may be used with: it belongs to one tenant's question.
 fn bound(context: &Context<'_>, types: &[&Resource], query: &ListQuery) -> String {
     let endpoints: Vec<&str> = types.iter().map(|resource| resource.kind.endpoint.as_str()).collect();
     let filter = query.filter.as_ref().map(ToString::to_string);
     let order = query.sort_by.as_ref().map(ToString::to_string);
     let order = (order, query.sort_descending);
-    format!("{:?}", (&context.base, endpoints, filter, order))
+    format!("{:?}", (context.native.tenant(), &context.base, endpoints, filter, order))
 }
 
 fn open(context: &Context<'_>, query: &ListQuery, bound: &str) -> Result<State, Error> {

@@ -36,6 +36,9 @@ const REPLY_LIMIT: usize = 16 << 20;
 /// sending when its connection closes may never see the answer.
 const DISCARD_LIMIT: usize = 16 << 20;
 
+/// The setting for a token endpoint at another host than the application.
+const TOKEN_UPSTREAM: &str = "SCIM_EDGE_TOKEN_UPSTREAM";
+
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 
 /// Fields about one connection, which the host writes by itself and refuses from a component, and the
@@ -109,7 +112,10 @@ fn load() -> Result<Rc<Deployment>, Rc<str>> {
     let loaded = environment().and_then(|environment| {
         let (name, mapping) = mapping(&environment)?;
         let engine = Engine::new(&mapping, &name, &environment).map_err(|e| e.to_string())?;
-        let origin = origin(engine.upstream())?;
+        let origin = self::origin("SCIM_EDGE_UPSTREAM", engine.upstream())?;
+        if let Some(upstream) = environment.get(TOKEN_UPSTREAM) {
+            self::origin(TOKEN_UPSTREAM, upstream)?;
+        }
         Ok(Deployment { engine: Rc::new(engine), origin })
     });
     match loaded {
@@ -165,14 +171,14 @@ fn mapping(environment: &Environment) -> Result<(String, String), String> {
     }
 }
 
-fn origin(upstream: &str) -> Result<Origin, String> {
+fn origin(setting: &str, upstream: &str) -> Result<Origin, String> {
     const EXPECTED: &str = "the application's origin, such as `http://127.0.0.1:8080`";
     if upstream.trim().is_empty() {
-        return Err(format!("`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"));
+        return Err(format!("`{setting}` is not set: it must be {EXPECTED}"));
     }
     if upstream.contains('@') {
         return Err(format!(
-            "`SCIM_EDGE_UPSTREAM` holds a user name or a password: it must be {EXPECTED}, and the mapping \
+            "`{setting}` holds a user name or a password: it must be {EXPECTED}, and the mapping \
              says how native calls authenticate"
         ));
     }
@@ -186,7 +192,7 @@ fn origin(upstream: &str) -> Result<Origin, String> {
         let authority = uri.authority()?.as_str().to_owned();
         (uri.path() == "/" && uri.query().is_none()).then_some(Origin { scheme, authority })
     };
-    parsed().ok_or_else(|| format!("`SCIM_EDGE_UPSTREAM` is `{upstream}`: it must be {EXPECTED}"))
+    parsed().ok_or_else(|| format!("`{setting}` is `{upstream}`: it must be {EXPECTED}"))
 }
 
 async fn answer(
@@ -215,8 +221,7 @@ async fn answer(
         match exchange.poll_output() {
             Output::Call(id, request, timeout) => {
                 tally.calls += 1;
-                let origin = &deployment.origin;
-                pending.push(async move { (id, call(origin, request, timeout).await) });
+                pending.push(async move { (id, call(deployment, request, timeout).await) });
             }
             Output::Respond(response) => return Ok(response),
             Output::Waiting => {
@@ -248,14 +253,27 @@ fn moment() -> Moment {
 
 /// Makes one native call; `timeout` bounds all of it, to the last byte of the reply. A call whose time is up is
 /// cancelled.
-async fn call(origin: &Origin, request: Request, timeout: Duration) -> Result<Response, ErrorCode> {
+async fn call(deployment: &Deployment, mut request: Request, timeout: Duration) -> Result<Response, ErrorCode> {
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    let exchange = pin!(fetch(origin, request));
+    let elsewhere = elsewhere(deployment, &mut request)?;
+    let exchange = pin!(fetch(elsewhere.as_ref().unwrap_or(&deployment.origin), request));
     let timer = pin!(monotonic_clock::wait_for(nanoseconds));
     match select(exchange, timer).await {
         Either::Left((reply, _)) => reply,
         Either::Right(_) => Err(ErrorCode::HttpResponseTimeout),
     }
+}
+
+/// The origin of a call that does not go to the application.
+fn elsewhere(deployment: &Deployment, request: &mut Request) -> Result<Option<Origin>, ErrorCode> {
+    let route = deployment.engine.route(request);
+    if route.target == request.target {
+        return Ok(None);
+    }
+    let here = route.upstream == deployment.engine.upstream();
+    let origin = (!here).then(|| origin(TOKEN_UPSTREAM, route.upstream)).transpose();
+    request.target = route.target.to_owned();
+    origin.map_err(|_| ErrorCode::ConfigurationError)
 }
 
 async fn fetch(origin: &Origin, request: Request) -> Result<Response, ErrorCode> {

@@ -78,6 +78,8 @@ codes! {
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.
     LiteralSecret = "M302",
+    /// The mapping speaks of a tenant, and there is none.
+    MissingTenant = "M303",
 }
 
 impl Code {

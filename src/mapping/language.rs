@@ -54,6 +54,14 @@ words! {
         Full = "full",
     }
 
+    /// How an OAuth client says who it is (RFC 6749 section 2.3.1).
+    ClientAuthentication {
+        /// By HTTP basic authentication.
+        Basic = "basic",
+        /// By the fields `client_id` and `client_secret` of the form.
+        Body = "body",
+    }
+
     /// How request bodies are written.
     Format {
         /// `application/json`.
@@ -181,7 +189,7 @@ tables! {
     /// The application.
     Upstream {
         /// The prefix of every native path.
-        base: Option<String>,
+        base: Option<Spanned<String>>,
         /// Header fields of every native call.
         headers: Table<Text>,
         /// How the calls are authenticated, where a fixed header is not enough.
@@ -196,6 +204,8 @@ tables! {
         basic: Option<Basic>,
         /// A call that answers with a token, which later calls carry.
         login: Option<Login>,
+        /// OAuth 2 client credentials (RFC 6749 section 4.4).
+        oauth: Option<OAuth>,
     }
 
     /// HTTP basic authentication.
@@ -218,6 +228,27 @@ tables! {
         value: Option<Spanned<String>>,
         /// How many seconds the token is used before it is renewed.
         lifetime: Option<Spanned<u32>>,
+        /// A pointer to that number in the reply's body, instead.
+        expires: Option<Spanned<String>>,
+    }
+
+    /// OAuth 2 client credentials. The token is kept until shortly before it expires, and renewed once when it is refused.
+    OAuth {
+        /// The token endpoint: a path of the application, which `base` is no part of, or an address elsewhere. For one
+        /// elsewhere Envoy needs the setting `SCIM_EDGE_TOKEN_UPSTREAM`, the name of its cluster.
+        token_url: Spanned<String>,
+        /// The client's name.
+        client_id: Text,
+        /// The client's secret.
+        client_secret: Text,
+        /// How the client says who it is: `basic` unless it is said.
+        client: Option<ClientAuthentication>,
+        /// The scope that is asked for.
+        scope: Option<Text>,
+        /// The audience that is asked for.
+        audience: Option<Text>,
+        /// Further fields of the form.
+        parameters: Table<Text>,
     }
 
     /// A place in a reply: exactly one of these.
@@ -652,11 +683,11 @@ pub enum Total {
     Header(String),
 }
 
-/// Text, or the name of an environment variable that holds it: `{ env: API_KEY }`.
+/// Text, which may have placeholders, or the name of an environment variable that holds it: `{ env: API_KEY }`.
 #[derive(Clone, Debug)]
 pub enum Text {
     /// The text itself.
-    Literal(String),
+    Literal(Spanned<String>),
     /// The variable's name.
     Environment(Spanned<String>),
 }
@@ -702,7 +733,7 @@ words! {
 tables! {
     /// A secret's place.
     EnvironmentName {
-        /// The environment variable.
+        /// The environment variable. Its name may have `{tenant}` in it.
         env: Spanned<String>,
     }
 
@@ -756,7 +787,7 @@ impl Read for Text {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
             Kind::Table(_) => EnvironmentName::read(node, report).map(|it| Text::Environment(it.env)),
-            _ => String::read(node, report).map(Text::Literal),
+            _ => Spanned::read(node, report).map(Text::Literal),
         }
     }
 

@@ -34,7 +34,7 @@ use place::Place;
 use pointer::Pointer;
 use template::{CallTemplate, JsonTemplate, Template};
 
-pub use compile::{check, compile, diagnose, placeholders};
+pub use compile::{SOME_TENANT, check, compile, diagnose, placeholders};
 pub use diagnostic::{Diagnostic, Diagnostics};
 
 /// The JSON Schema (2020-12) of the mapping language.
@@ -111,6 +111,8 @@ pub struct Login {
     pub value: Template,
     /// Milliseconds that a token is used.
     pub lifetime: Option<u64>,
+    /// Where the reply says for how many seconds it can be used.
+    pub expires: Option<Pointer>,
 }
 
 /// A place in a reply.

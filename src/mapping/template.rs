@@ -128,7 +128,7 @@ impl Template {
                 continue;
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
-            let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            let (name, after) = enclosed(inside).ok_or(TemplateError::Braces)?;
             let (name, form) = match name.split_once('|') {
                 Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
                 None => (name, None),
@@ -140,7 +140,10 @@ impl Template {
                     }
                     pieces.push(Piece::Slot(Placeholder { slot, form }));
                 }
-                Err(text) => literal.push_str(&text),
+                Err(text) => literal.push_str(&match form {
+                    Some(form) => text_of(&form.of(&text.into())),
+                    None => text,
+                }),
             }
             rest = after;
         }
@@ -269,6 +272,21 @@ impl Template {
             None => self.text(scope).unwrap_or_default().into(),
         }
     }
+}
+
+/// What stands before the brace that closes `text`, and what follows it. A name may have a placeholder in it.
+fn enclosed(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    let end = text.find(|c| {
+        let closes = c == '}' && depth == 0;
+        depth = match c {
+            '{' => depth + 1,
+            '}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        closes
+    })?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 /// Why a template cannot be read.

@@ -74,18 +74,25 @@ impl<'a> Names<'a> {
 
 impl Compiler<'_> {
     pub(super) fn template(&mut self, text: &Spanned<String>, names: &Names) -> Template {
-        let mut missing = None;
+        let (mut variables, mut tenantless) = (Vec::new(), false);
+        let tenant = self.tenant;
+        let environment = self.environment;
         let parsed = Template::parse(&text.value, |name| {
+            if name == "tenant" {
+                tenantless |= tenant.is_none();
+                return Some(Err(tenant.unwrap_or_default().to_owned()));
+            }
             let Some(variable) = name.strip_prefix("env.") else {
                 return names.slot(name).map(Ok);
             };
-            let value = self.environment.get(variable).filter(|value| !value.is_empty());
-            if value.is_none() {
-                missing = Some(variable.to_owned());
-            }
-            Some(Err(value.map(|value| value.trim().to_owned()).unwrap_or_default()))
+            variables.push(variable.to_owned());
+            let variable = variable.replace("{tenant}", tenant.unwrap_or_default());
+            Some(Err(environment.get(&variable).map(|value| value.trim().to_owned()).unwrap_or_default()))
         });
-        if let Some(variable) = missing {
+        if tenantless {
+            self.no_tenant(text.at);
+        }
+        for variable in variables {
             self.secret(&variable, text.at);
         }
         match parsed {

@@ -31,20 +31,24 @@ impl Compiler<'_> {
     }
 
     fn literal_secrets(&mut self, upstream: &written::Upstream) {
+        let mut secrets: Vec<(&str, &Text)> = Vec::new();
         for (name, text) in upstream.headers.iter() {
             let lower = name.value.to_lowercase();
-            if matches!(text, Text::Literal(_)) && SECRET_WORDS.iter().any(|word| lower.contains(word)) {
-                self.literal(name.at, &name.value);
+            if SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+                secrets.push((&name.value, text));
             }
         }
-        let Some(auth) = &upstream.auth else { return };
-        if matches!(auth.bearer, Some(Text::Literal(_))) {
-            self.literal(auth.place, "bearer");
+        if let Some(auth) = &upstream.auth {
+            secrets.extend(auth.bearer.as_ref().map(|text| ("bearer", text)));
+            secrets.extend(auth.basic.as_ref().map(|basic| ("password", &basic.password)));
+            secrets.extend(auth.oauth.as_ref().map(|oauth| ("client_secret", &oauth.client_secret)));
         }
-        if let Some(basic) = &auth.basic
-            && matches!(basic.password, Text::Literal(_))
-        {
-            self.literal(basic.place, "password");
+        for (name, text) in secrets {
+            if let Text::Literal(text) = text
+                && !text.value.contains("{env.")
+            {
+                self.literal(text.at, name);
+            }
         }
     }
 
