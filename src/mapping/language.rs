@@ -293,6 +293,9 @@ tables! {
         link: bool,
         /// Where the rows are in the reply. The whole body unless it is said.
         items: Option<Spanned<String>>,
+        /// For rows that are the fields of an object instead of the elements of a list: the field of a row that the name
+        /// of such a field becomes.
+        keyed: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
     }
@@ -522,6 +525,7 @@ tables! {
         /// A call that answers with the number of all rows, where the lists do not tell it.
         count: Option<Count>,
         /// Fields that are called otherwise in rows than when one resource is read: the name in rows, and the other one.
+        /// An empty name is the row itself: an id, say.
         rename: Table<Spanned<String>>,
         /// Native queries by filter: `userName eq`.
         filters: Table<Narrowing>,

@@ -16,6 +16,8 @@ pub struct Paging {
     pub style: Style,
     /// Where the rows are in a reply.
     pub items: Pointer,
+    /// Where in a row its name goes, if the rows are the fields of an object.
+    pub keyed: Option<Pointer>,
     /// Where the number of all rows is.
     pub total: Option<ReplyValue>,
 }
@@ -249,9 +251,16 @@ impl<'a> Walk<'a> {
             ReplyValue::Header(name) => reply.header(name)?.trim().parse().ok(),
         });
         let next = self.next(request, reply, &body, authority)?;
-        let items = match self.paging.items.take(&mut body) {
-            Some(Value::Array(items)) => items,
-            Some(Value::Null) => Vec::new(),
+        let items = match (self.paging.items.take(&mut body), &self.paging.keyed) {
+            (Some(Value::Object(rows)), Some(at)) => {
+                let row = |(name, mut row)| {
+                    at.set(&mut row, Value::String(name));
+                    row
+                };
+                rows.into_iter().map(row).collect()
+            }
+            (Some(Value::Array(items)), _) => items,
+            (Some(Value::Null), _) => Vec::new(),
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();

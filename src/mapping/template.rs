@@ -35,6 +35,8 @@ pub enum Slot {
     Row(usize),
     /// A field of the resource's own native object.
     Native(Pointer),
+    /// The places of the native fields that an update changes, as a list.
+    Changed,
 }
 
 /// The values for placeholders.
@@ -56,6 +58,8 @@ pub struct Scope<'a> {
     pub rows: &'a [Option<Value>],
     /// The resource's own native object.
     pub native: Option<&'a Value>,
+    /// `{changed}`, a list
+    pub changed: Option<&'a Value>,
 }
 
 impl Scope<'_> {
@@ -69,6 +73,7 @@ impl Scope<'_> {
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
             Slot::Native(at) => at.get(self.native?),
+            Slot::Changed => self.changed,
         }
     }
 }
@@ -466,17 +471,14 @@ impl CallTemplate {
                 headers.push((name.clone(), value));
             }
         }
-        let body = match body {
-            None => Vec::new(),
-            Some(body) if self.form => {
-                headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
-                form(&body).into_bytes()
-            }
-            Some(body) => {
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-                body.to_string().into_bytes()
-            }
+        let (media_type, body) = match body {
+            None => (None, Vec::new()),
+            Some(body) if self.form => (Some("application/x-www-form-urlencoded"), form(&body).into_bytes()),
+            Some(body) => (Some("application/json"), body.to_string().into_bytes()),
         };
+        if let Some(media_type) = media_type.filter(|_| !headers.iter().any(|(name, _)| name == "content-type")) {
+            headers.push(("content-type".to_owned(), media_type.to_owned()));
+        }
         Ok(Request { method: self.method.clone(), target, headers, body })
     }
 }

@@ -138,6 +138,15 @@ impl Resource {
         self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
     }
 
+    /// The places of the native fields of these rows, as a list of texts.
+    pub fn native_places(&self, rows: &[usize]) -> Value {
+        let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
+        let mut places: Vec<String> = natives.map(ToString::to_string).collect();
+        places.sort();
+        places.dedup();
+        places.into()
+    }
+
     /// The native values of all rows, for the placeholders of templates.
     pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
         self.rows.iter().map(|row| row.native_value(attributes)).collect()
@@ -244,8 +253,10 @@ impl Operation {
 
     /// The request of a call that carries no attributes.
     pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
-        let body = self.fixed.as_ref().map(|body| body.finish(Value::Object(Map::new()), scope));
-        self.call.render_with(scope, &[], body)
+        match &self.fixed {
+            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope))),
+            None => self.call.render(scope),
+        }
     }
 }
 

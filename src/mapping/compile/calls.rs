@@ -32,6 +32,12 @@ impl<'a> Names<'a> {
         Names { one: true, ..Names::new(&[("id", Slot::Id)], rows) }
     }
 
+    /// Those of an update.
+    pub(super) fn of_update(rows: &'a [Row]) -> Self {
+        let fixed = vec![("id", Slot::Id), ("changed", Slot::Changed)];
+        Names { fixed, ..Names::of_change(rows) }
+    }
+
     /// Those of a call that deletes a resource.
     pub(super) fn of_delete(rows: &'a [Row]) -> Self {
         Names { current: true, ..Names::of_change(rows) }
@@ -263,7 +269,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, total: None };
+            return Paging { style: paging::Style::Whole, items, keyed: None, total: None };
         };
         let styles = [
             written.page.is_some(),
@@ -287,7 +293,7 @@ impl Compiler<'_> {
             written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
         });
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
-        Paging { style, items, total }
+        Paging { style, items, keyed: self.optional_pointer(written.keyed.as_ref()), total }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {

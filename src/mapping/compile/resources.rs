@@ -31,7 +31,7 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_change = Names::of_change(&rows);
+        let of_update = Names::of_update(&rows);
         let says_path = |read: &written::Operation| read.path.is_some() || read.list.is_some();
         if resource.path.is_none() && !resource.read.as_ref().is_some_and(says_path) {
             self.error(
@@ -52,8 +52,8 @@ impl Compiler<'_> {
             Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_change),
-            body: self.body(written, resource.wrap.as_ref(), &of_change),
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
+            body: self.body(written, resource.wrap.as_ref(), &of_update),
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
