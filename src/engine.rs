@@ -11,7 +11,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::exchange::Request;
 use crate::mapping::template::Scope;
-use crate::mapping::{self, Diagnostics, Mapping};
+use crate::mapping::{self, Diagnostics, Limits, Mapping};
 use crate::seal::Sealer;
 
 /// Settings and secrets as the host received them: its environment variables.
@@ -21,6 +21,8 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Engine {
     /// The tenants, of which there is at least one.
     tenants: Vec<Tenant>,
+    /// The bounds, which are the same for all of them.
+    pub(crate) limits: Limits,
     upstream: String,
     authority: String,
     base_path: String,
@@ -107,7 +109,10 @@ impl Engine {
             Some(path) => Some(format!("/{}", path.trim_matches('/'))),
             None => base_path.strip_suffix("/v2").map(|above| format!("{above}/v1")),
         };
+        let limits = tenants.first().map(|tenant| tenant.mapping.limits);
+        let limits = limits.ok_or_else(|| EngineError::Setting(NO_TOKENS.to_owned()))?;
         Ok(Engine {
+            limits,
             version1_path,
             tenants,
             token_upstream: setting("SCIM_EDGE_TOKEN_UPSTREAM").map(|text| text.trim_end_matches('/').to_owned()),
@@ -115,7 +120,7 @@ impl Engine {
             authority,
             base_path,
             public_url: setting("SCIM_EDGE_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
-            cursors: Sealer::new("scim-edge cursor", accepted.iter().map(|(digest, _)| *digest).collect()),
+            cursors: Sealer::new("scim-edge cursor", accepted.iter().map(|(digest, _)| *digest)),
             accepted,
         })
     }
@@ -184,19 +189,24 @@ impl Engine {
         (route.upstream != self.upstream).then(|| route.authority.to_owned())
     }
 
-    /// How long a host waits for one native reply.
-    pub fn call_timeout(&self) -> Duration {
-        Duration::from_secs(self.mapping().map_or(10, |mapping| mapping.limits.call).into())
+    /// How long one native call may last.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        Duration::from_secs(self.limits.call.into())
     }
 
     /// The largest SCIM request body, in bytes, that a host should collect.
     pub fn body_limit(&self) -> usize {
-        self.mapping().map_or(0, |mapping| mapping.limits.body)
+        self.limits.body
     }
 
     /// The mapping of the first tenant: all of them differ in texts only.
     pub(crate) fn mapping(&self) -> Option<&Mapping> {
         self.tenants.first().map(|tenant| tenant.mapping.as_ref())
+    }
+
+    /// The largest body of a native reply, in bytes, that a host should collect.
+    pub fn reply_limit(&self) -> usize {
+        self.limits.reply
     }
 
     /// The URL of the SCIM root, as the client of a request with this host and scheme sees it.
@@ -231,6 +241,9 @@ fn below<'t>(root: &str, target: &'t str) -> Option<&'t str> {
     let rest = target.strip_prefix(root)?;
     (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
 }
+
+const NO_TOKENS: &str = "SCIM_EDGE_TOKENS is not set: give at least one bearer token, or its digest as `sha256:` and 64 \
+     hexadecimal digits, that identity providers must send";
 
 type Tenants = (Vec<Tenant>, Vec<([u8; 32], u32)>);
 
@@ -270,11 +283,7 @@ fn accepted_tokens(setting: Option<&str>) -> Result<Vec<(&str, [u8; 32])>, Engin
         .filter(|token| !token.is_empty())
         .collect();
     if tokens.is_empty() {
-        return Err(EngineError::Setting(
-            "SCIM_EDGE_TOKENS is not set: give at least one bearer token, or its digest as `sha256:` and 64 \
-             hexadecimal digits, that identity providers must send"
-                .to_owned(),
-        ));
+        return Err(EngineError::Setting(NO_TOKENS.to_owned()));
     }
     tokens
         .into_iter()

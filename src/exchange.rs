@@ -3,7 +3,8 @@
 //! A host creates one [`Exchange`] for each SCIM request and drives it: it drains
 //! [`Exchange::poll_output`] until [`Output::Waiting`], performs the native calls that it was handed,
 //! and gives each reply back through [`Exchange::handle_reply`]. [`Output::Respond`] comes exactly
-//! once. Dropping the exchange cancels it.
+//! once. Dropping the exchange cancels it. Time passes for an exchange when a host says so, with each
+//! reply: no call begins after `limits.time`, and none may last beyond it.
 //!
 //! Handlers are ordinary `async fn`s that may await [`Upstream`] only. They are polled with a no-op
 //! waker inside the host's own callbacks, so there is no executor, no thread and no wake-up to lose.
@@ -11,7 +12,7 @@
 //! is what runs calls concurrently.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -88,9 +89,11 @@ pub struct CallId(pub u32);
 #[must_use]
 #[derive(Debug)]
 pub enum Output {
-    /// Make this native call, and hand its reply to [`Exchange::handle_reply`] under the same id. The
-    /// target is relative to the application's origin, which the host knows.
+    /// Make this native call, which may last so long, and hand its reply to [`Exchange::handle_reply`] under
+    /// the same id. The target is relative to the application's origin, which the host knows.
     Call(CallId, Request, Duration),
+    /// Let so much time pass, and then call [`Exchange::resume`] with the same id.
+    Pause(CallId, Duration),
     /// Answer the SCIM request with this response. The exchange is over.
     Respond(Response),
     /// Nothing until a reply comes.
@@ -106,18 +109,42 @@ pub struct Moment {
     pub entropy: [u8; 32],
 }
 
-#[derive(Default)]
 struct Calls {
     next: u32,
-    outgoing: VecDeque<(CallId, Request)>,
-    replies: BTreeMap<CallId, Reply>,
+    outgoing: VecDeque<Output>,
+    /// Those that nobody has taken yet: a few at most.
+    replies: Vec<(CallId, Reply)>,
+    /// Milliseconds since the Unix epoch, as the host has said last.
+    now: u64,
+    /// When the request's time is up.
+    end: u64,
+    /// How long one call may last.
+    each: Duration,
 }
 
-/// The handlers' side of the door: native calls, and nothing else, can be awaited.
-#[derive(Clone, Default)]
+impl Calls {
+    fn left(&self) -> Duration {
+        Duration::from_millis(self.end.saturating_sub(self.now))
+    }
+
+    fn id(&mut self) -> CallId {
+        let id = CallId(self.next);
+        self.next = self.next.wrapping_add(1);
+        id
+    }
+}
+
+/// The handlers' side of the door: native calls and pauses, and nothing else, can be awaited.
+#[derive(Clone)]
 pub struct Upstream(Rc<RefCell<Calls>>);
 
 impl Upstream {
+    fn new(engine: &Engine, now: u64) -> Self {
+        let end = now.saturating_add(u64::from(engine.limits.time) * 1000);
+        let (outgoing, replies) = (VecDeque::new(), Vec::new());
+        Upstream(Rc::new(RefCell::new(Calls { next: 0, outgoing, replies, now, end, each: engine.call_timeout() })))
+    }
+
     /// Makes one native call.
     pub async fn call(&self, request: Request) -> Reply {
         let id = self.send(request);
@@ -135,17 +162,36 @@ impl Upstream {
         replies
     }
 
+    /// Lets time pass. `false`: the request has not so much time left, and none has passed.
+    pub async fn pause(&self, duration: Duration) -> bool {
+        let id = {
+            let mut calls = self.0.borrow_mut();
+            if duration >= calls.left() {
+                return false;
+            }
+            let id = calls.id();
+            calls.outgoing.push_back(Output::Pause(id, duration));
+            id
+        };
+        poll_fn(|_| self.poll_reply(id)).await.is_ok()
+    }
+
     fn send(&self, request: Request) -> CallId {
         let mut calls = self.0.borrow_mut();
-        let id = CallId(calls.next);
-        calls.next = calls.next.wrapping_add(1);
-        calls.outgoing.push_back((id, request));
+        let id = calls.id();
+        let timeout = calls.each.min(calls.left());
+        if timeout.is_zero() {
+            calls.replies.push((id, Err(Unreachable::Timeout)));
+        } else {
+            calls.outgoing.push_back(Output::Call(id, request, timeout));
+        }
         id
     }
 
     fn poll_reply(&self, id: CallId) -> Poll<Reply> {
-        match self.0.borrow_mut().replies.remove(&id) {
-            Some(reply) => Poll::Ready(reply),
+        let replies = &mut self.0.borrow_mut().replies;
+        match replies.iter().position(|(of, _)| *of == id) {
+            Some(at) => Poll::Ready(replies.swap_remove(at).1),
             None => Poll::Pending,
         }
     }
@@ -165,7 +211,7 @@ pub struct Exchange {
 impl Exchange {
     /// Starts an exchange. Nothing happens until the first [`Exchange::poll_output`].
     pub fn new(engine: Rc<Engine>, request: Request, moment: Moment) -> Self {
-        let upstream = Upstream::default();
+        let upstream = Upstream::new(&engine, moment.now);
         let noted = Noted::default();
         let handler = crate::handler::handle(engine.clone(), upstream.clone(), noted.clone(), request, moment);
         Exchange { engine, upstream, noted, handler: Some(Box::pin(handler)) }
@@ -178,7 +224,7 @@ impl Exchange {
 
     /// What to do next. Call it until it says [`Output::Waiting`] or [`Output::Respond`].
     pub fn poll_output(&mut self) -> Output {
-        if let Some(output) = self.next_call() {
+        if let Some(output) = self.next_output() {
             return output;
         }
         let Some(handler) = self.handler.as_mut() else {
@@ -189,20 +235,33 @@ impl Exchange {
                 self.handler = None;
                 Output::Respond(response)
             }
-            Poll::Pending => self.next_call().unwrap_or(Output::Waiting),
+            Poll::Pending => self.next_output().unwrap_or(Output::Waiting),
         }
     }
 
-    /// Takes the reply to the call `id`. A reply to a call that was never made is ignored.
-    pub fn handle_reply(&mut self, id: CallId, reply: Reply) {
+    /// Takes the reply to the call `id`, at `now`, in milliseconds since the Unix epoch. A reply to a call that was
+    /// never made is ignored, and of one that is larger than `limits.reply` nothing is looked at.
+    pub fn handle_reply(&mut self, id: CallId, reply: Reply, now: u64) {
+        let most = self.engine.reply_limit();
+        let fits = |reply: &Response| reply.body.len() <= most;
+        let reply = reply.and_then(|reply| if fits(&reply) { Ok(reply) } else { Err(Unreachable::TooLarge) });
         let mut calls = self.upstream.0.borrow_mut();
+        calls.now = calls.now.max(now);
         if id.0 < calls.next {
-            calls.replies.insert(id, reply);
+            calls.replies.retain(|(of, _)| *of != id);
+            calls.replies.push((id, reply));
         }
     }
 
-    fn next_call(&mut self) -> Option<Output> {
-        let (id, request) = self.upstream.0.borrow_mut().outgoing.pop_front()?;
-        Some(Output::Call(id, request, self.engine.call_timeout()))
+    /// Says that the pause `id` is over, at `now`.
+    pub fn resume(&mut self, id: CallId, now: u64) {
+        self.handle_reply(id, Ok(Response::default()), now);
+    }
+
+    fn next_output(&mut self) -> Option<Output> {
+        self.upstream.0.borrow_mut().outgoing.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests;

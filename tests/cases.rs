@@ -54,10 +54,11 @@ fn native(case: &Case, request: &Request, reply: &mut dyn FnMut(Request) -> Repl
     loop {
         match exchange.poll_output() {
             Output::Call(id, request, _) => calls.push((id, request)),
+            Output::Pause(id, _) => exchange.resume(id, moment.now),
             Output::Respond(response) => return Ok(response),
             // The last call is answered first: the order of replies must not matter.
             Output::Waiting => match calls.pop() {
-                Some((id, request)) => exchange.handle_reply(id, reply(request)),
+                Some((id, request)) => exchange.handle_reply(id, reply(request), moment.now),
                 None => anyhow::bail!("the exchange waits for nothing"),
             },
         }

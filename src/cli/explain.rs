@@ -60,11 +60,15 @@ pub fn explain(
         match exchange.poll_output() {
             Output::Respond(response) => return Ok(Explanation { steps, quirks: exchange.quirks(), response }),
             Output::Call(id, call, _) => waiting.push((id, call)),
+            Output::Pause(id, pause) => {
+                std::thread::sleep(pause);
+                exchange.resume(id, moment.now);
+            }
             Output::Waiting if waiting.is_empty() => bail!("the exchange waits for nothing"),
             Output::Waiting => {
                 for (id, call) in waiting.drain(..) {
                     let reply = reply(&call);
-                    exchange.handle_reply(id, reply.clone());
+                    exchange.handle_reply(id, reply.clone(), moment.now);
                     steps.push(Step { call, reply });
                 }
                 if steps.len() > MOST_CALLS {

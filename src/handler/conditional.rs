@@ -61,7 +61,7 @@ async fn read_tag(
     if let Some(members) = &resource.members
         && members.source.is_some()
     {
-        let members = super::members::of(context, resource, current).await?;
+        let members = super::members::of(context, resource, current.object()).await?;
         attributes.insert("members".to_owned(), members);
     }
     let tag = tag(resource, &attributes).unwrap_or_default();

@@ -263,12 +263,12 @@ mod tests {
                 Output::Call(id, call, _) => {
                     let body = json!({"d": [{"id": call.target, "n": "a"}], "t": 3}).to_string();
                     let reply = Response { status: 200, headers: Vec::new(), body: body.into_bytes() };
-                    exchange.handle_reply(id, Ok(reply));
+                    exchange.handle_reply(id, Ok(reply), now);
                 }
                 Output::Respond(response) => {
                     return serde_json::from_slice(&response.body).unwrap();
                 }
-                Output::Waiting => panic!("it waits for nothing"),
+                Output::Pause(..) | Output::Waiting => panic!("it waits for nothing"),
             }
         }
     }

@@ -232,8 +232,12 @@ pub(super) async fn only_matches(
         Vec::new()
     }
     .into_iter();
+    let of_its_own = ["schemas", "meta"].into_iter().any(|name| filter.names(name));
     found.retain(|found| {
-        let mut attributes = resource.decode_some(&found.native, |name| filter.names(name));
+        let mut attributes = resource.decode_some(&found.native, |name| of_its_own || filter.names(name));
+        if of_its_own {
+            context.describe(resource, &mut attributes);
+        }
         if let Some(members) = members.next() {
             attributes.insert("members".to_owned(), members);
         }
@@ -351,7 +355,11 @@ async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Found>) 
     let render = |row: &Found| resource.read.request(&Scope { id: Some(&row.id), ..Scope::default() });
     let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
     let mut objects = Vec::with_capacity(rows.len());
-    for reply in context.native.send_all(&what, requests).await? {
+    let stop = |reply: &Result<_, Error>| {
+        let absent = matches!(reply, Ok(reply) if is_absent(reply, &resource.read.absent));
+        !absent && context.native.is_in_trouble(&what, reply)
+    };
+    for reply in context.native.send_until(&what, requests, stop).await? {
         let reply = reply?;
         if is_absent(&reply, &resource.read.absent) {
             // Deleted since the list was read.

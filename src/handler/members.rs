@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use super::Context;
 use super::native::{is_absent, noun, unfit};
 use super::pages::{rows, rows_of_each};
-use super::read::{Current, Object};
+use super::read::Object;
 use crate::exchange::Request;
 use crate::mapping::errors::{Recognised, json_body};
 use crate::mapping::template::{JsonTemplate, Scope, query_text};
-use crate::mapping::translate::Attributes;
 use crate::mapping::{MemberCall, MemberSource, Members, Resource};
 use crate::scim::patch::MemberEdit;
 use crate::scim::{Error, Projection};
@@ -23,8 +22,8 @@ pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
 }
 
 /// The `members` of a group.
-pub(super) async fn of(context: &Context<'_>, group: &Resource, current: &Current) -> Result<Value, Error> {
-    let mut members = of_each(context, group, &[current.object()]).await?;
+pub(super) async fn of(context: &Context<'_>, group: &Resource, object: Object<'_>) -> Result<Value, Error> {
+    let mut members = of_each(context, group, &[object]).await?;
     Ok(members.pop().unwrap_or_else(|| Value::Array(Vec::new())))
 }
 
@@ -174,12 +173,15 @@ pub(super) async fn edit(
     check(context, group, edits)?;
     let single_calls = members.add.is_some() && members.remove.is_some();
     let current = if edits.iter().any(wants_current) || !single_calls {
+        let read;
         let native = match known {
-            Some(native) => native.clone(),
-            None => context.native.read(group, id).await?.ok_or_else(|| gone(group, id))?,
+            Some(native) => native,
+            None => {
+                read = context.native.read(group, id).await?.ok_or_else(|| gone(group, id))?;
+                &read
+            }
         };
-        let current = Current { id: id.clone(), native, attributes: Attributes::new() };
-        Some(of(context, group, &current).await?)
+        Some(of(context, group, Object { id, native }).await?)
     } else {
         None
     };
@@ -310,14 +312,19 @@ async fn change(
     }
     let what = format!("{verb} a member");
     let (mut names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
-    let mut replies = context.native.send_all(&what, requests).await?;
+    // What is wrong with one member does not keep the others out, but an application that is down is left alone.
+    let stop = |reply: &Result<_, Error>| {
+        let done = matches!(reply, Ok(reply) if recognised(&call.done, reply));
+        !done && context.native.is_in_trouble(&what, reply)
+    };
+    let mut replies = context.native.send_until(&what, requests, stop).await?;
     let of_one = |replies: &[Result<_, Error>]| matches!(replies, [Ok(reply)] if recognised(&call.done, reply));
     if call.batch && natives.len() > 1 && of_one(&replies) {
         // One of them needs no change, and that may have kept the others from theirs.
         let each = natives.chunks(1).map(batch).collect::<Result<Vec<_>, Error>>()?;
         let requests;
         (names, requests) = each.into_iter().unzip();
-        replies = context.native.send_all(&what, requests).await?;
+        replies = context.native.send_until(&what, requests, stop).await?;
     }
     let total = names.len();
     let mut failed: Option<(String, Error)> = None;

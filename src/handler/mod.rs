@@ -13,6 +13,8 @@ mod read;
 mod render;
 mod route;
 mod search;
+#[cfg(test)]
+mod tests;
 mod version1;
 mod write;
 
@@ -26,7 +28,7 @@ use crate::mapping::Resource;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::scim::dialect::Applied;
-use crate::scim::{Error, Leniency, Projection};
+use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
 use render::Written;
 
@@ -139,6 +141,11 @@ impl Context<'_> {
         self.native.mapping().leniency
     }
 
+    /// How requests are read.
+    fn reading(&self) -> Reading {
+        self.native.mapping().reading()
+    }
+
     /// Notes the quirks that a part of the request has needed.
     fn note(&self, applied: Applied) {
         self.noted.borrow_mut().absorb(applied);
@@ -157,16 +164,21 @@ impl Context<'_> {
 
     /// A resource as clients see it: with `schemas` and `meta`, and without what is not to be returned.
     fn present(&self, resource: &Resource, mut attributes: Attributes, projection: &Projection) -> Value {
+        self.describe(resource, &mut attributes);
+        projection.apply(&resource.kind, Value::Object(attributes))
+    }
+
+    /// Adds what a resource says of itself: `schemas` and `meta`.
+    fn describe(&self, resource: &Resource, attributes: &mut Attributes) {
         let kind = &resource.kind;
         let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
         let location = self.location(resource, id);
-        let schemas = kind.schemas_of(&attributes);
+        let schemas = kind.schemas_of(attributes);
         attributes.insert("schemas".to_owned(), schemas);
         let meta = attributes.entry("meta").or_insert_with(|| Value::Object(Attributes::new()));
         if let Value::Object(meta) = meta {
             meta.insert("resourceType".to_owned(), Value::from(kind.name.as_str()));
             meta.insert("location".to_owned(), Value::from(location));
         }
-        projection.apply(kind, Value::Object(attributes))
     }
 }

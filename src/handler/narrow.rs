@@ -131,7 +131,7 @@ fn is_id(term: &Term<'_>) -> bool {
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
     list.filters.iter().find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.codec.is_exact(term.value))
+        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.is_exact(term.value))
     })
 }
 

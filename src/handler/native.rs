@@ -1,4 +1,6 @@
-//! Native calls: the credential, the meaning of replies, and nothing about SCIM operations.
+//! Native calls: the credential, what is made again, the meaning of replies, and nothing about SCIM operations.
+
+use std::time::Duration;
 
 use std::cell::Cell;
 
@@ -7,14 +9,20 @@ use serde_json::Value;
 use super::pages;
 use crate::Engine;
 use crate::engine::{NativeToken, Tenant};
-use crate::exchange::{Moment, Reply, Request, Response, Upstream};
+use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, json_body, not_understood, scim_error};
+use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit, parameters};
 use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
+
+/// The longest `Retry-After` that is waited for. A client is told of a longer one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause before the first repetition where the application asks for none; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The application, as handlers see it.
 pub(super) struct Native<'e> {
@@ -75,52 +83,95 @@ impl<'e> Native<'e> {
         what: &str,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.send_until(what, requests, |_| false).await
+    }
+
+    /// As [`Native::send_all`], but once there is a reply at which to `stop`, what has not been sent yet is not: there
+    /// are then fewer replies than requests.
+    pub(super) async fn send_until(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+        stop: impl Fn(&Result<Response, Error>) -> bool,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
+            let sent = results.len();
             for reply in self.send_with_credential(what, batch).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
+            }
+            if results.iter().skip(sent).any(&stop) {
+                break;
             }
         }
         Ok(results)
     }
 
+    /// Whether a reply says that the application can do nothing at the moment, so that more calls would be in vain.
+    pub(super) fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>) -> bool {
+        let failed = |error: &Error| error.status == 429 || error.status >= 500;
+        match reply {
+            Ok(reply) if reply.status < 400 => false,
+            Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
+            Err(error) => failed(error),
+        }
+    }
+
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
     async fn send_with_credential(&self, what: &str, requests: &[Request]) -> Result<Vec<Reply>, Error> {
         let Some(login) = &self.mapping().login else {
-            let prepared = requests.iter().map(|request| self.prepare(request, None));
-            return Ok(self.upstream.call_all(prepared).await);
+            return Ok(self.send_patiently(requests.iter().collect(), None).await);
         };
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let prepared = requests.iter().map(|request| self.prepare(request, Some(with(&token))));
-        let mut replies = self.upstream.call_all(prepared).await;
+        let mut replies = self.send_patiently(requests.iter().collect(), Some(&with(&token))).await;
         let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
         if replies.iter().any(refused) {
             let token = self.token(what, login, Some(&token)).await?;
-            let again: Vec<_> = requests
-                .iter()
-                .zip(&replies)
-                .filter(|(_, reply)| refused(reply))
-                .map(|(request, _)| self.prepare(request, Some(with(&token))))
-                .collect();
-            let mut second = self.upstream.call_all(again).await.into_iter();
-            for reply in replies.iter_mut().filter(|reply| refused(reply)) {
-                if let Some(new) = second.next() {
-                    *reply = new;
-                }
+            let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
+            let again = again.map(|(request, _)| request).collect();
+            let second = self.send_patiently(again, Some(&with(&token))).await;
+            for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
+                *reply = new;
             }
         }
         Ok(replies)
     }
 
-    fn prepare(&self, request: &Request, credential: Option<(String, String)>) -> Request {
+    /// Makes calls, and those again that found nobody or a busy application, where doing them twice is doing them
+    /// once (RFC 9110 section 9.2.2), while the request has time.
+    async fn send_patiently(&self, requests: Vec<&Request>, credential: Option<&(String, String)>) -> Vec<Reply> {
+        let prepare = |request: &Request| self.prepare(request, credential);
+        let mut replies = self.upstream.call_all(requests.iter().map(|request| prepare(request))).await;
+        for attempt in 0..self.mapping().limits.retries {
+            let usual = PAUSE.saturating_mul(1 << attempt);
+            let mut pause = Duration::ZERO;
+            let mut again: Vec<(&Request, &mut Reply)> = Vec::new();
+            for (request, reply) in requests.iter().zip(&mut replies) {
+                if let Some(wanted) = pause_before_repeating(request, reply, self.moment.now, usual) {
+                    pause = pause.max(wanted);
+                    again.push((request, reply));
+                }
+            }
+            if again.is_empty() || !self.upstream.pause(pause).await {
+                break;
+            }
+            let second = self.upstream.call_all(again.iter().map(|(request, _)| prepare(request))).await;
+            for ((request, reply), second) in again.into_iter().zip(second) {
+                *reply = second.map(|second| if is_done(request, reply, &second) { done() } else { second });
+            }
+        }
+        replies
+    }
+
+    fn prepare(&self, request: &Request, credential: Option<&(String, String)>) -> Request {
         let mut request = request.clone();
         // A token endpoint elsewhere is not the application: it gets none of its secrets.
         let here = request.target.starts_with('/');
-        let fixed = self.mapping().headers.iter().filter(|_| here).cloned();
+        let fixed = self.mapping().headers.iter().filter(|_| here);
         for (name, value) in fixed.chain(credential) {
-            if request.header(&name).is_none() {
-                request.headers.push((name, value));
+            if request.header(name).is_none() {
+                request.headers.push((name.clone(), value.clone()));
             }
         }
         if request.header("accept").is_none() {
@@ -226,6 +277,7 @@ impl<'e> Native<'e> {
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
             Some(object) => Ok(Some(object)),
+            None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
             None => Err(not_understood(what, "it has no object where the mapping says")),
         }
     }
@@ -255,6 +307,29 @@ impl<'e> Native<'e> {
         let found = self.object(&what, resource, &read, &scope).await?;
         Ok(found.is_some())
     }
+}
+
+/// How long to wait before a call is made again, if it is to be made again: `usual` unless the application says when.
+fn pause_before_repeating(request: &Request, reply: &Reply, now: u64, usual: Duration) -> Option<Duration> {
+    let idempotent = matches!(request.method.as_str(), "GET" | "PUT" | "DELETE");
+    let pause = match reply {
+        Err(Unreachable::Connection) => usual,
+        Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),
+        // An application that does not say when is not asked at once.
+        Ok(reply) if reply.status == 429 => Duration::from_secs(retry_after(reply, now)?),
+        _ => return None,
+    };
+    (idempotent && pause <= PATIENCE).then_some(pause)
+}
+
+/// Whether the second reply to a DELETE says that the first one, whose reply was lost, has been carried out.
+fn is_done(request: &Request, first: &Reply, second: &Response) -> bool {
+    let lost = matches!(first, Err(_) | Ok(Response { status: 502 | 504, .. }));
+    request.method == "DELETE" && lost && is_absent(second, &[])
+}
+
+fn done() -> Response {
+    Response { status: 204, ..Response::default() }
 }
 
 /// The resource type's name in the middle of a sentence.
@@ -377,10 +452,10 @@ mod tests {
                         (status, json!({ "d": [{ "id": path, "n": "a" }], "t": 3, "id": "7", "n": "a" }))
                     };
                     let body = reply.1.to_string().into_bytes();
-                    exchange.handle_reply(id, Ok(Response { status: reply.0, headers: Vec::new(), body }));
+                    exchange.handle_reply(id, Ok(Response { status: reply.0, headers: Vec::new(), body }), now * 1000);
                 }
                 Output::Respond(response) => return (calls, response),
-                Output::Waiting => panic!("it waits for nothing"),
+                Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
             }
         }
     }

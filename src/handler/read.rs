@@ -57,7 +57,7 @@ pub(super) async fn with_members(
 ) -> Result<Attributes, Error> {
     let mut attributes = current.attributes.clone();
     if super::members::are_wanted(resource, projection) {
-        let members = super::members::of(context, resource, current).await?;
+        let members = super::members::of(context, resource, current.object()).await?;
         attributes.insert("members".to_owned(), members);
     }
     Ok(attributes)

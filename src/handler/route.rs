@@ -11,9 +11,6 @@ use crate::mapping::Resource;
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, Projection, dialect, json};
 
-/// How deep a request body may nest.
-const DEPTH: usize = 32;
-
 /// Hands a request of a client that is known to its operation.
 pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
     let Some(target) = engine.scim_path(&request.target) else {
@@ -45,7 +42,7 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
         [endpoint] => {
             let resource = resource(context, endpoint)?;
             match method {
-                "GET" => list::list(context, resource, ListQuery::from_pairs(&pairs, context.leniency())?).await,
+                "GET" => list::list(context, resource, ListQuery::from_pairs(&pairs, context.reading())?).await,
                 "POST" if resource.create.is_some() => {
                     write::create(context, resource, body(engine, request)?, &projection(&pairs)?).await
                 }
@@ -142,5 +139,5 @@ pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if request.body.is_empty() {
         return Err(Error::invalid_syntax("the body is empty"));
     }
-    json::parse(&request.body, DEPTH)
+    json::parse(&request.body, engine.limits.depth)
 }

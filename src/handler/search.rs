@@ -14,7 +14,7 @@ use crate::scim::{Error, ResourceType, list as response, sort};
 
 /// POST of `/{type}/.search`.
 pub(super) async fn one_type(context: &Context<'_>, resource: &Resource, body: &Value) -> Result<Answer, Error> {
-    list::list(context, resource, ListQuery::from_search(body, context.leniency())?).await
+    list::list(context, resource, ListQuery::from_search(body, context.reading())?).await
 }
 
 /// POST of `/.search`, or GET of the root itself.
@@ -25,10 +25,10 @@ pub(super) async fn root(
     segments: &[&str],
     pairs: &[(String, String)],
 ) -> Result<Answer, Error> {
-    let leniency = context.leniency();
+    let reading = context.reading();
     let mut query = match (request.method.as_str(), segments) {
-        ("GET", [""]) => ListQuery::from_pairs(pairs, leniency)?,
-        ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, leniency)?,
+        ("GET", [""]) => ListQuery::from_pairs(pairs, reading)?,
+        ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, reading)?,
         (method, [""]) => return Err(not_allowed(method, &["GET"])),
         (method, _) => return Err(not_allowed(method, &["POST"])),
     };

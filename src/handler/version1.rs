@@ -186,9 +186,9 @@ mod tests {
         let mut exchange = Exchange::new(Rc::new(engine), request, moment);
         loop {
             match exchange.poll_output() {
-                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout)),
+                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout), 0),
                 Output::Respond(response) => return response,
-                Output::Waiting => panic!("it waits for nothing"),
+                Output::Pause(..) | Output::Waiting => panic!("it waits for nothing"),
             }
         }
     }

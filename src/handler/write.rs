@@ -19,7 +19,7 @@ use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{MemberSource, Operation, Resource};
+use crate::mapping::{Delete, MemberSource, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -62,7 +62,7 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut patch = patch::parse(&resource.kind, body, context.leniency())?;
+    let mut patch = patch::parse(&resource.kind, body, context.reading())?;
     context.note(patch.applied);
     if context.version == Version::One {
         // Its values are added or take the place of others of their type: there is no target to miss.
@@ -79,7 +79,8 @@ pub(super) async fn patch(
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
-        edit(context, resource, &native_id, &edits, None).await?;
+        let known = if has_capitals(id) { Some(current(context, resource, id).await?.native) } else { None };
+        edit(context, resource, &native_id, &edits, known.as_ref()).await?;
         return Ok(Answer::empty(204));
     }
     check(context, resource, &edits)?;
@@ -106,37 +107,58 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    let needed = !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Operation::needs_native);
-    let native = if needed {
+    let needed =
+        has_capitals(id) || !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let current = if needed {
         let current = current(context, resource, id).await?;
         refuse_protected(resource, &current.attributes)?;
-        Some(current.native)
+        Some(current)
     } else {
         None
     };
-    let removed = remove(context, resource, &native_id, native.as_ref()).await?;
+    let removed = remove(context, resource, &native_id, current).await?;
     if removed { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
-/// Deletes a resource, whose native object may have to be known; `false` if it was not there.
-async fn remove(context: &Context<'_>, resource: &Resource, id: &Value, native: Option<&Value>) -> Result<bool, Error> {
+/// Deletes a resource, which is known if the mapping needs that; `false` if it was not there.
+async fn remove(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &Value,
+    mut current: Option<Current>,
+) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
+    if !delete.from.is_empty()
+        && let Some(before) = current.take()
+    {
+        let mut desired = before.attributes.clone();
+        for (row, value) in &delete.from {
+            if let Some(row) = resource.rows.get(*row) {
+                row.place.set(&mut desired, value.clone());
+            }
+        }
+        current = Some(converge(context, resource, before, Value::Object(desired)).await?);
+    }
+    let Delete { operation, .. } = delete;
+    let native = current.as_ref().map(|current| &current.native);
+    let Ok(request) = operation.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
-    if let Some(guard) = delete.guard
-        && !context.native.has(resource, id, guard).await?
-    {
-        return Ok(false);
-    }
     let reply = context.native.send(&what, request).await?;
-    if is_absent(&reply, &delete.absent) {
+    if is_absent(&reply, &operation.absent) {
         return Ok(false);
     }
     context.native.check(&what, reply).map(|_| true)
+}
+
+/// Whether an id that no read confirms must be read first: an application that ignores letter case in its paths would
+/// take it for another resource's. The ids that applications make up (numbers, UUIDs, hexadecimal digits) have no
+/// capitals, so that the usual request is spared the read.
+fn has_capitals(id: &str) -> bool {
+    id.chars().any(char::is_uppercase)
 }
 
 /// Changes members, and reads the group again if its own object shows them and is to be answered.

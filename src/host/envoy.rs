@@ -5,22 +5,22 @@
 //! never routes it. Everything happens in Envoy's callbacks, and what a stream owns is dropped with it.
 
 mod stream;
+mod timers;
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel, MetricType, Status};
 
-use self::stream::{State, Stream, error, now, request, send, text};
+use self::stream::{State, Stream, error, request, send, text};
+use self::timers::Timers;
 use crate::{Engine, Environment};
 
-/// How long a SCIM request may be without its body before the plugin's configuration is taken for the cause.
-const BODY_PATIENCE: Duration = Duration::from_secs(5);
-/// How often streams without a body are looked at, while there are any.
-const TICK: Duration = Duration::from_secs(1);
+/// How long a SCIM request may be without its body before the plugin's configuration is taken for the cause, in
+/// milliseconds.
+const BODY_PATIENCE: u64 = 5000;
 
 const NOT_TEXT: &str = "\
 the plugin's `configuration` is not text: a `google.protobuf.Struct` or another message arrives as serialized protobuf
@@ -60,7 +60,13 @@ struct Root {
     plugin: Option<Rc<Plugin>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
+        if let Some(plugin) = &self.plugin {
+            plugin.timers.reply(token, headers, body);
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -77,7 +83,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.bodies.check();
+            plugin.timers.check();
         }
     }
 
@@ -94,7 +100,7 @@ impl RootContext for Root {
 struct Plugin {
     engine: Rc<Engine>,
     metrics: Metrics,
-    bodies: Bodies,
+    timers: Timers,
 }
 
 impl Plugin {
@@ -102,9 +108,10 @@ impl Plugin {
         let is_text = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
         let mapping = String::from_utf8(configuration).ok().filter(|text| text.chars().all(is_text)).ok_or(NOT_TEXT)?;
         // A variable that is not text can be neither a setting nor a secret.
-        let environment: Environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut environment = Environment::new();
+        environment.extend(variables);
         let engine = Engine::new(&mapping, "configuration", &environment).map_err(|error| error.to_string())?;
         if engine.upstream().is_empty() {
             return Err(NO_UPSTREAM.to_owned());
@@ -117,7 +124,7 @@ impl Plugin {
         Ok(Plugin {
             engine: Rc::new(engine),
             metrics: Metrics::define().map_err(|status| format!("cannot define metrics: {status:?}"))?,
-            bodies: Bodies::default(),
+            timers: Timers::default(),
         })
     }
 }
@@ -163,56 +170,6 @@ impl Metrics {
     }
 }
 
-/// Finds out whether Envoy hands over bodies at all. Without `allow_on_headers_stop_iteration` a filter that
-/// holds back the headers never sees the body, and the request would hang until the stream's time-out.
-#[derive(Default)]
-struct Bodies {
-    /// A body has arrived, which settles it for the life of the VM: nothing is watched any longer.
-    proven: Cell<bool>,
-    /// Streams whose headers wait for a body, and since when, in milliseconds since the Unix epoch.
-    waiting: RefCell<Vec<(u64, Weak<RefCell<Stream>>)>>,
-}
-
-impl Bodies {
-    fn expect(&self, stream: &Rc<RefCell<Stream>>, since: u64) {
-        if self.proven.get() {
-            return;
-        }
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.is_empty() {
-            let _ = hostcalls::set_tick_period(TICK);
-        }
-        waiting.push((since, Rc::downgrade(stream)));
-    }
-
-    fn check(&self) {
-        let now = now();
-        let patience = u64::try_from(BODY_PATIENCE.as_millis()).unwrap_or(u64::MAX);
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.retain(|(since, stream)| {
-            let Some(stream) = stream.upgrade() else {
-                return false;
-            };
-            let mut stream = stream.borrow_mut();
-            if !matches!(stream.state, State::Collecting(_)) || self.proven.get() {
-                return false;
-            }
-            if now.saturating_sub(*since) < patience {
-                return true;
-            }
-            log::error!("{NO_BODY}");
-            // The tick runs in the root context, the answer belongs to the stream.
-            if hostcalls::set_effective_context(stream.context_id).is_ok() {
-                stream.respond(&error(500, NO_BODY));
-            }
-            false
-        });
-        if waiting.is_empty() {
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-        }
-    }
-}
-
 /// One HTTP stream. Only one that carries a SCIM request has a [`Stream`].
 struct Filter {
     context_id: u32,
@@ -246,21 +203,18 @@ impl HttpContext for Filter {
         request.target = path;
 
         let announced = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
-        let mut stream = Stream::new(self.context_id, plugin.clone(), &request);
+        let shared = Stream::new(self.context_id, plugin.clone(), &request);
+        let mut stream = shared.borrow_mut();
         if announced.is_some_and(|length| length > plugin.engine.body_limit()) {
             stream.respond_too_large();
         } else if end_of_stream {
             stream.start(request);
         } else {
             stream.state = State::Collecting(request);
+            plugin.timers.expect_body(&shared, stream.now.saturating_add(BODY_PATIENCE));
         }
-        let awaits_body = matches!(stream.state, State::Collecting(_));
-        let started = stream.started;
-        let stream = Rc::new(RefCell::new(stream));
-        if awaits_body {
-            plugin.bodies.expect(&stream, started);
-        }
-        self.stream = Some(stream);
+        drop(stream);
+        self.stream = Some(shared);
         Action::Pause
     }
 

@@ -29,9 +29,6 @@ use crate::handler::error_response;
 use crate::scim::Error;
 use crate::{Engine, Environment};
 
-/// The largest native reply body that is collected, in bytes. `limits.reply` of a mapping may be lower.
-const REPLY_LIMIT: usize = 16 << 20;
-
 /// How much of a request body that is too large is read and thrown away, in bytes: a client that is still
 /// sending when its connection closes may never see the answer.
 const DISCARD_LIMIT: usize = 16 << 20;
@@ -221,43 +218,61 @@ async fn answer(
         match exchange.poll_output() {
             Output::Call(id, request, timeout) => {
                 tally.calls += 1;
-                pending.push(async move { (id, call(deployment, request, timeout).await) });
+                let call = call(deployment, request, timeout);
+                pending.push(Either::Left(async move { (id, Some(call.await)) }));
+            }
+            Output::Pause(id, pause) => {
+                let over = monotonic_clock::wait_for(nanoseconds(pause));
+                pending.push(Either::Right(async move {
+                    over.await;
+                    (id, None)
+                }));
             }
             Output::Respond(response) => return Ok(response),
             Output::Waiting => {
                 let Some((id, reply)) = pending.next().await else {
                     return Ok(scim_error(500, "the request waits for a reply that nothing will bring"));
                 };
-                exchange.handle_reply(
-                    id,
-                    reply.map_err(|code| {
-                        let reason = unreachable(&code);
-                        tally.failures.push(code);
-                        reason
-                    }),
-                );
+                let Some(reply) = reply else {
+                    exchange.resume(id, now());
+                    continue;
+                };
+                let reply = reply.map_err(|code| {
+                    let reason = unreachable(&code);
+                    tally.failures.push(code);
+                    reason
+                });
+                exchange.handle_reply(id, reply, now());
             }
         }
     }
 }
 
 fn moment() -> Moment {
-    let now = system_clock::now();
-    let seconds = u64::try_from(now.seconds).unwrap_or_default();
     let mut entropy = [0; 32];
     for chunk in entropy.chunks_exact_mut(8) {
         chunk.copy_from_slice(&get_random_u64().to_le_bytes());
     }
-    Moment { now: seconds * 1000 + u64::from(now.nanoseconds) / NANOSECONDS_PER_MILLISECOND, entropy }
+    Moment { now: now(), entropy }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now() -> u64 {
+    let now = system_clock::now();
+    let seconds = u64::try_from(now.seconds).unwrap_or_default();
+    seconds * 1000 + u64::from(now.nanoseconds) / NANOSECONDS_PER_MILLISECOND
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Makes one native call; `timeout` bounds all of it, to the last byte of the reply. A call whose time is up is
 /// cancelled.
 async fn call(deployment: &Deployment, mut request: Request, timeout: Duration) -> Result<Response, ErrorCode> {
-    let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let elsewhere = elsewhere(deployment, &mut request)?;
-    let exchange = pin!(fetch(elsewhere.as_ref().unwrap_or(&deployment.origin), request));
-    let timer = pin!(monotonic_clock::wait_for(nanoseconds));
+    let exchange = pin!(fetch(deployment, elsewhere.as_ref(), request));
+    let timer = pin!(monotonic_clock::wait_for(nanoseconds(timeout)));
     match select(exchange, timer).await {
         Either::Left((reply, _)) => reply,
         Either::Right(_) => Err(ErrorCode::HttpResponseTimeout),
@@ -276,10 +291,12 @@ fn elsewhere(deployment: &Deployment, request: &mut Request) -> Result<Option<Or
     origin.map_err(|_| ErrorCode::ConfigurationError)
 }
 
-async fn fetch(origin: &Origin, request: Request) -> Result<Response, ErrorCode> {
+async fn fetch(deployment: &Deployment, elsewhere: Option<&Origin>, request: Request) -> Result<Response, ErrorCode> {
+    let origin = elsewhere.unwrap_or(&deployment.origin);
     let response = http::client::send(outgoing_request(origin, request)?).await?;
     let (parts, body) = spin_sdk::http::Response::from_response(response)?.into_parts();
-    let body = collect(body, REPLY_LIMIT, REPLY_LIMIT).await?;
+    let limit = deployment.engine.reply_limit();
+    let body = collect(body, limit, limit).await?;
     Ok(Response {
         status: parts.status.as_u16(),
         headers: text_headers(&parts.headers),

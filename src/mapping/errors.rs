@@ -1,5 +1,7 @@
 //! What native errors mean to an identity provider.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::codec::text_of;
@@ -20,6 +22,8 @@ pub struct Recognised {
     pub is: Option<String>,
     /// What the text there must contain.
     pub contains: Option<String>,
+    /// What the text there must not be.
+    pub differs: Option<String>,
 }
 
 impl Recognised {
@@ -42,6 +46,7 @@ impl Recognised {
         let Some(text) = text else { return false };
         self.is.as_ref().is_none_or(|is| *is == text)
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
+            && self.differs.as_ref().is_none_or(|other| *other != text)
     }
 }
 
@@ -128,20 +133,23 @@ fn unreachable(what: &str, reason: Unreachable) -> Error {
     }
 }
 
-/// Identity providers read integer seconds only, so that a date (RFC 9110 section 10.2.3) becomes some.
+/// Identity providers read integer seconds only.
 fn with_retry_after(error: Error, reply: &Response, now: u64) -> Error {
-    let Some(text) = reply.header("retry-after").map(str::trim) else {
-        return error;
-    };
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return error.with_header("retry-after", text);
+    match retry_after(reply, now) {
+        Some(seconds) => error.with_header("retry-after", seconds.to_string()),
+        None => error,
     }
-    let Ok(then) = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text) else {
-        return error;
-    };
-    let then = u64::try_from(then.as_millisecond()).unwrap_or(0);
-    let seconds = then.saturating_sub(now).div_ceil(1000);
-    error.with_header("retry-after", seconds.to_string())
+}
+
+/// The seconds of `Retry-After`, which may be a date (RFC 9110 section 10.2.3).
+pub fn retry_after(reply: &Response, now: u64) -> Option<u64> {
+    let text = reply.header("retry-after")?.trim();
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    let wait = then.duration_since(UNIX_EPOCH + Duration::from_millis(now)).unwrap_or_default();
+    u64::try_from(wait.as_millis().div_ceil(1000)).ok()
 }
 
 #[cfg(test)]

@@ -122,7 +122,8 @@ words! {
         Absent = "absent",
         /// Before a create: as `absent`, and what `read.absent` recognises is there too: its name stays taken.
         Unused = "unused",
-        /// Before a delete: the resource is read, and 404 answered when it is not there.
+        /// Before a delete: the resource is read, and 404 answered when it is not there, or has the id in another letter
+        /// case. Without it, only an id with capitals is read first.
         Present = "present",
     }
 
@@ -136,6 +137,12 @@ words! {
     ValueGuard {
         /// The value is looked up by the list's `eq` filter, and 409 answered when another resource has it.
         Unique = "unique",
+    }
+
+    /// What a page with fewer rows than were asked for means.
+    ShortPage {
+        /// There is no further page, which spares the call that would find none.
+        Last = "last",
     }
 
     /// What is done when a call after a create fails.
@@ -261,19 +268,31 @@ tables! {
 
     /// Bounds on what one request may cost.
     Limits {
-        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said.
-        scan: Option<u32>,
-        /// The most native calls under way at once for one request. 8 unless it is said.
-        concurrency: Option<u32>,
-        /// Seconds that one native call may take. 10 unless it is said.
-        call: Option<u32>,
-        /// The largest request body in bytes. 1 MiB unless it is said.
+        /// The largest request body in bytes. 1 MiB unless it is said. A larger one is 413.
         body: Option<u32>,
-        /// The most resources in one list response. 1,000 unless it is said.
+        /// How deep a request body may nest arrays and objects (else 400 `invalidSyntax`), and a filter parentheses and brackets (else 400 `invalidFilter`). 32 unless it is said, 64 at most.
+        depth: Option<Spanned<u32>>,
+        /// The longest filter or attribute path in bytes. 64 KiB unless it is said. A longer one is 400 `invalidFilter` or `invalidPath`.
+        filter: Option<u32>,
+        /// The most operations in one PATCH. 1,000 unless it is said. More are 400 `tooMany`.
+        operations: Option<u32>,
+        /// The most native rows that a filter, a sort or a total may read. 10,000 unless it is said. More are 400 `tooMany`.
+        scan: Option<u32>,
+        /// Seconds that one request may take, with all its native calls. 60 unless it is said. What is left to do then is not begun, and the answer is 504.
+        time: Option<u32>,
+        /// Seconds that one native call may take. 10 unless it is said. A longer one is 504.
+        call: Option<u32>,
+        /// How often a native GET, PUT or DELETE is made again that found nobody or a busy application: a broken connection, 502, 503, 504, or 429 whose `Retry-After` is at most two seconds. 2 unless it is said. Other calls are never repeated.
+        retries: Option<Spanned<u32>>,
+        /// The most native calls under way at once for one request. 8 unless it is said. Others wait.
+        concurrency: Option<u32>,
+        /// The largest native reply in bytes. 16 MiB unless it is said. A larger one is 502.
+        reply: Option<u32>,
+        /// The most resources in one list response. 1,000 unless it is said. A client that asks for more gets so many.
         page: Option<u32>,
-        /// The most member changes that one request may ask for. 10,000 unless it is said.
+        /// The most member changes that one request may ask for. 10,000 unless it is said. More are 400 `tooMany`.
         members: Option<u32>,
-        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said.
+        /// The most operations in one bulk request; 0: no bulk requests. 1,000 unless it is said. More are 413.
         bulk: Option<u32>,
     }
 
@@ -298,6 +317,8 @@ tables! {
         keyed: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
+        /// What a page with fewer rows than were asked for means: nothing, unless it is said.
+        short_page: Option<Spanned<ShortPage>>,
     }
 
     /// Numbered pages.
@@ -391,10 +412,12 @@ tables! {
         required: Option<bool>,
         /// How the value is written natively.
         codec: Option<Codec>,
-        /// SCIM value to native value, one for one.
+        /// SCIM value to native value. Of several native values in a list, the first is written and all are read.
         enumeration as "enum": Option<Table<Value>>,
         /// The SCIM value that stands for every native value outside `enum`.
         otherwise: Option<Spanned<Value>>,
+        /// The SCIM value that a native object without the field, or with `null` in it, stands for.
+        missing: Option<Spanned<Value>>,
         /// The part of the native text that this row owns.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
@@ -446,7 +469,7 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
-        /// Where the object is in the reply, if the reply has it.
+        /// Where the object is in the reply, if the reply has it. `users.0`: the first of a list, which may be empty.
         item: Option<Spanned<String>>,
     }
 
@@ -476,6 +499,8 @@ tables! {
         absent: Vec<Match>,
         /// For reading where no call answers with one resource: the query parameters with which the list has its row.
         list: Option<Table<Spanned<Value>>>,
+        /// The attribute values that a resource is deleted with: one that has others is brought to these first.
+        from: Option<Table<Value>>,
     }
 
     /// How a request body is made.
@@ -563,7 +588,7 @@ tables! {
 
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
     Narrowing {
-        /// Query parameters added to the list call.
+        /// Query parameters added to the list call, in place of its own of the same name.
         query: Option<Table<Spanned<Value>>>,
         /// The native path of another list that is asked with that query, for APIs that search elsewhere.
         path: Option<Spanned<String>>,
@@ -573,7 +598,7 @@ tables! {
         items: Option<Spanned<String>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
-        /// A call that answers with one object, or with 404.
+        /// A call that answers with one object, with 404, or with a list of which `item` names the first.
         call: Option<Call>,
         /// Replies of that call that mean that there is none, beside 404.
         absent: Vec<Match>,
@@ -659,6 +684,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
         /// A header field that must be there, in place of `at`.
         header: Option<String>,
         /// The SCIM error.
@@ -771,6 +798,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
     }
 }
 
@@ -804,14 +833,14 @@ impl Read for Match {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
-            let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+            let (at, is, contains, differs) = (None, None, None, None);
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains, differs }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
                 .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
-                .suggest("give `status`, or `at` with `is` or `contains`");
+                .suggest("give `status`, or `at` with `is`, `contains` or `differs`");
         }
         Some(Match(table))
     }

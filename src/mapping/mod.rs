@@ -24,7 +24,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::exchange::Response;
-use crate::scim::{CompareOp, Kind, Leniency, ResourceType, path::AttributePath};
+use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
 use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
 use generate::Generate;
@@ -77,19 +77,37 @@ impl Mapping {
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.kind.name == name)
     }
+
+    /// How requests are read.
+    pub fn reading(&self) -> Reading {
+        let Limits { filter, depth, operations, .. } = self.limits;
+        Reading { leniency: self.leniency, filter, depth, operations }
+    }
 }
 
 /// Bounds on what one request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Native rows that a filter, a sort or a total may read.
-    pub scan: usize,
-    /// Native calls under way at once.
-    pub concurrency: usize,
-    /// Seconds for one native call.
-    pub call: u32,
     /// Bytes of a request body.
     pub body: usize,
+    /// Levels of nesting of a request body and of a filter.
+    pub depth: usize,
+    /// Bytes of a filter or attribute path.
+    pub filter: usize,
+    /// Operations in one PATCH.
+    pub operations: usize,
+    /// Native rows that a filter, a sort or a total may read.
+    pub scan: usize,
+    /// Seconds for the whole request.
+    pub time: u32,
+    /// Seconds for one native call.
+    pub call: u32,
+    /// How often a call that may be repeated is made again.
+    pub retries: u32,
+    /// Native calls under way at once.
+    pub concurrency: usize,
+    /// Bytes of one native reply.
+    pub reply: usize,
     /// Resources in one list response.
     pub page: usize,
     /// Member changes in one request.
@@ -156,7 +174,7 @@ pub struct Resource {
     /// Updating.
     pub update: Option<Update>,
     /// Deleting.
-    pub delete: Option<Operation>,
+    pub delete: Option<Delete>,
     /// Calls that own attributes.
     pub actions: Vec<Action>,
     /// The members of a group.
@@ -182,6 +200,8 @@ pub struct Row {
     pub actions: Vec<usize>,
     /// Whether the create body carries it although an action writes it.
     pub on_create: bool,
+    /// The SCIM value that a native object without the field stands for.
+    pub missing: Option<Value>,
     /// The part of the native text that it owns.
     pub part: Option<Part>,
     /// The fixed SCIM value.
@@ -281,6 +301,22 @@ pub struct Update {
     pub body: Body,
     /// Which attributes it sends.
     pub send: Send,
+}
+
+/// Deleting a resource.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The call.
+    pub operation: Operation,
+    /// The row indices and values that a resource is brought to first.
+    pub from: Vec<(usize, Value)>,
+}
+
+impl Delete {
+    /// Whether the resource has to be read first.
+    pub fn needs_current(&self) -> bool {
+        !self.from.is_empty() || self.operation.guard.is_some() || self.operation.needs_native()
+    }
 }
 
 /// Listing.

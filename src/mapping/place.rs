@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::scim::json;
+
 /// Where a row's value is in a SCIM resource with canonical names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
@@ -95,7 +97,7 @@ impl Place {
             }
             let Value::Array(items) = value else { return };
             let index = items.iter().position(|item| element.is(item)).unwrap_or_else(|| {
-                let mut made: Map<String, Value> = element.keys.iter().cloned().collect();
+                let mut made = json::object(element.keys.iter().cloned());
                 if element.primary {
                     made.insert("primary".to_owned(), Value::Bool(true));
                 }

@@ -6,12 +6,13 @@ mod recognise;
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codec::text_of;
 use super::language::Form;
 use super::pointer::Pointer;
 use crate::exchange::Request;
+use crate::scim::json::object;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -352,9 +353,9 @@ impl JsonTemplate {
             JsonTemplate::Constant(value) => value.clone(),
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
-            JsonTemplate::Object(fields) => Value::Object(
-                fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
-            ),
+            JsonTemplate::Object(fields) => {
+                Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
+            }
         }
     }
 
@@ -448,7 +449,7 @@ impl CallTemplate {
         self.render_with(scope, &[], Some(body))
     }
 
-    /// The request with further query parameters and with this body.
+    /// The request with further query parameters, in place of its own of the same name, and with this body.
     pub fn render_with(
         &self,
         scope: &Scope,
@@ -457,7 +458,8 @@ impl CallTemplate {
     ) -> Result<Request, Unfit> {
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
-        for (name, value) in &self.query {
+        let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
+        for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
             if let Some(value) = value.query(scope) {
                 push_parameter(&mut target, name, &value);
             }

@@ -7,6 +7,7 @@ use super::language::{Access, Part, Send};
 use super::template::{Scope, Slot, Unfit};
 use super::{Body, Operation, Resource, Row};
 use crate::exchange::Request;
+use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
 /// A SCIM resource with canonical names.
@@ -17,7 +18,14 @@ impl Row {
         if let Some(constant) = &self.constant {
             return Some(constant.clone());
         }
-        let found = self.native.as_ref()?.get(native)?;
+        let found = self.native.as_ref()?.get(native);
+        let value = found.and_then(|found| self.decode_field(found));
+        // A value that cannot be understood is not a missing one.
+        let lacks = || found.is_none_or(Value::is_null);
+        value.or_else(|| self.missing.clone().filter(|_| lacks()))
+    }
+
+    fn decode_field(&self, found: &Value) -> Option<Value> {
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -45,7 +53,7 @@ impl Row {
                     .into_iter()
                     .map(|item| match item {
                         Value::Object(_) => item,
-                        plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
+                        plain => Value::Object(object([("value".to_owned(), plain)])),
                     })
                     .collect(),
             ),
@@ -66,6 +74,11 @@ impl Row {
             Some(value) => self.encode(value).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether `scim` is one native value only, so that a native query for that misses nothing.
+    pub fn is_exact(&self, scim: &Value) -> bool {
+        self.codec.is_exact(scim) && self.missing.as_ref() != Some(scim)
     }
 
     /// The native value for a SCIM value of this row.
@@ -141,9 +154,12 @@ impl Resource {
     /// The places of the native fields of these rows, as a list of texts.
     pub fn native_places(&self, rows: &[usize]) -> Value {
         let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
-        let mut places: Vec<String> = natives.map(ToString::to_string).collect();
-        places.sort();
-        places.dedup();
+        let mut places: Vec<Value> = Vec::new();
+        for place in natives.map(|at| Value::from(at.to_string())) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         places.into()
     }
 

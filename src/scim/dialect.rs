@@ -26,6 +26,31 @@ pub enum Leniency {
     Strict,
 }
 
+/// How requests are read: by which letter, and how much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Whether deviations are understood.
+    pub leniency: Leniency,
+    /// The longest filter or attribute path, in bytes.
+    pub filter: usize,
+    /// How deep parentheses, `not` and brackets may nest.
+    pub depth: usize,
+    /// How many operations a PATCH may have.
+    pub operations: usize,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { leniency: Leniency::default(), filter: 64 << 10, depth: 32, operations: 1000 }
+    }
+}
+
+impl From<Leniency> for Reading {
+    fn from(leniency: Leniency) -> Self {
+        Reading { leniency, ..Self::default() }
+    }
+}
+
 /// The [`QUIRKS`] that a request needed, each once, in the order in which they were first needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied(Vec<&'static Quirk>);

@@ -14,10 +14,6 @@ use super::error::Error;
 use super::path::AttributePath;
 use super::schema::{Attribute, ResourceType};
 
-/// The longest filter or path, in bytes.
-pub const MAX_LENGTH: usize = 64 * 1024;
-/// How deep parentheses, `not` and brackets may nest.
-pub const MAX_DEPTH: usize = 32;
 /// How many comparisons a filter may have.
 pub const MAX_TERMS: usize = 1000;
 
@@ -114,7 +110,7 @@ impl Filter {
     /// Reads a filter by the letter; [`super::dialect::filter`] reads what clients send. Errors are
     /// `invalidFilter` and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parser = parse::Parser::new(text, Leniency::Strict, Error::invalid_filter)?;
+        let parser = parse::Parser::new(text, Leniency::Strict.into(), Error::invalid_filter)?;
         parser.whole_filter().map(|(filter, _)| filter)
     }
 

@@ -12,6 +12,7 @@ pub mod discovery;
 pub mod error;
 pub mod etag;
 pub mod filter;
+pub mod instant;
 pub mod json;
 pub mod list;
 pub mod patch;
@@ -24,7 +25,7 @@ pub mod sort;
 mod value;
 pub mod version1;
 
-pub use dialect::Leniency;
+pub use dialect::{Leniency, Reading};
 pub use error::{Error, ScimType};
 pub use filter::{CompareOp, Filter};
 pub use path::AttributePath;

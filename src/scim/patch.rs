@@ -2,6 +2,8 @@
 
 mod apply;
 mod members;
+#[cfg(test)]
+mod model;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,7 @@ impl AttributePath {
 
     /// Reads a path. Errors are `invalidPath`, within brackets `invalidFilter`, and say at which character.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let parser = Parser::new(text, Leniency::Strict, Error::invalid_path)?;
+        let parser = Parser::new(text, Leniency::Strict.into(), Error::invalid_path)?;
         parser.whole_path().map(|(path, _)| path)
     }
 

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::dialect::{self, Applied, Leniency};
+use super::dialect::{self, Applied, Leniency, Reading};
 use super::error::Error;
 use super::filter::Filter;
 use super::path::AttributePath;
@@ -80,7 +80,8 @@ impl Default for ListQuery {
 impl ListQuery {
     /// From decoded pairs; of several with one name, the first counts. Errors: 400 `invalidValue` for a number that is none, 400 `invalidFilter`,
     /// 400 `invalidPath` for `sortBy`.
-    pub fn from_pairs(pairs: &[(String, String)], leniency: Leniency) -> Result<Self, Error> {
+    pub fn from_pairs(pairs: &[(String, String)], reading: impl Into<Reading>) -> Result<Self, Error> {
+        let reading = reading.into();
         let mut query = ListQuery::default();
         let get = |name: &str| {
             let mut matching = pairs.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -89,7 +90,7 @@ impl ListQuery {
         // A filter, `sortBy` or number without text is none at all.
         let filled = |name: &str| get(name).map(str::trim).filter(|value| !value.is_empty());
         if let Some(text) = filled("filter") {
-            query.filter = Some(dialect::filter(text, leniency, &mut query.applied)?);
+            query.filter = Some(dialect::filter(text, reading, &mut query.applied)?);
         }
         if let Some(text) = filled("startIndex") {
             query.start_index = from_one(integer("startIndex", text)?);
@@ -104,7 +105,8 @@ impl ListQuery {
     }
 
     /// From the body of a `/.search` request. Errors as for the pairs, and 400 `invalidSyntax`.
-    pub fn from_search(body: &Value, leniency: Leniency) -> Result<Self, Error> {
+    pub fn from_search(body: &Value, reading: impl Into<Reading>) -> Result<Self, Error> {
+        let reading = reading.into();
         let Value::Object(members) = body else {
             return Err(Error::invalid_syntax("the body must be a JSON object"));
         };
@@ -120,20 +122,20 @@ impl ListQuery {
         let number = |name: &str| match get(name) {
             None => Ok(None),
             Some(Value::Number(n)) => n.as_i64().map(Some).ok_or_else(|| not_integer(name)),
-            Some(Value::String(text)) if leniency == Leniency::Lenient => integer(name, text).map(Some),
+            Some(Value::String(text)) if reading.leniency == Leniency::Lenient => integer(name, text).map(Some),
             Some(_) => Err(not_integer(name)),
         };
         let schemas = get("schemas").and_then(Value::as_array);
         let listed = schemas.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_SCHEMA));
         let mut query = ListQuery::default();
         if !listed {
-            if leniency == Leniency::Strict {
+            if reading.leniency == Leniency::Strict {
                 return Err(Error::invalid_syntax(format!("`schemas` must list `{SEARCH_SCHEMA}`")));
             }
             query.applied.note(&dialect::MISSING_SCHEMAS);
         }
         if let Some(filter) = text("filter")?.filter(|filter| !filter.trim().is_empty()) {
-            query.filter = Some(dialect::filter(filter, leniency, &mut query.applied)?);
+            query.filter = Some(dialect::filter(filter, reading, &mut query.applied)?);
         }
         query.start_index = from_one(number("startIndex")?.unwrap_or(1));
         query.count = number("count")?.map(from_zero);

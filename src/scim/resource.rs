@@ -8,6 +8,7 @@ use super::core;
 use super::dialect::{self, Applied, Key, Leniency};
 use super::error::Error;
 use super::filter::eval::is_present;
+use super::json::object;
 use super::path::AttributePath;
 use super::schema::{Attribute, Mutability, ResourceType, Schema};
 use super::value::Reader;
@@ -135,7 +136,7 @@ impl<'a> Writer<'a> {
                 object.insert(sub.name.clone(), value);
             }
             Some(whole) => {
-                *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect());
+                *whole = Value::Object(object([(sub.name.clone(), value)]));
             }
             None => {}
         }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::dialect::{self, Applied, Leniency};
 use super::error::Error;
-use super::filter::eval::{instant, is_present};
+use super::filter::eval::is_present;
+use super::instant::Instant;
 use super::schema::{Attribute, Kind, Mutability};
 
 const ARRAY: &str = "an array";
@@ -106,7 +107,7 @@ impl Reader {
                 None => ("an integer", Value::Number(number)),
             },
             (Kind::DateTime, Value::String(text)) => {
-                if instant(&text).is_some() {
+                if Instant::parse(&text).is_some() {
                     return Ok(Some(Value::String(text)));
                 }
                 let name = name(parent, attribute);

@@ -7,6 +7,7 @@ use super::bulk;
 use super::core::ENTERPRISE_USER;
 use super::discovery::Capabilities;
 use super::error::Error;
+use super::json::object;
 use super::patch;
 use super::schema::{Attribute, Mutability, ResourceType};
 
@@ -36,14 +37,15 @@ pub fn resource(rt: &ResourceType, body: Value) -> Value {
 
 /// The members of a body without `schemas`, extensions under their URNs of SCIM 2.0.
 fn members(rt: &ResourceType, body: Map<String, Value>) -> Map<String, Value> {
-    body.into_iter()
+    let members = body
+        .into_iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("schemas"))
         .filter(|(name, _)| name != OKTA_GROUP || rt.extension(name).is_some())
         .map(|(name, value)| match name.as_str() {
             ENTERPRISE => (ENTERPRISE_USER.to_owned(), renamed(value, "managerId", "value")),
             _ => (name, value),
-        })
-        .collect()
+        });
+    object(members)
 }
 
 /// An enterprise extension whose manager has `to` in place of `from`.
@@ -152,7 +154,7 @@ pub fn response(body: Value) -> Value {
         }
         (_, value) => (name, without_refs(value)),
     };
-    Value::Object(body.into_iter().map(member).collect())
+    Value::Object(object(body.into_iter().map(member)))
 }
 
 fn schemas(urns: &[Value]) -> Value {

@@ -17,7 +17,7 @@ use wasmtime::{
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
 
-/// The time in every VM, in milliseconds since the Unix epoch: 2026-01-01T00:00:00Z.
+/// The time in every VM at first, in milliseconds since the Unix epoch: 2026-01-01T00:00:00Z. It passes by ticks only.
 pub(crate) const NOW: u64 = 1_767_225_600_000;
 
 const ROOT: u32 = 1;
@@ -83,6 +83,8 @@ impl Vm {
             answer: None,
             log: Vec::new(),
             counters: Vec::new(),
+            now: NOW,
+            tick: 0,
         };
         let mut store = Store::new(module.0.module().engine(), state);
         let instance = module.0.instantiate(&mut store)?;
@@ -164,10 +166,15 @@ impl Vm {
             self.call::<_, u32>("proxy_on_request_body", (id, size, 1))?;
         }
         while self.store.data().answer.is_none() {
-            let Some((token, reply)) = self.store.data_mut().dispatched.pop_back() else {
-                bail!("the plugin neither answers nor waits for a native call");
-            };
-            self.deliver(token, reply)?;
+            let state = self.store.data_mut();
+            match state.dispatched.pop_back() {
+                Some((token, reply)) => self.deliver(token, reply)?,
+                None if state.tick == 0 => bail!("the plugin waits neither for a native call nor for time to pass"),
+                None => {
+                    state.now += u64::from(state.tick);
+                    self.call::<_, ()>("proxy_on_tick", ROOT)?;
+                }
+            }
         }
         for (token, reply) in std::mem::take(&mut self.store.data_mut().dispatched) {
             self.deliver(token, reply)?;
@@ -239,6 +246,9 @@ struct State {
     answer: Option<Response>,
     log: Vec<String>,
     counters: Vec<(String, u64)>,
+    now: u64,
+    /// The period of ticks in milliseconds; 0: none.
+    tick: u32,
 }
 
 /// The way to the test's own thread.
@@ -257,10 +267,14 @@ fn add_abi(linker: &mut Linker<State>) -> Result<()> {
         Ok(status::OK)
     })?;
     linker.func_wrap(env, "proxy_get_current_time_nanoseconds", |mut host: Host, at: u32| {
-        write(&mut host, at, &(NOW * 1_000_000).to_le_bytes())?;
+        let now = host.data().now * 1_000_000;
+        write(&mut host, at, &now.to_le_bytes())?;
         Ok(status::OK)
     })?;
-    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |_: Host, _period: u32| status::OK)?;
+    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |mut host: Host, period: u32| {
+        host.data_mut().tick = period;
+        status::OK
+    })?;
     linker.func_wrap(env, "proxy_set_effective_context", |_: Host, _id: u32| status::OK)?;
     linker.func_wrap(env, "proxy_define_metric", |mut host: Host, _kind: u32, name: u32, size: u32, id: u32| {
         let name = text(&read(&mut host, name, size)?)?;

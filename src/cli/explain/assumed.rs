@@ -121,7 +121,7 @@ impl<'m> Assumed<'m> {
             let object = self.written(resource, &id(found).unwrap_or_else(new_id), &update.body.wrap, call);
             return Some(wrapped(&update.operation.item, object));
         }
-        let done = resource.delete.as_ref().is_some_and(|delete| delete.call.recognise(call).is_some())
+        let done = resource.delete.as_ref().is_some_and(|delete| delete.operation.call.recognise(call).is_some())
             || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
         let member = |change: &Option<crate::mapping::MemberCall>| {
             change.as_ref().is_some_and(|change| change.call.recognise(call).is_some())

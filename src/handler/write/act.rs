@@ -26,10 +26,9 @@ pub(super) async fn act(
     let values = resource.native_values(desired)?;
     let Current { id, native, attributes } = &mut current;
     let scope = Scope { id: Some(id), rows: &values, native: Some(native), ..Scope::default() };
-    let mut due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    due.sort_unstable();
-    due.dedup();
-    for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
+    let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
+    let in_order = resource.actions.iter().enumerate();
+    for (_, action) in in_order.filter(|(index, _)| due.contains(index)) {
         let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;

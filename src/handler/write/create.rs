@@ -171,7 +171,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     let name = noun(resource);
     let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let left = match &resource.delete {
-        Some(_) if create.undo => match remove(context, resource, &created.id, Some(&created.native)).await {
+        Some(_) if create.undo => match remove(context, resource, &created.id, Some(created.clone())).await {
             Ok(_) => format!("the {name} was taken away again: send the request again"),
             Err(_) => {
                 format!("the {name} `{id}` could not be taken away again and is left as it is")
@@ -225,7 +225,7 @@ mod tests {
                         passwords.insert(body["p"].as_str().unwrap().to_owned());
                         body["id"] = body["n"].clone();
                         let body = body.to_string().into_bytes();
-                        exchange.handle_reply(id, Ok(Response { status: 201, headers: Vec::new(), body }));
+                        exchange.handle_reply(id, Ok(Response { status: 201, headers: Vec::new(), body }), 0);
                     }
                     Output::Respond(response) => {
                         let response = String::from_utf8(response.body).unwrap();
@@ -233,7 +233,7 @@ mod tests {
                         assert!(!passwords.iter().any(|password| response.contains(password)));
                         break;
                     }
-                    Output::Waiting => panic!("it waits for nothing"),
+                    Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
                 }
             }
         }

@@ -1,13 +1,14 @@
 //! One SCIM request as Envoy sees it: held back, answered by an exchange, never routed.
 
+use std::cell::RefCell;
 use std::mem;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, Status};
 
-use super::Plugin;
+use super::{NO_BODY, Plugin};
 use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response, Unreachable};
 use crate::handler::error_response;
 use crate::host::wire;
@@ -20,8 +21,11 @@ const TIMER_SLACK: u64 = 100;
 /// One SCIM request.
 pub(super) struct Stream {
     pub(super) context_id: u32,
+    own: Weak<RefCell<Stream>>,
     /// When the headers came, in milliseconds since the Unix epoch.
-    pub(super) started: u64,
+    started: u64,
+    /// When what is being done began, in milliseconds since the Unix epoch.
+    pub(super) now: u64,
     /// Method and path, without the query, whose filter may name a person.
     line: String,
     /// How many native calls were made.
@@ -35,34 +39,41 @@ pub(super) struct Stream {
 pub(super) enum State {
     /// The body is on its way.
     Collecting(Request),
-    Running(Exchange, Vec<Dispatched>),
+    Running(Exchange, Vec<Waiting>),
     /// Answered or abandoned. Whatever Envoy still reports is late.
     Done,
 }
 
-pub(super) struct Dispatched {
-    token: u32,
-    id: CallId,
-    /// From when on it is Envoy that has given up, in milliseconds since the Unix epoch.
-    deadline: u64,
+/// What an exchange waits for.
+pub(super) enum Waiting {
+    Call {
+        token: u32,
+        id: CallId,
+        /// From when on it is Envoy that has given up, in milliseconds since the Unix epoch.
+        deadline: u64,
+    },
+    Pause(CallId),
+}
+
+impl Waiting {
+    fn is_call(&self, token: u32) -> bool {
+        matches!(self, Waiting::Call { token: own, .. } if *own == token)
+    }
 }
 
 impl Stream {
-    pub(super) fn new(context_id: u32, plugin: Rc<Plugin>, request: &Request) -> Self {
+    pub(super) fn new(context_id: u32, plugin: Rc<Plugin>, request: &Request) -> Rc<RefCell<Self>> {
         let path = request.target.split('?').next().unwrap_or_default();
-        Stream {
-            context_id,
-            started: now(),
-            line: format!("{} {path}", request.method),
-            calls: 0,
-            failures: 0,
-            plugin,
-            state: State::Done,
-        }
+        let line = format!("{} {path}", request.method);
+        let now = now();
+        Rc::new_cyclic(|own| {
+            let (own, state) = (own.clone(), State::Done);
+            RefCell::new(Stream { context_id, own, started: now, now, line, calls: 0, failures: 0, plugin, state })
+        })
     }
 
     pub(super) fn body(&mut self, size: usize, end_of_stream: bool) {
-        self.plugin.bodies.proven.set(true);
+        self.plugin.timers.body_arrived();
         let State::Collecting(request) = &mut self.state else {
             return;
         };
@@ -77,6 +88,7 @@ impl Stream {
             let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, most);
             request.body = body.ok().flatten().unwrap_or_default();
         }
+        self.now = now();
         if request.body.len() > limit {
             self.respond_too_large();
         } else {
@@ -85,7 +97,7 @@ impl Stream {
     }
 
     pub(super) fn start(&mut self, request: Request) {
-        let mut moment = Moment { now: self.started, entropy: [0; 32] };
+        let mut moment = Moment { now: self.now, entropy: [0; 32] };
         // Secrets are made from it, so it must not be missing silently.
         if getrandom::fill(&mut moment.entropy).is_err() {
             log::error!("the host has no random numbers (`random_get` failed)");
@@ -93,36 +105,42 @@ impl Stream {
             return;
         }
         let exchange = Exchange::new(self.plugin.engine.clone(), request, moment);
-        self.drive(exchange, Vec::new(), Some(self.started));
+        self.drive(exchange, Vec::new());
     }
 
-    /// Does what the exchange wants until it waits or has answered. `now` is the time, if it is known.
-    fn drive(&mut self, mut exchange: Exchange, mut calls: Vec<Dispatched>, mut now: Option<u64>) {
+    /// Does what the exchange wants until it waits or has answered.
+    fn drive(&mut self, mut exchange: Exchange, mut waiting: Vec<Waiting>) {
         loop {
             match exchange.poll_output() {
                 Output::Call(id, call, timeout) => {
                     self.calls += 1;
                     match self.dispatch(&call, timeout) {
                         Ok(token) => {
-                            let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                            let start = *now.get_or_insert_with(self::now);
-                            let deadline = start.saturating_add(timeout).saturating_sub(TIMER_SLACK);
-                            calls.push(Dispatched { token, id, deadline });
+                            let deadline = self.after(timeout).saturating_sub(TIMER_SLACK);
+                            waiting.push(Waiting::Call { token, id, deadline });
                         }
                         Err(reason) => {
                             self.failures += 1;
-                            exchange.handle_reply(id, Err(reason));
+                            exchange.handle_reply(id, Err(reason), self.now);
                         }
                     }
                 }
+                Output::Pause(id, pause) => {
+                    self.plugin.timers.pause(self.own.clone(), id, self.after(pause));
+                    waiting.push(Waiting::Pause(id));
+                }
                 Output::Respond(response) => return self.respond(&response),
-                Output::Waiting if calls.is_empty() => {
+                Output::Waiting if waiting.is_empty() => {
                     return self.respond(&error(500, "the request came to a halt"));
                 }
                 Output::Waiting => break,
             }
         }
-        self.state = State::Running(exchange, calls);
+        self.state = State::Running(exchange, waiting);
+    }
+
+    fn after(&self, duration: Duration) -> u64 {
+        self.now.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn dispatch(&self, call: &Request, timeout: Duration) -> Result<u32, Unreachable> {
@@ -157,25 +175,39 @@ impl Stream {
         })
     }
 
+    /// Whether the call with this token is one of its own.
+    pub(super) fn awaits(&self, token: u32) -> bool {
+        matches!(&self.state, State::Running(_, waiting) if waiting.iter().any(|it| it.is_call(token)))
+    }
+
     pub(super) fn reply(&mut self, token: u32, headers: usize, body: usize) {
-        let State::Running(exchange, mut calls) = mem::replace(&mut self.state, State::Done) else {
+        let State::Running(mut exchange, mut waiting) = mem::replace(&mut self.state, State::Done) else {
             return;
         };
-        let mut exchange = exchange;
-        let mut time = None;
-        if let Some(at) = calls.iter().position(|call| call.token == token) {
-            let call = calls.swap_remove(at);
+        self.now = now();
+        let at = waiting.iter().position(|it| it.is_call(token));
+        if let Some(Waiting::Call { id, deadline, .. }) = at.map(|at| waiting.swap_remove(at)) {
             let reply = if headers == 0 {
                 // The stream was reset after the reply had begun. Envoy does so too when time is up.
-                let late = *time.insert(now()) >= call.deadline;
-                Err(if late { Unreachable::Timeout } else { Unreachable::Connection })
+                Err(if self.now >= deadline { Unreachable::Timeout } else { Unreachable::Connection })
             } else {
-                received(body)
+                received(body, self.plugin.engine.reply_limit())
             };
             self.failures += u32::from(reply.is_err());
-            exchange.handle_reply(call.id, reply);
+            exchange.handle_reply(id, reply, self.now);
         }
-        self.drive(exchange, calls, time);
+        self.drive(exchange, waiting);
+    }
+
+    /// Goes on after a pause.
+    pub(super) fn resume(&mut self, id: CallId, now: u64) {
+        let State::Running(mut exchange, mut waiting) = mem::replace(&mut self.state, State::Done) else {
+            return;
+        };
+        self.now = now;
+        waiting.retain(|it| !matches!(it, Waiting::Pause(pause) if *pause == id));
+        exchange.resume(id, now);
+        self.drive(exchange, waiting);
     }
 
     /// Answers the request. A stream must be answered once only: a second local reply hangs the client, so
@@ -186,6 +218,14 @@ impl Stream {
         self.plugin.metrics.count(Some(response.status), self.calls, self.failures);
         let status = response.status;
         log::info!("{} {status} calls={} ms={}", self.line, self.calls, self.elapsed());
+    }
+
+    /// Answers a request whose body never came.
+    pub(super) fn respond_without_body(&mut self) {
+        if matches!(self.state, State::Collecting(_)) {
+            log::error!("{NO_BODY}");
+            self.respond(&error(500, NO_BODY));
+        }
     }
 
     pub(super) fn respond_too_large(&mut self) {
@@ -222,8 +262,8 @@ pub(super) fn request(map: Vec<(String, Vec<u8>)>) -> Request {
     request
 }
 
-/// The reply that Envoy holds ready, whose body has `size` bytes.
-fn received(size: usize) -> Reply {
+/// The reply that Envoy holds ready, whose body has `size` bytes and may have `most`.
+fn received(size: usize, most: usize) -> Reply {
     let map = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
     let mut reply = Response { status: 0, headers: Vec::with_capacity(map.len()), body: Vec::new() };
     for (name, value) in map {
@@ -235,6 +275,9 @@ fn received(size: usize) -> Reply {
     }
     if let Some(reason) = wire::local_reply(&reply) {
         return Err(reason);
+    }
+    if size > most {
+        return Err(Unreachable::TooLarge);
     }
     if size > 0 {
         let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size);

@@ -269,7 +269,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, keyed: None, total: None };
+            return Paging { style: paging::Style::Whole, items, keyed: None, total: None, short_is_last: false };
         };
         let styles = [
             written.page.is_some(),
@@ -293,7 +293,17 @@ impl Compiler<'_> {
             written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
         });
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
-        Paging { style, items, keyed: self.optional_pointer(written.keyed.as_ref()), total }
+        let sized = match &style {
+            paging::Style::Page(_) | paging::Style::Offset(_) => true,
+            paging::Style::Cursor { size, .. } | paging::Style::Marker { size, .. } => size.is_some(),
+            paging::Style::Whole | paging::Style::Next(_) | paging::Style::Link => false,
+        };
+        if let (Some(short), false) = (&written.short_page, sized) {
+            let help = "remove `short_page`, or say by `size` how many rows are asked for";
+            self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
+        }
+        let keyed = self.optional_pointer(written.keyed.as_ref());
+        Paging { style, items, keyed, total, short_is_last: written.short_page.is_some() }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {

@@ -31,24 +31,25 @@ impl Compiler<'_> {
     }
 
     fn literal_secrets(&mut self, upstream: &written::Upstream) {
-        let mut secrets: Vec<(&str, &Text)> = Vec::new();
         for (name, text) in upstream.headers.iter() {
             let lower = name.value.to_lowercase();
-            if SECRET_WORDS.iter().any(|word| lower.contains(word)) {
-                secrets.push((&name.value, text));
+            if is_literal(text) && SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+                self.literal(name.at, &name.value);
             }
         }
-        if let Some(auth) = &upstream.auth {
-            secrets.extend(auth.bearer.as_ref().map(|text| ("bearer", text)));
-            secrets.extend(auth.basic.as_ref().map(|basic| ("password", &basic.password)));
-            secrets.extend(auth.oauth.as_ref().map(|oauth| ("client_secret", &oauth.client_secret)));
+        let Some(auth) = &upstream.auth else { return };
+        if auth.bearer.as_ref().is_some_and(is_literal) {
+            self.literal(auth.place, "bearer");
         }
-        for (name, text) in secrets {
-            if let Text::Literal(text) = text
-                && !text.value.contains("{env.")
-            {
-                self.literal(text.at, name);
-            }
+        if let Some(basic) = &auth.basic
+            && is_literal(&basic.password)
+        {
+            self.literal(basic.place, "password");
+        }
+        if let Some(oauth) = &auth.oauth
+            && is_literal(&oauth.client_secret)
+        {
+            self.literal(oauth.place, "client_secret");
         }
     }
 
@@ -186,8 +187,11 @@ impl Compiler<'_> {
 
     fn error_order(&mut self, rules: &[ErrorRule]) {
         for (index, rule) in rules.iter().enumerate() {
-            if rule.at.is_none() && rule.header.is_none() && (rule.is.is_some() || rule.contains.is_some()) {
-                let message = "`is` and `contains` are about a text, and nothing says where it is";
+            if rule.at.is_none()
+                && rule.header.is_none()
+                && [&rule.is, &rule.contains, &rule.differs].into_iter().any(Option::is_some)
+            {
+                let message = "`is`, `contains` and `differs` are about a text, and nothing says where it is";
                 self.error(Code::MissingKey, rule.place, message, "add `at: errors.0.code`, or `header:`");
             }
             if let Some(status) = rule.status.filter(|status| !(100..600).contains(status)) {
@@ -204,13 +208,19 @@ impl Compiler<'_> {
     }
 }
 
+/// Whether the whole text stands in the mapping.
+fn is_literal(text: &Text) -> bool {
+    matches!(text, Text::Literal(text) if !text.value.contains("{env."))
+}
+
 /// Whether every reply that `rule` matches is matched by `first`.
 fn covers(first: &ErrorRule, rule: &ErrorRule) -> bool {
     let place = |rule: &ErrorRule| (rule.at.as_ref().map(|at| at.value.clone()), rule.header.clone());
     let anywhere = first.at.is_none() && first.header.is_none();
     let status = first.status.is_none() || first.status == rule.status;
+    let wider = |first: &Option<String>, rule: &Option<String>| first.is_none() || first == rule;
     let text =
-        (first.is.is_none() || first.is == rule.is) && (first.contains.is_none() || first.contains == rule.contains);
+        wider(&first.is, &rule.is) && wider(&first.contains, &rule.contains) && wider(&first.differs, &rule.differs);
     status && (anywhere || (place(first) == place(rule) && text))
 }
 

@@ -124,7 +124,7 @@ impl Compiler<'_> {
             Some(auth) => self.auth(auth, &mut headers),
             None => None,
         };
-        let limits = limits(document.limits.as_ref());
+        let limits = self.limits(document.limits.as_ref());
         if document.resources.0.is_empty() && self.well_formed {
             self.error(
                 Code::MissingKey,
@@ -144,6 +144,39 @@ impl Compiler<'_> {
             errors,
             unmapped: document.unmapped.unwrap_or(Unmapped::Ignore),
             leniency: if document.strict { Leniency::Strict } else { Leniency::Lenient },
+        }
+    }
+
+    fn limits(&mut self, written: Option<&written::Limits>) -> Limits {
+        let number =
+            |value: Option<u32>, default: usize| value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default);
+        let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
+        let depth = written.and_then(|limits| limits.depth.as_ref());
+        let retries = written.and_then(|limits| limits.retries.as_ref());
+        // What is nested is read and evaluated by recursion, and a VM's stack is small.
+        self.at_most(depth, 64);
+        self.at_most(retries, 10);
+        Limits {
+            body: number(of(|l| l.body), 1 << 20),
+            depth: number(depth.map(|depth| depth.value), 32),
+            filter: number(of(|l| l.filter), 64 << 10),
+            operations: number(of(|l| l.operations), 1000),
+            scan: number(of(|l| l.scan), 10_000),
+            time: of(|l| l.time).unwrap_or(60).max(1),
+            call: of(|l| l.call).unwrap_or(10).max(1),
+            retries: retries.map_or(2, |retries| retries.value),
+            concurrency: number(of(|l| l.concurrency), 8).max(1),
+            reply: number(of(|l| l.reply), 16 << 20),
+            page: number(of(|l| l.page), 1000).max(1),
+            members: number(of(|l| l.members), 10_000),
+            bulk: number(of(|l| l.bulk), 1000),
+        }
+    }
+
+    fn at_most(&mut self, written: Option<&Spanned<u32>>, most: u32) {
+        if let Some(number) = written.filter(|number| number.value > most) {
+            let problem = format!("{} is out of range", number.value);
+            self.error(Code::OutOfRange, number.at, problem, format!("write a whole number from 0 to {most}"));
         }
     }
 
@@ -191,6 +224,7 @@ impl Compiler<'_> {
             header: None,
             is: written.is.clone(),
             contains: written.contains.clone(),
+            differs: written.differs.clone(),
         }
     }
 
@@ -227,6 +261,7 @@ impl Compiler<'_> {
                 header: rule.header.as_ref().map(|name| name.to_lowercase()),
                 is: rule.is.clone(),
                 contains: rule.contains.clone(),
+                differs: rule.differs.clone(),
             },
             status: status?,
             kind: rule.scim.kind.map(|kind| match kind {
@@ -241,20 +276,5 @@ impl Compiler<'_> {
             detail: rule.scim.detail.clone(),
             message: self.optional_pointer(rule.scim.message.as_ref()),
         })
-    }
-}
-
-fn limits(written: Option<&written::Limits>) -> Limits {
-    let number =
-        |value: Option<u32>, default: usize| value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default);
-    let of = |pick: fn(&written::Limits) -> Option<u32>| written.and_then(pick);
-    Limits {
-        scan: number(of(|l| l.scan), 10_000),
-        concurrency: number(of(|l| l.concurrency), 8).max(1),
-        call: of(|l| l.call).unwrap_or(10).max(1),
-        body: number(of(|l| l.body), 1 << 20),
-        page: number(of(|l| l.page), 1000).max(1),
-        members: number(of(|l| l.members), 10_000),
-        bulk: number(of(|l| l.bulk), 1000),
     }
 }

@@ -8,7 +8,7 @@ use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{Scope, Slot};
-use crate::mapping::{Action, Body, Create, NewId, Operation, Resource, Row, Update};
+use crate::mapping::{Action, Body, Create, Delete, NewId, Operation, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -61,7 +61,19 @@ impl Compiler<'_> {
         let delete = resource.delete.as_ref().map(|written| {
             let names = Names::of_delete(&rows);
             let operation = self.operation(Some(written), "DELETE", &single, item, &names);
-            Operation { fixed: self.fixed_body(written, &names), ..operation }
+            let operation = Operation { fixed: self.fixed_body(written, &names), ..operation };
+            let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
+            for (row, _) in &from {
+                let row = rows.get(*row);
+                let written_by =
+                    row.is_some_and(|row| !row.actions.is_empty() || (row.in_update() && update.is_some()));
+                if let (Some(row), false) = (row, written_by) {
+                    let help = "add an action for it below `actions:`";
+                    let message = format!("nothing can change `{}` before the delete", row.name);
+                    self.error(Code::BadRow, written.place, message, help);
+                }
+            }
+            Delete { operation, from }
         });
         let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
         let row = self.row_of_list(resource);
@@ -125,6 +137,12 @@ impl Compiler<'_> {
             ("a delete", &resource.delete, &[Guard::Present]),
         ];
         for (what, operation, allowed) in operations {
+            if let Some((path, _)) = operation.as_ref().and_then(|it| it.from.as_ref()?.iter().next())
+                && what != "a delete"
+            {
+                let help = "move it below `delete`";
+                self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
+            }
             let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
                 continue;
             };
@@ -227,18 +245,7 @@ impl Compiler<'_> {
     fn actions(&mut self, resource: &written::Resource, rows: &mut [Row]) -> Vec<Action> {
         let mut compiled = Vec::new();
         for (index, (name, action)) in resource.actions.iter().enumerate() {
-            let mut when = Vec::new();
-            for (path, value) in action.when.iter().flat_map(Table::iter) {
-                match rows.iter().position(|row| row.name == path.value) {
-                    Some(row) => when.push((row, value.clone())),
-                    None => self.error(
-                        Code::BadAction,
-                        path.at,
-                        format!("`{}` has no row", path.value),
-                        "name an attribute row as it is written under `attributes`",
-                    ),
-                }
-            }
+            let when = self.values(action.when.as_ref(), rows, Code::BadAction);
             let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
                 row.action.as_ref().is_some_and(|action| {
@@ -300,6 +307,21 @@ impl Compiler<'_> {
     fn fixed_body(&mut self, written: &written::Operation, names: &Names) -> Option<Body> {
         let body = self.body(written, None, names);
         (!body.set.is_empty()).then_some(body)
+    }
+
+    /// Attribute values, by row.
+    fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
+        let mut values = Vec::new();
+        for (path, value) in written.into_iter().flat_map(Table::iter) {
+            match rows.iter().position(|row| row.name == path.value) {
+                Some(row) => values.push((row, value.clone())),
+                None => {
+                    let help = "name an attribute row as it is written under `attributes`";
+                    self.error(code, path.at, format!("`{}` has no row", path.value), help);
+                }
+            }
+        }
+        values
     }
 
     fn new_id(&mut self, id: &written::CreatedId, rows: &[Row]) -> Option<NewId> {

@@ -112,6 +112,7 @@ impl Compiler<'_> {
             kind,
             access,
             actions: Vec::new(),
+            missing: attribute.missing.as_ref().map(|missing| missing.value.clone()),
             part: attribute.part,
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
@@ -338,11 +339,17 @@ impl Compiler<'_> {
                 }
                 (_, text) => Value::from(text),
             };
-            if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
-                let help = "give every SCIM value a native value of its own";
-                self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
+            let natives = match native {
+                Value::Array(natives) if !natives.is_empty() => natives.as_slice(),
+                native => std::slice::from_ref(native),
+            };
+            for native in natives {
+                if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
+                    let help = "give every SCIM value native values of its own";
+                    self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
+                }
+                pairs.push((scim.clone(), native.clone()));
             }
-            pairs.push((scim, native.clone()));
         }
         if let Some(otherwise) = otherwise
             && !pairs.iter().any(|(scim, _)| *scim == otherwise.value)
@@ -350,7 +357,7 @@ impl Compiler<'_> {
             let help = "name one of the values of `enum`";
             self.error(Code::NotInvertible, otherwise.at, format!("{} is no value of the enum", otherwise.value), help);
         }
-        if kind == Kind::Boolean && pairs.len() < 2 && otherwise.is_none() {
+        if kind == Kind::Boolean && table.0.len() < 2 && otherwise.is_none() {
             let at = table.iter().next().map_or(row, |(key, _)| key.at);
             let help = "add the other value";
             self.error(Code::NotInvertible, at, "a boolean has two values, and the enum has fewer", help);

@@ -8,7 +8,7 @@ use super::quirks::{
     BARE_EXTENSION_ATTRIBUTE, BARE_LITERAL, BROKEN_URN, CORE_URN_KEY, DOTTED_KEY, LEADING_SLASH, MANAGER_ID,
     PLUS_FOR_SPACE, Quirk, SINGULAR_NAME, STRAY_QUESTION_MARK, TRAILING_SLASH, UNKNOWN_PARAMETER, VERSION_1_URN,
 };
-use super::{Applied, Leniency};
+use super::{Applied, Leniency, Reading};
 use crate::scim::core::ENTERPRISE_USER;
 use crate::scim::error::Error;
 use crate::scim::filter::{Filter, parse::Parser};
@@ -67,8 +67,8 @@ fn parameter_name(name: &mut String, leniency: Leniency, applied: &mut Applied) 
 }
 
 /// Reads a filter as clients send it. Errors as for [`Filter::parse`].
-pub fn filter(text: &str, leniency: Leniency, applied: &mut Applied) -> Result<Filter, Error> {
-    let (filter, noted) = Parser::new(text, leniency, Error::invalid_filter)?.whole_filter()?;
+pub fn filter(text: &str, reading: impl Into<Reading>, applied: &mut Applied) -> Result<Filter, Error> {
+    let (filter, noted) = Parser::new(text, reading.into(), Error::invalid_filter)?.whole_filter()?;
     applied.absorb(noted);
     Ok(filter)
 }
@@ -98,7 +98,14 @@ pub fn filter_of(
 }
 
 /// Reads the path of a PATCH operation. Errors as for [`AttributePath::parse`].
-pub fn path(rt: &ResourceType, text: &str, leniency: Leniency, applied: &mut Applied) -> Result<AttributePath, Error> {
+pub fn path(
+    rt: &ResourceType,
+    text: &str,
+    reading: impl Into<Reading>,
+    applied: &mut Applied,
+) -> Result<AttributePath, Error> {
+    let reading = reading.into();
+    let leniency = reading.leniency;
     let mut text = Cow::Borrowed(text.trim());
     if leniency == Leniency::Lenient
         && let Some(rest) = text.strip_prefix('/')
@@ -106,7 +113,7 @@ pub fn path(rt: &ResourceType, text: &str, leniency: Leniency, applied: &mut App
         text = Cow::Owned(rest.replace('/', "."));
         applied.note(&LEADING_SLASH);
     }
-    let (path, noted) = Parser::new(&text, leniency, Error::invalid_path)?.whole_path()?;
+    let (path, noted) = Parser::new(&text, reading, Error::invalid_path)?.whole_path()?;
     applied.absorb(noted);
     path_of(rt, &path, leniency, applied)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{CompareOp, Filter, MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
-use crate::scim::dialect::{self, Applied, Leniency};
+use super::{CompareOp, Filter, MAX_TERMS};
+use crate::scim::dialect::{self, Applied, Leniency, Reading};
 use crate::scim::error::Error;
 use crate::scim::path::AttributePath;
 
@@ -14,16 +14,16 @@ pub(in crate::scim) struct Parser<'a> {
     depth: usize,
     terms: usize,
     error: fn(String) -> Error,
-    leniency: Leniency,
+    reading: Reading,
     applied: Applied,
 }
 
 impl<'a> Parser<'a> {
-    pub(in crate::scim) fn new(text: &'a str, leniency: Leniency, error: fn(String) -> Error) -> Result<Self, Error> {
-        if text.len() > MAX_LENGTH {
-            return Err(error(format!("longer than {MAX_LENGTH} bytes")));
+    pub(in crate::scim) fn new(text: &'a str, reading: Reading, error: fn(String) -> Error) -> Result<Self, Error> {
+        if text.len() > reading.filter {
+            return Err(error(format!("longer than {} bytes", reading.filter)));
         }
-        Ok(Parser { text, at: 0, depth: 0, terms: 0, error, leniency, applied: Applied::default() })
+        Ok(Parser { text, at: 0, depth: 0, terms: 0, error, reading, applied: Applied::default() })
     }
 
     pub(in crate::scim) fn whole_filter(mut self) -> Result<(Filter, Applied), Error> {
@@ -90,8 +90,8 @@ impl<'a> Parser<'a> {
     fn enter(&mut self) -> Result<(), Error> {
         self.at += 1;
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(self.fail(&format!("nested deeper than {MAX_DEPTH} levels")));
+        if self.depth > self.reading.depth {
+            return Err(self.fail(&format!("nested deeper than {} levels", self.reading.depth)));
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl<'a> Parser<'a> {
         if let Ok(number @ Value::Number(_)) = serde_json::from_str(token) {
             return Ok(number);
         }
-        if self.leniency == Leniency::Lenient
+        if self.reading.leniency == Leniency::Lenient
             && let Some(value) = dialect::bare_literal(token, &mut self.applied)
         {
             return Ok(value);
@@ -426,7 +426,7 @@ mod tests {
         assert!(Filter::parse(&"(".repeat(60_000)).is_err());
         assert!(Filter::parse(&"not (".repeat(10_000)).is_err());
         assert!(Filter::parse(&format!("a pr{}", " or a pr".repeat(2000))).is_err());
-        assert!(Filter::parse(&format!("a eq \"{}\"", "x".repeat(MAX_LENGTH))).is_err());
+        assert!(Filter::parse(&format!("a eq \"{}\"", "x".repeat(64 << 10))).is_err());
         assert!(Filter::parse(&format!("a pr{}", " or a pr".repeat(900))).is_ok());
     }
 

@@ -9,6 +9,7 @@ use crate::scim::dialect::{Applied, CREATED_ELEMENT};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::{element_matches, is_present};
 use crate::scim::filter::text;
+use crate::scim::json::object;
 use crate::scim::resource::extension_of;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::is_primary;
@@ -250,7 +251,7 @@ impl Target<'_> {
         let mut element = Map::new();
         if let Some(filter) = &operation.path.filter {
             for (name, key) in filter.equalities() {
-                element.insert(name.to_owned(), key.clone());
+                element.entry(name).or_insert_with(|| key.clone());
             }
             if !element_matches(filter, self.attribute, &Value::Object(element.clone())) {
                 return Err(none());
@@ -293,7 +294,7 @@ fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
         *old = match new {
             Value::Object(new) => {
                 let given = new.iter().filter(|(_, value)| !value.is_null());
-                Value::Object(given.map(|(k, v)| (k.clone(), v.clone())).collect())
+                Value::Object(object(given.map(|(k, v)| (k.clone(), v.clone()))))
             }
             other => other.clone(),
         };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Op, Operation, Patch, SCHEMA};
-use crate::scim::dialect::{self, Key, Leniency};
+use crate::scim::dialect::{self, Key, Leniency, Reading};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::validate_inner;
 use crate::scim::path::AttributePath;
@@ -12,12 +12,14 @@ use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema}
 use crate::scim::value::Reader;
 
 /// Reads the body of a PATCH. Errors: 400 `invalidSyntax`, `invalidPath`, `invalidFilter`, `invalidValue`, `noTarget`
-/// (a removal without a path), `mutability`.
-pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch, Error> {
+/// (a removal without a path), `mutability`, `tooMany`.
+pub fn parse(rt: &ResourceType, body: Value, reading: impl Into<Reading>) -> Result<Patch, Error> {
+    let reading = reading.into();
     let Value::Object(mut body) = body else {
         return Err(Error::invalid_syntax("the body must be a JSON object"));
     };
-    let mut parser = Parser { rt, reader: Reader { keep_null: true, ..Reader::new(leniency) }, operations: Vec::new() };
+    let reader = Reader { keep_null: true, ..Reader::new(reading.leniency) };
+    let mut parser = Parser { rt, reading, reader, operations: Vec::new() };
     parser.check_schemas(&body)?;
     let operations = match parser.take(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
@@ -34,6 +36,10 @@ pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch
         }
         parser.reader.applied.note(&dialect::EMPTY_OPERATIONS);
     }
+    if operations.len() > reading.operations {
+        let (asked, most) = (operations.len(), reading.operations);
+        return Err(Error::too_many(format!("{asked} operations in one PATCH; the limit is {most}")));
+    }
     for operation in operations {
         parser.operation(operation)?;
     }
@@ -42,6 +48,7 @@ pub fn parse(rt: &ResourceType, body: Value, leniency: Leniency) -> Result<Patch
 
 struct Parser<'a> {
     rt: &'a ResourceType,
+    reading: Reading,
     reader: Reader,
     operations: Vec<Operation>,
 }
@@ -178,7 +185,7 @@ impl<'a> Parser<'a> {
         if let Some(schema) = dialect::extension(self.rt, spelling.trim(), leniency, applied)? {
             return self.extension(op, schema, value);
         }
-        let path = dialect::path(self.rt, spelling, self.reader.leniency, &mut self.reader.applied)?;
+        let path = dialect::path(self.rt, spelling, self.reading, &mut self.reader.applied)?;
         if path.is_schema(&self.rt.schema.id) && op != Op::Remove && self.reader.lenient() {
             return self.member(op, &self.rt.schema.id, value.unwrap_or_default());
         }
