@@ -3,38 +3,65 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::mapping::{self, Diagnostics, Mapping};
+use crate::exchange::Request;
+use crate::mapping::template::Scope;
+use crate::mapping::{self, Diagnostics, Limits, Mapping};
 use crate::seal::Sealer;
 
 /// Settings and secrets as the host received them: its environment variables.
 pub type Environment = BTreeMap<String, String>;
 
-/// Everything that exchanges share: immutable but for the native token that is being kept.
+/// Everything that exchanges share: immutable but for the native tokens that are being kept.
 pub struct Engine {
-    pub(crate) mapping: Mapping,
-    pub(crate) token: RefCell<Option<NativeToken>>,
+    /// The tenants, of which there is at least one.
+    pub(crate) tenants: Vec<Tenant>,
+    /// The bounds, which are the same for all of them.
+    pub(crate) limits: Limits,
     upstream: String,
     authority: String,
     base_path: String,
     /// The root of SCIM 1.1.
     version1_path: Option<String>,
     public_url: Option<String>,
-    /// SHA-256 digests of the bearer tokens that are accepted.
-    accepted: Vec<[u8; 32]>,
+    token_upstream: Option<String>,
+    /// SHA-256 digests of the bearer tokens that are accepted, and the numbers of their tenants, which begin with 1.
+    accepted: Vec<([u8; 32], u32)>,
     pub(crate) cursors: Sealer,
+}
+
+/// Whom a bearer token belongs to. Nothing that is kept for one is seen by another.
+pub(crate) struct Tenant {
+    /// The name; empty for tokens without one.
+    pub(crate) name: String,
+    /// The mapping with this tenant's secrets.
+    pub(crate) mapping: Rc<Mapping>,
+    /// The token of this tenant's login.
+    pub(crate) token: RefCell<Option<NativeToken>>,
+}
+
+/// Where a native call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// A cluster's name in Envoy, an origin such as `http://127.0.0.1:8080` elsewhere.
+    pub upstream: &'a str,
+    /// The `Host` of the call.
+    pub authority: &'a str,
+    /// Path and query.
+    pub target: &'a str,
 }
 
 /// A token that a login answered with.
 #[derive(Clone, Debug)]
 pub(crate) struct NativeToken {
     pub(crate) value: String,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) obtained: u64,
+    /// Until when it is used, in milliseconds since the Unix epoch.
+    pub(crate) until: Option<u64>,
 }
 
 /// Why an engine cannot be made.
@@ -61,12 +88,13 @@ impl Engine {
     /// Compiles `mapping` (YAML or JSON); `name` is what diagnostics call the document.
     ///
     /// The settings are `SCIM_EDGE_TOKENS` (required: bearer tokens, or their digests as `sha256:…`, separated by
-    /// spaces or commas), `SCIM_EDGE_UPSTREAM`, `SCIM_EDGE_AUTHORITY`, `SCIM_EDGE_PATH` (`/scim/v2` unless it is
-    /// set), `SCIM_EDGE_PATH_V1` (the root of SCIM 1.1: `/v1` beside a path that ends in `/v2`, unless it is set)
-    /// and `SCIM_EDGE_PUBLIC_URL`.
+    /// spaces or commas, each behind its tenant's name and `=` if there are tenants), `SCIM_EDGE_UPSTREAM`,
+    /// `SCIM_EDGE_AUTHORITY`, `SCIM_EDGE_TOKEN_UPSTREAM` (where an OAuth token endpoint at another host is),
+    /// `SCIM_EDGE_PATH` (`/scim/v2` unless it is set), `SCIM_EDGE_PATH_V1` (the root of SCIM 1.1: `/v1` beside a path
+    /// that ends in `/v2`, unless it is set) and `SCIM_EDGE_PUBLIC_URL`.
     pub fn new(mapping: &str, name: &str, environment: &Environment) -> Result<Self, EngineError> {
         let setting = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let mapping = mapping::compile(mapping, name, environment).map_err(EngineError::Mapping)?;
+        let (tenants, accepted) = tenants(mapping, name, environment, setting("SCIM_EDGE_TOKENS"))?;
         let upstream = setting("SCIM_EDGE_UPSTREAM").unwrap_or_default().trim_end_matches('/').to_owned();
         let authority = setting("SCIM_EDGE_AUTHORITY").map_or_else(
             || upstream.split_once("://").map_or(upstream.as_str(), |(_, authority)| authority).to_owned(),
@@ -77,20 +105,22 @@ impl Engine {
             "" => String::new(),
             path => format!("/{path}"),
         };
-        let accepted = accepted_tokens(setting("SCIM_EDGE_TOKENS"))?;
         let version1_path = match setting("SCIM_EDGE_PATH_V1") {
             Some(path) => Some(format!("/{}", path.trim_matches('/'))),
             None => base_path.strip_suffix("/v2").map(|above| format!("{above}/v1")),
         };
+        let limits = tenants.first().map(|tenant| tenant.mapping.limits);
+        let limits = limits.ok_or_else(|| EngineError::Setting(NO_TOKENS.to_owned()))?;
         Ok(Engine {
+            limits,
             version1_path,
-            mapping,
-            token: RefCell::new(None),
+            tenants,
+            token_upstream: setting("SCIM_EDGE_TOKEN_UPSTREAM").map(|text| text.trim_end_matches('/').to_owned()),
             upstream,
             authority,
             base_path,
             public_url: setting("SCIM_EDGE_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
-            cursors: Sealer::new("scim-edge cursor", &accepted),
+            cursors: Sealer::new("scim-edge cursor", accepted.iter().map(|(digest, _)| *digest)),
             accepted,
         })
     }
@@ -136,19 +166,47 @@ impl Engine {
         &self.authority
     }
 
+    /// Where a native call goes. Only the call of an OAuth token endpoint may go to another host than the application:
+    /// then it is the setting `SCIM_EDGE_TOKEN_UPSTREAM`, or the endpoint's own origin.
+    pub fn route<'a>(&'a self, call: &'a Request) -> Route<'a> {
+        let here = Route { upstream: &self.upstream, authority: &self.authority, target: &call.target };
+        let Some((scheme, rest)) = call.target.split_once("://").filter(|_| !call.target.starts_with('/')) else {
+            return here;
+        };
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.eq_ignore_ascii_case(&self.authority) {
+            return Route { target, ..here };
+        }
+        let origin = call.target.get(..scheme.len() + 3 + authority.len()).unwrap_or_default();
+        Route { upstream: self.token_upstream.as_deref().unwrap_or(origin), authority, target }
+    }
+
+    /// The host of the OAuth token endpoint, if that is another one than the application and nothing says how to reach it.
+    pub fn unreached_token_host(&self) -> Option<String> {
+        let login = self.mapping()?.login.as_ref().filter(|_| self.token_upstream.is_none())?;
+        let call = login.call.render(&Scope::default()).ok()?;
+        let route = self.route(&call);
+        (route.upstream != self.upstream).then(|| route.authority.to_owned())
+    }
+
     /// How long one native call may last.
     pub(crate) fn call_timeout(&self) -> Duration {
-        Duration::from_secs(self.mapping.limits.call.into())
+        Duration::from_secs(self.limits.call.into())
     }
 
     /// The largest SCIM request body, in bytes, that a host should collect.
     pub fn body_limit(&self) -> usize {
-        self.mapping.limits.body
+        self.limits.body
+    }
+
+    /// The mapping of the first tenant: all of them differ in texts only.
+    pub(crate) fn mapping(&self) -> Option<&Rc<Mapping>> {
+        self.tenants.first().map(|tenant| &tenant.mapping)
     }
 
     /// The largest body of a native reply, in bytes, that a host should collect.
     pub fn reply_limit(&self) -> usize {
-        self.mapping.limits.reply
+        self.limits.reply
     }
 
     /// The URL of the SCIM root, as the client of a request with this host and scheme sees it.
@@ -162,16 +220,19 @@ impl Engine {
         }
     }
 
-    /// Whether `credential`, the value of an `Authorization` field, carries an accepted token: after `Bearer`, or
-    /// bare, as some identity providers send it. Every token is compared, in constant time.
-    pub(crate) fn accepts(&self, credential: &str) -> bool {
+    /// Whose token `credential`, the value of an `Authorization` field, carries: after `Bearer`, or bare, as some identity
+    /// providers send it. Every token is compared, in constant time.
+    pub(crate) fn tenant(&self, credential: &str) -> Option<&Tenant> {
         let token = match credential.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => credential.trim(),
         };
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let equal = self.accepted.iter().fold(Choice::from(0), |equal, accepted| equal | accepted.ct_eq(&digest));
-        equal.into()
+        let mut number = 0_u32;
+        for (accepted, of) in &self.accepted {
+            number.conditional_assign(of, accepted.ct_eq(&digest));
+        }
+        self.tenants.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 }
 
@@ -181,30 +242,77 @@ fn below<'t>(root: &str, target: &'t str) -> Option<&'t str> {
     (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
 }
 
-fn accepted_tokens(setting: Option<&str>) -> Result<Vec<[u8; 32]>, EngineError> {
+const NO_TOKENS: &str = "SCIM_EDGE_TOKENS is not set: give at least one bearer token, or its digest as `sha256:` and 64 \
+     hexadecimal digits, that identity providers must send";
+
+type Tenants = (Vec<Tenant>, Vec<([u8; 32], u32)>);
+
+/// The tenants that the tokens name, each with the mapping that it has, and the tokens.
+fn tenants(mapping: &str, name: &str, environment: &Environment, tokens: Option<&str>) -> Result<Tenants, EngineError> {
+    let mut tenants: Vec<Tenant> = Vec::new();
+    let mut accepted: Vec<([u8; 32], u32)> = Vec::new();
+    for (tenant, digest) in accepted_tokens(tokens)? {
+        let known = tenants.iter().position(|other| other.name == tenant);
+        if known.is_none() {
+            // One that says nothing of tenants is the same for all.
+            let shared = tenants.first().filter(|_| !mapping.contains("{tenant"));
+            let mapping = match shared {
+                Some(first) => Rc::clone(&first.mapping),
+                None => {
+                    let named = Some(tenant).filter(|tenant| !tenant.is_empty());
+                    mapping::compile(mapping, name, environment, named).map(Rc::new).map_err(EngineError::Mapping)?
+                }
+            };
+            tenants.push(Tenant { name: tenant.to_owned(), mapping, token: RefCell::new(None) });
+        }
+        let number = u32::try_from(known.map_or(tenants.len(), |index| index + 1)).unwrap_or(u32::MAX);
+        if accepted.iter().any(|(other, of)| *other == digest && *of != number) {
+            let problem = format!("SCIM_EDGE_TOKENS gives `{tenant}` a token that another tenant has too");
+            return Err(EngineError::Setting(problem));
+        }
+        accepted.push((digest, number));
+    }
+    Ok((tenants, accepted))
+}
+
+/// The digests of the tokens, each with its tenant's name, which is empty where there is none.
+fn accepted_tokens(setting: Option<&str>) -> Result<Vec<(&str, [u8; 32])>, EngineError> {
     let tokens: Vec<&str> = setting
         .unwrap_or_default()
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|token| !token.is_empty())
         .collect();
     if tokens.is_empty() {
-        return Err(EngineError::Setting(
-            "SCIM_EDGE_TOKENS is not set: give at least one bearer token, or its digest as `sha256:` and 64 \
-             hexadecimal digits, that identity providers must send"
-                .to_owned(),
-        ));
+        return Err(EngineError::Setting(NO_TOKENS.to_owned()));
     }
     tokens
         .into_iter()
-        .map(|token| match token.strip_prefix("sha256:") {
-            Some(hex) => digest(hex).ok_or_else(|| {
-                EngineError::Setting(
-                    "SCIM_EDGE_TOKENS has a `sha256:` digest that is not 64 hexadecimal digits".to_owned(),
-                )
-            }),
-            None => Ok(Sha256::digest(token.as_bytes()).into()),
+        .map(|token| {
+            let (tenant, token) = of_tenant(token)?;
+            match token.strip_prefix("sha256:") {
+                Some(hex) => digest(hex).map(|digest| (tenant, digest)).ok_or_else(|| {
+                    EngineError::Setting(
+                        "SCIM_EDGE_TOKENS has a `sha256:` digest that is not 64 hexadecimal digits".to_owned(),
+                    )
+                }),
+                None => Ok((tenant, Sha256::digest(token.as_bytes()).into())),
+            }
         })
         .collect()
+}
+
+/// The tenant's name in front of a token. A token itself has `=` at its end only (RFC 6750 section 2.1).
+fn of_tenant(entry: &str) -> Result<(&str, &str), EngineError> {
+    let Some((tenant, token)) = entry.split_once('=').filter(|(_, token)| !token.trim_matches('=').is_empty()) else {
+        return Ok(("", entry));
+    };
+    // It stands in paths, header fields and names of variables as it is.
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if tenant.is_empty() || !tenant.chars().all(fits) {
+        let problem = "SCIM_EDGE_TOKENS has a tenant whose name is not made of letters, digits, `-` and `_`: write `acme=sha256:…`";
+        return Err(EngineError::Setting(problem.to_owned()));
+    }
+    Ok((tenant, token))
 }
 
 fn digest(hex: &str) -> Option<[u8; 32]> {
@@ -216,4 +324,72 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(mapping: &str, settings: &[(&str, &str)]) -> Result<Engine, String> {
+        let environment = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Engine::new(mapping, "mapping.yaml", &environment).map_err(|error| error.to_string())
+    }
+
+    fn mapping(upstream: &str) -> String {
+        format!(
+            "{{mapping: v1, upstream: {upstream}, resources: {{User: {{path: /u, attributes: {{id: {{native: id, \
+             access: read}}, userName: {{native: n}}}}}}}}}}"
+        )
+    }
+
+    #[test]
+    fn tokens_name_tenants() {
+        for (tokens, problem) in [
+            ("a.b=t", "letters, digits"),
+            ("=t", "letters, digits"),
+            ("a=t,b=t", "gives `b` a token that another tenant has too"),
+            ("t,a=t", "gives `a` a token that another tenant has too"),
+            ("a=sha256:1", "64 hexadecimal digits"),
+        ] {
+            let error = made(&mapping("{}"), &[("SCIM_EDGE_TOKENS", tokens)]).err().unwrap_or_default();
+            assert!(error.contains(problem), "{tokens}: {error}");
+        }
+        let engine = made(&mapping("{}"), &[("SCIM_EDGE_TOKENS", "a=t== dGVzdA== b=u a=v")]).unwrap();
+        let tenant = |token: &str| engine.tenant(token).map(|tenant| tenant.name.as_str());
+        let found = ["Bearer t==", "dGVzdA==", "bearer u", "v", "dGVzdA", "x"].map(tenant);
+        assert_eq!(found, [Some("a"), Some(""), Some("b"), Some("a"), None, None]);
+        let of_all: Vec<_> = engine.tenants.iter().map(|tenant| Rc::strong_count(&tenant.mapping)).collect();
+        assert_eq!(of_all, [3; 3], "a mapping that says nothing of tenants is compiled once");
+    }
+
+    #[test]
+    fn a_tenant_without_its_secrets_is_found_at_the_start() {
+        let keyed = mapping("{headers: {x-key: {env: 'KEY_{tenant}'}}}");
+        let error = |tokens| made(&keyed, &[("SCIM_EDGE_TOKENS", tokens), ("KEY_a", "1")]).err().unwrap_or_default();
+        assert_eq!(error("a=t"), "");
+        assert!(error("a=t,b=u").contains("`KEY_b` is not set"));
+        assert!(error("a=t,u").contains("M303"));
+    }
+
+    #[test]
+    fn only_a_token_endpoint_goes_elsewhere() {
+        let oauth = mapping(
+            "{auth: {oauth: {token_url: 'https://login.example/t?x', client_id: a, client_secret: '{env.S}'}}}",
+        );
+        let settings = [("SCIM_EDGE_TOKENS", "t"), ("S", "s"), ("SCIM_EDGE_UPSTREAM", "app")];
+        let engine = made(&oauth, &settings).unwrap();
+        let to = |target: &str| Request { target: target.to_owned(), ..Request::default() };
+        let (token, user) = (to("https://login.example/t?x"), to("/u?next=https://login.example/"));
+        let route = |upstream, authority, target| Route { upstream, authority, target };
+        assert_eq!(engine.route(&token), route("https://login.example", "login.example", "/t?x"));
+        assert_eq!(engine.route(&user), route("app", "app", "/u?next=https://login.example/"));
+        assert_eq!(engine.unreached_token_host().as_deref(), Some("login.example"));
+        for (setting, value, expected) in [
+            ("SCIM_EDGE_TOKEN_UPSTREAM", "login", route("login", "login.example", "/t?x")),
+            ("SCIM_EDGE_AUTHORITY", "login.example", route("app", "login.example", "/t?x")),
+        ] {
+            let engine = made(&oauth, &[settings.as_slice(), &[(setting, value)]].concat()).unwrap();
+            assert_eq!((engine.route(&token), engine.unreached_token_host()), (expected, None));
+        }
+    }
 }

@@ -152,7 +152,7 @@ pub struct Upstream(Rc<RefCell<Calls>>);
 
 impl Upstream {
     fn new(engine: &Engine, now: u64) -> Self {
-        let end = now.saturating_add(u64::from(engine.mapping.limits.time) * 1000);
+        let end = now.saturating_add(u64::from(engine.limits.time) * 1000);
         let (outgoing, replies) = (VecDeque::new(), Vec::new());
         Upstream(Rc::new(RefCell::new(Calls { next: 0, outgoing, replies, now, end, each: engine.call_timeout() })))
     }

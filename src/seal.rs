@@ -19,11 +19,11 @@ pub(crate) struct Sealer([u8; 32]);
 impl Sealer {
     /// Every instance of a deployment has the same key, since it is made of the `digests` of the tokens that the
     /// deployment accepts, in any order. A deployment with other tokens has another one.
-    pub(crate) fn new(purpose: &str, digests: &[[u8; 32]]) -> Self {
+    pub(crate) fn new(purpose: &str, digests: impl Iterator<Item = [u8; 32]>) -> Self {
         // They are a few, and the library's sort is 25 KB of code for a type of this size.
-        let mut ordered: Vec<[u8; 32]> = Vec::with_capacity(digests.len());
+        let mut ordered: Vec<[u8; 32]> = Vec::new();
         for digest in digests {
-            ordered.insert(ordered.partition_point(|other| other < digest), *digest);
+            ordered.insert(ordered.partition_point(|other| *other < digest), digest);
         }
         Sealer(keyed(purpose.as_bytes(), &[ordered.as_flattened()]))
     }
@@ -76,13 +76,15 @@ mod tests {
 
     #[test]
     fn only_the_same_deployment_and_use_open_it() {
-        let sealer = Sealer::new("cursor", &[[1; 32], [2; 32]]);
+        let sealer = Sealer::new("cursor", [[1; 32], [2; 32]].into_iter());
         let sealed = sealer.seal(b"page 2", b"/Users", &[7; 32]).unwrap();
         assert_eq!(sealer.open(&sealed, b"/Users").as_deref(), Some(b"page 2".as_slice()));
-        let same = Sealer::new("cursor", &[[2; 32], [1; 32]]);
+        let same = Sealer::new("cursor", [[2; 32], [1; 32]].into_iter());
         assert!(same.open(&sealed, b"/Users").is_some());
         assert_eq!(sealer.open(&sealed, b"/Groups"), None);
-        for other in [Sealer::new("cursor", &[[1; 32]]), Sealer::new("other", &[[1; 32], [2; 32]])] {
+        for other in
+            [Sealer::new("cursor", [[1; 32]].into_iter()), Sealer::new("other", [[1; 32], [2; 32]].into_iter())]
+        {
             assert_eq!(other.open(&sealed, b"/Users"), None);
         }
         assert!(!sealed.contains("page"));
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn any_change_is_noticed() {
-        let sealer = Sealer::new("cursor", &[[1; 32]]);
+        let sealer = Sealer::new("cursor", [[1; 32]].into_iter());
         let sealed = sealer.seal(b"x", b"", &[0; 32]).unwrap();
         for at in 0..sealed.len() {
             let mut changed = sealed.clone().into_bytes();

@@ -74,7 +74,8 @@ fn envoy_module(case: &Case, request: &Request, reply: &mut dyn FnMut(Request) -
         proxy_wasm::Module::load(&path).map_err(|error| format!("{error:?}"))
     });
     let module = MODULE.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-    let environment = with_upstream(&case.environment, "application");
+    let mut environment = with_upstream(&case.environment, "application");
+    environment.insert("SCIM_EDGE_TOKEN_UPSTREAM".to_owned(), proxy_wasm::TOKEN_CLUSTER.to_owned());
     let response = proxy_wasm::run(module, &case.mapping, &environment, request, reply);
     response.map_err(|error| anyhow::anyhow!("{error:?}"))
 }

@@ -14,11 +14,14 @@ use anyhow::{Context, bail};
 use crate::Environment;
 use crate::exchange::{Moment, Output, Reply, Request, Response, Unreachable};
 use crate::explain::{self, Explained, TOKEN};
+use crate::mapping::SOME_TENANT;
 
 /// What the command line says.
 pub(super) struct Asked<'a> {
     pub(super) mapping: &'a Path,
     pub(super) upstream: Option<&'a str>,
+    /// Whose request it is.
+    pub(super) tenant: Option<&'a str>,
     pub(super) as_json: bool,
     /// Method, target and perhaps a body, `-` being the standard input.
     pub(super) request: &'a [String],
@@ -40,7 +43,8 @@ pub(super) fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
         bail!("write a method and a path after `--`: `-- GET /Users`");
     };
     let name = asked.mapping.display().to_string();
-    match told(&text, &name, (method, target, &body), asked.upstream, asked.as_json) {
+    let tenant = asked.tenant.unwrap_or(SOME_TENANT);
+    match told(&text, &name, (method, target, &body), (asked.upstream, tenant), asked.as_json) {
         Ok(told) => print!("{told}"),
         Err(error) if error.is::<crate::EngineError>() => {
             println!("{error}");
@@ -51,20 +55,20 @@ pub(super) fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The text that is printed for a request (method, target below the SCIM root, body). Without `upstream`, no call is
-/// made and replies are assumed.
+/// The text that is printed for a request (method, target below the SCIM root, body) of a tenant. Without `upstream`, no
+/// call is made and replies are assumed.
 pub(crate) fn told(
     mapping: &str,
     name: &str,
     (method, target, body): (&str, &str, &str),
-    upstream: Option<&str>,
+    (upstream, tenant): (Option<&str>, &str),
     as_json: bool,
 ) -> anyhow::Result<String> {
     let mut environment: Environment = match upstream {
         Some(_) => std::env::vars().collect(),
         None => Environment::new(),
     };
-    for (name, value) in explain::placeholders(mapping) {
+    for (name, value) in explain::placeholders(mapping, tenant) {
         if upstream.is_none() || name.starts_with("SCIM_EDGE_") {
             environment.insert(name, value);
         }

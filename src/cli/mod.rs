@@ -55,6 +55,9 @@ enum Command {
         /// Really make the calls, to this origin. Secrets are read from the environment.
         #[arg(long)]
         upstream: Option<String>,
+        /// Whose request it is, for a mapping that speaks of `{tenant}`.
+        #[arg(long)]
+        tenant: Option<String>,
         /// How to print the calls.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -105,9 +108,10 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo { host, tour } => demo::run(host, tour).map(|()| ExitCode::SUCCESS),
         Command::Check { mapping, format } => check::run(&mapping, matches!(format, Format::Json)),
-        Command::Explain { mapping, upstream, format, request } => explain::run(&explain::Asked {
+        Command::Explain { mapping, upstream, tenant, format, request } => explain::run(&explain::Asked {
             mapping: &mapping,
             upstream: upstream.as_deref(),
+            tenant: tenant.as_deref(),
             as_json: matches!(format, Format::Json),
             request: &request,
         }),

@@ -38,11 +38,13 @@ leaves a query parameter or a header field out where there is no value. `{{` and
 | `{id}` | the native id | calls about a resource |
 | `{userName}`, any row | the native value: in a path and in a delete the one that the resource has, elsewhere the one that is wanted | create, update, delete, actions |
 | `{native.FIELD}` | a field of the resource's own native object | update, delete, actions |
+| `{changed}` | the native fields that are changed, as a list | update |
 | `{value}` | what a filter compares with | `list.filters`, codec templates |
 | `{member}`, `{members}` | a member's native id, or all of them as a list | `members` |
 | `{key}` | the membership's own key | `members.remove` |
 | `{token}` | the token of a login | `auth.login.value` |
 | `{env.NAME}` | an environment variable of the host, which must be set | everywhere |
+| `{tenant}` | the tenant whose token the request has; also within `{env.KEY_{tenant}}` | everywhere |
 ";
 
 /// The whole page.

@@ -1,33 +1,37 @@
 //! Replies for calls that are not made: what an application would say in which everything that is asked about exists,
 //! and nothing that is about to be created.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::Codec;
 use crate::mapping::links::{Link, LinkSource, Links, MemberCall, MemberChange};
 use crate::mapping::paging::Paging;
-use crate::mapping::template::Slot;
-use crate::mapping::{How, NewId, ReplyValue, Resource, Row};
+use crate::mapping::template::{CallTemplate, Scope, Slot};
+use crate::mapping::{How, List, ListPart, Mapping, NewId, ReplyValue, Resource, Row};
 use crate::scim::{Filter, Kind};
 
 pub(super) struct Assumed {
-    engine: Rc<Engine>,
+    mapping: Rc<Mapping>,
     /// The SCIM request's method.
     method: String,
     /// The SCIM request's body.
     body: Value,
     /// The values that the SCIM request's filter compares with, by the path as it is written.
     wanted: Vec<(String, Value)>,
+    /// The id in the SCIM request's path.
+    id: Option<String>,
+    /// The native list that was asked first, by resource type.
+    asked: BTreeMap<String, usize>,
     /// Whether the call that creates was made.
     created: bool,
 }
 
 impl Assumed {
-    pub(super) fn new(engine: Rc<Engine>, request: &Request) -> Self {
+    pub(super) fn new(mapping: Rc<Mapping>, request: &Request) -> Self {
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         let filter = query.split('&').find_map(|pair| pair.strip_prefix("filter=")).map(|text| {
             let text = text.replace('+', " ");
@@ -36,18 +40,20 @@ impl Assumed {
         let filter = filter.and_then(|text| Filter::parse(&text).ok());
         let mut wanted = Vec::new();
         if let Some(filter) = &filter {
-            for resource in &engine.mapping.resources {
+            for resource in &mapping.resources {
                 let terms = filter.terms(&resource.kind);
                 wanted.extend(terms.iter().map(|term| (term.path.to_string(), term.value.clone())));
             }
         }
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        Assumed { engine, method: request.method.clone(), body, wanted, created: false }
+        let path = request.target.split('?').next().unwrap_or_default();
+        let id = path.split('/').nth(4).and_then(|id| percent_encoding::percent_decode_str(id).decode_utf8().ok());
+        let id = id.map(std::borrow::Cow::into_owned);
+        Assumed { mapping, method: request.method.clone(), body, wanted, id, asked: BTreeMap::new(), created: false }
     }
 
     pub(super) fn reply(&mut self, call: &Request) -> Response {
-        let engine = Rc::clone(&self.engine);
-        let mapping = &engine.mapping;
+        let mapping = Rc::clone(&self.mapping);
         if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
             let mut reply = ok(&Value::Null);
             place(&login.token, "assumed-token".into(), &mut reply);
@@ -59,8 +65,7 @@ impl Assumed {
     fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
         let id = |found: Vec<(Slot, String)>| found.into_iter().find(|(slot, _)| *slot == Slot::Id).map(|(_, id)| id);
         let missing = self.method == "POST" && !self.created;
-        let new_id =
-            || ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned();
+        let new_id = || new_id(resource);
         let wrapped = |item: &crate::mapping::Item, object: Value| {
             let mut body = Value::Null;
             item.at.set(&mut body, object);
@@ -81,9 +86,8 @@ impl Assumed {
                     return Some(if missing { status(404) } else { found });
                 }
             }
-            if list.call.recognise(call).is_some() {
-                let rows = if missing { Vec::new() } else { vec![self.object(resource, &new_id())] };
-                return Some(page(&list.paging, rows));
+            if let Some(reply) = self.listed(resource, list, call, missing) {
+                return Some(reply);
             }
         }
         if let Some(found) = resource.read.call.recognise(call) {
@@ -125,6 +129,32 @@ impl Assumed {
         (done || changed).then(|| status(204))
     }
 
+    /// The reply to a call that lists or counts: the resource is in the native list that is asked first.
+    fn listed(&mut self, resource: &Resource, list: &List, call: &Request, missing: bool) -> Option<Response> {
+        let others = list.filters.iter().filter_map(|narrowing| match &narrowing.how {
+            How::Query(_, Some(part)) => Some(part.as_ref()),
+            _ => None,
+        });
+        let parts: Vec<&ListPart> = list.parts.iter().chain(others).collect();
+        let is_here =
+            |asked: &BTreeMap<String, usize>, index| asked.get(&resource.kind.name).is_none_or(|at| *at == index);
+        let counts = |part: &&ListPart| part.count.as_ref().is_some_and(|(count, _)| is_call_of(count, call));
+        if let Some(index) = parts.iter().position(counts) {
+            let rows = usize::from(!missing && is_here(&self.asked, index));
+            self.asked.entry(resource.kind.name.clone()).or_insert(index);
+            let mut reply = ok(&Value::Null);
+            place(&parts.get(index)?.count.as_ref()?.1, rows.into(), &mut reply);
+            return Some(reply);
+        }
+        let index = parts.iter().position(|part| is_call_of(&part.call, call))?;
+        let here = is_here(&self.asked, index);
+        self.asked.entry(resource.kind.name.clone()).or_insert(index);
+        let id = self.id.clone().filter(|id| resource.row.is_some() && resource.native_id(id).is_some());
+        let object = || self.object(resource, &id.unwrap_or_else(|| new_id(resource)));
+        let rows = if missing || !here { Vec::new() } else { vec![object()] };
+        Some(page(&parts.get(index)?.paging, rows))
+    }
+
     /// A native object with this id, in the state that makes the request change something.
     fn object(&self, resource: &Resource, id: &str) -> Value {
         let mut native = Value::Object(Map::new());
@@ -161,7 +191,7 @@ impl Assumed {
     fn linked(&self, links: &Links, link: &Link) -> Vec<Value> {
         let row = |id: String| {
             let mut row = Value::Null;
-            let target = self.engine.mapping.resource(links.target.kind);
+            let target = self.mapping.resource(links.target.kind);
             let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
             link.at.set(&mut row, native.clone());
             if let Some(at) = &link.id {
@@ -229,6 +259,21 @@ impl Assumed {
         }
         if self.method == "GET" { vec!["1".to_owned()] } else { ids }
     }
+}
+
+/// An id that a resource of this type can have.
+fn new_id(resource: &Resource) -> String {
+    ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned()
+}
+
+/// Whether a call is of this template, which may differ from others in what its query says only.
+fn is_call_of(template: &CallTemplate, call: &Request) -> bool {
+    let pairs = |target: &str| -> Vec<String> {
+        target.split_once('?').into_iter().flat_map(|(_, query)| query.split('&')).map(str::to_owned).collect()
+    };
+    let said = pairs(&call.target);
+    let own = template.render(&Scope::default()).map(|own| pairs(&own.target)).unwrap_or_default();
+    template.recognise(call).is_some() && own.iter().all(|pair| said.contains(pair))
 }
 
 /// SCIM values for a row, the likeliest first.

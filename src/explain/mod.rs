@@ -23,9 +23,10 @@ pub(crate) const TOKEN: &str = "explain";
 const MOST_CALLS: usize = 200;
 
 /// The settings of no deployment: every variable that the mapping names is its own name in angle brackets.
-pub(crate) fn placeholders(mapping: &str) -> Environment {
-    let mut environment = mapping::placeholders(mapping);
-    let settings = [("TOKENS", TOKEN), ("PATH", "/scim/v2"), ("UPSTREAM", "http://application")];
+pub(crate) fn placeholders(mapping: &str, tenant: &str) -> Environment {
+    let mut environment = mapping::placeholders(mapping, tenant);
+    let token = format!("{tenant}={TOKEN}");
+    let settings = [("TOKENS", token.as_str()), ("PATH", "/scim/v2"), ("UPSTREAM", "http://application")];
     environment.extend(settings.map(|(name, value)| (format!("SCIM_EDGE_{name}"), value.to_owned())));
     environment
 }
@@ -57,7 +58,7 @@ impl Explained {
         let engine = Rc::new(Engine::new(mapping, name, environment)?);
         Ok(Explained {
             exchange: Exchange::new(Rc::clone(&engine), request.clone(), moment),
-            assumed: assumed.then(|| Assumed::new(Rc::clone(&engine), &request)),
+            assumed: engine.mapping().filter(|_| assumed).map(|mapping| Assumed::new(Rc::clone(mapping), &request)),
             secrets: Secrets::new(mapping, environment, &engine, &request.body, &moment),
             now: moment.now,
             engine,
@@ -116,7 +117,7 @@ impl Explained {
     }
 
     fn headers<'c>(&'c self, call: &'c Request) -> impl Iterator<Item = (&'c str, String)> {
-        let login = self.engine.mapping.login.as_ref().map(|login| login.header.as_str());
+        let login = self.engine.mapping().and_then(|mapping| mapping.login.as_ref()).map(|login| login.header.as_str());
         call.headers.iter().map(move |(name, value)| {
             let shown = match value.strip_prefix("Basic ") {
                 Some(_) => "Basic <name and password>".to_owned(),

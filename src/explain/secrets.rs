@@ -13,7 +13,7 @@ impl Secrets {
     /// Those of the environment, and those that the engine can make up for the request.
     pub(super) fn new(mapping: &str, environment: &Environment, engine: &Engine, body: &[u8], moment: &Moment) -> Self {
         let mut secrets = Secrets(Vec::new());
-        for name in mapping::placeholders(mapping).into_keys() {
+        for name in engine.tenants.iter().flat_map(|it| mapping::placeholders(mapping, &it.name).into_keys()) {
             if let Some(secret) = environment.get(&name) {
                 secrets.add(secret.trim(), &name);
             }
@@ -26,7 +26,8 @@ impl Secrets {
     fn add_generated(&mut self, engine: &Engine, body: &[u8], moment: &Moment) {
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let operations = body.get("Operations").and_then(Value::as_array).map_or(1, Vec::len);
-        let rows = engine.mapping.resources.iter().flat_map(|resource| &resource.rows);
+        let resources = engine.mapping().into_iter().flat_map(|mapping| &mapping.resources);
+        let rows = resources.flat_map(|resource| &resource.rows);
         let rows: Vec<_> = rows.filter_map(|row| Some((row, row.generate.as_ref()?))).collect();
         let most = u32::try_from(operations.saturating_mul(rows.len())).unwrap_or(u32::MAX);
         for (row, how) in rows {
@@ -38,7 +39,7 @@ impl Secrets {
 
     /// Learns the token that a login answers with.
     pub(super) fn learn(&mut self, engine: &Engine, call: &Request, reply: &Reply) {
-        if let (Some(login), Ok(reply)) = (&engine.mapping.login, reply)
+        if let (Some(login), Ok(reply)) = (engine.mapping().and_then(|mapping| mapping.login.as_ref()), reply)
             && login.call.recognise(call).is_some()
             && let Some(token) = login.token.text(reply)
         {

@@ -14,8 +14,7 @@ use super::pages;
 use super::render::Written;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};
-use crate::mapping::template::Scope;
-use crate::mapping::{List, Mapping, Resource};
+use crate::mapping::{List, ListPart, Mapping, Resource};
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, list as response};
 
@@ -42,8 +41,9 @@ struct State {
 enum Place {
     #[serde(rename = "s")]
     Start,
+    /// In the native list with this index, of those that the question needs.
     #[serde(rename = "w")]
-    Walk(Position),
+    Walk(usize, Position),
     #[serde(rename = "i")]
     Index(usize),
 }
@@ -80,13 +80,13 @@ pub(super) async fn page(context: &Context<'_>, types: &[&Resource], query: &Lis
     Ok(Answer::list(response::cursor_response(resources.count(), total, next.as_deref()), resources))
 }
 
-/// What a cursor may be used with: it belongs to one question.
+/// What a cursor may be used with: it belongs to one tenant's question.
 fn bound(context: &Context<'_>, types: &[&Resource], query: &ListQuery) -> String {
     let endpoints: Vec<&str> = types.iter().map(|resource| resource.kind.endpoint.as_str()).collect();
     let filter = query.filter.as_ref().map(ToString::to_string);
     let order = query.sort_by.as_ref().map(ToString::to_string);
     let order = (order, query.sort_descending);
-    format!("{:?}", (&context.base, endpoints, filter, order))
+    format!("{:?}", (context.native.tenant(), &context.base, endpoints, filter, order))
 }
 
 fn open(context: &Context<'_>, query: &ListQuery, bound: &str) -> Result<State, Error> {
@@ -142,19 +142,17 @@ async fn part(
         filter.validate(&resource.kind)?;
     }
     match (walkable(context.native.mapping(), resource, list, query)?, place) {
-        (Some(parameters), place @ (Place::Start | Place::Walk(_))) if wanted > 0 => {
-            let walk = match place {
-                Place::Walk(position) => Walk::resume(&list.paging, position),
-                // A filter may need many rows for one match.
-                _ if query.filter.is_some() => Walk::new(&list.paging, 0, None),
-                _ => Walk::new(&list.paging, 0, Some(wanted)),
+        (Some(lists), place @ (Place::Start | Place::Walk(..))) if wanted > 0 => {
+            let start = match place {
+                Place::Walk(index, position) => (index, Some(position)),
+                _ => (0, None),
             };
-            walked(context, resource, list, query, (walk, &parameters), wanted).await
+            walked(context, resource, (list, query), lists, start, wanted).await
         }
         (_, place) => {
             let first = match place {
                 Place::Index(first) => first,
-                Place::Start | Place::Walk(_) => 0,
+                Place::Start | Place::Walk(..) => 0,
             };
             let (found, total) = list::find(context, resource, query, first, wanted).await?;
             let next = first + found.len();
@@ -163,37 +161,40 @@ async fn part(
     }
 }
 
-/// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
-/// is no such list, or where no list is needed.
-fn walkable(
+/// Native lists, and the parameters with which they are asked.
+type Lists<'m> = (Vec<&'m ListPart>, Vec<(String, Value)>);
+
+/// The native lists that hold all matches, one after the other, in the order that is wanted; `None` where there are no
+/// such lists, or where none is needed.
+fn walkable<'m>(
     mapping: &Mapping,
-    resource: &Resource,
-    list: &List,
+    resource: &'m Resource,
+    list: &'m List,
     query: &ListQuery,
-) -> Result<Option<Vec<(String, String)>>, Error> {
+) -> Result<Option<Lists<'m>>, Error> {
     if query.sort_by.is_some() || resource.fixed.is_some() {
         return Ok(None);
     }
     let Some(filter) = &query.filter else {
-        return Ok(Some(Vec::new()));
+        return Ok(Some((list.parts.iter().collect(), Vec::new())));
     };
     if alternatives(resource, list, filter).is_some() {
         return Ok(None);
     }
     Ok(match narrowed(mapping, resource, list, filter)? {
-        Narrowed::Rows(parameters) => Some(parameters),
+        Narrowed::Rows(parts, parameters) => Some((parts, parameters)),
         _ => None,
     })
 }
 
-/// Goes on with a walk until enough is found, the list ends, or `limits.scan` rows have been read: then the page is
+/// Goes on with a walk until enough is found, the lists end, or `limits.scan` rows have been read: then the page is
 /// shorter than it could be, and the next request goes on.
 async fn walked(
     context: &Context<'_>,
     resource: &Resource,
-    list: &List,
-    query: &ListQuery,
-    (mut walk, parameters): (Walk<'_>, &[(String, String)]),
+    (list, query): (&List, &ListQuery),
+    (parts, parameters): Lists<'_>,
+    (first, mut position): (usize, Option<Position>),
     wanted: usize,
 ) -> Result<Part, Error> {
     let what = format!("list {}s", noun(resource));
@@ -201,31 +202,38 @@ async fn walked(
     let most = context.native.mapping().limits.scan.max(1);
     let (mut found, mut total) = (Vec::new(), None);
     let (mut rows, mut pages) = (0, 0);
-    while !walk.is_done() {
-        if found.len() >= wanted || rows >= most || pages >= most {
-            return Ok(Part { found, rest: Some(Place::Walk(walk.position())), total });
-        }
-        let before = walk.position();
-        let page = pages::page(context, &what, &list.call, &mut walk, &Scope::default(), parameters)
-            .await?
-            .unwrap_or_default();
-        rows += page.items.len();
-        pages += 1;
-        total = page.total.filter(|_| query.filter.is_none());
-        let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
-        let mut matched = list::found(resource, page.items);
-        if let Some(filter) = &query.filter {
-            matched = list::whole(context, resource, list, matched, |path| filter.names(&path.attribute)).await?;
-            matched = only_matches(context, resource, filter, matched).await?;
-        }
-        let room = wanted - found.len();
-        let next_id = matched.get(room).map(|found| found.id.clone());
-        matched.truncate(room);
-        found.extend(matched);
-        if let Some(next_id) = next_id {
-            // The rest of this page is for the next request.
-            let read = ids.iter().position(|id| id.as_ref() == Some(&next_id)).unwrap_or_default();
-            return Ok(Part { found, rest: Some(Place::Walk(before.past(read))), total });
+    for (index, part) in parts.iter().enumerate().skip(first) {
+        let mut walk = match position.take() {
+            Some(position) => Walk::resume(&part.paging, position),
+            // A filter may need many rows for one match.
+            None if query.filter.is_some() => Walk::new(&part.paging, 0, None),
+            None => Walk::new(&part.paging, 0, Some(wanted)),
+        };
+        while !walk.is_done() {
+            if found.len() >= wanted || rows >= most || pages >= most {
+                return Ok(Part { found, rest: Some(Place::Walk(index, walk.position())), total });
+            }
+            let before = walk.position();
+            let page = pages::page(&context.native, &what, part, &mut walk, &parameters).await?.unwrap_or_default();
+            rows += page.items.len();
+            pages += 1;
+            // The total of one of several lists is none.
+            total = page.total.filter(|_| query.filter.is_none() && parts.len() == 1);
+            let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
+            let mut matched = list::found(resource, page.items);
+            if let Some(filter) = &query.filter {
+                matched = list::whole(context, resource, list, matched, |path| filter.names(&path.attribute)).await?;
+                matched = only_matches(context, resource, filter, matched).await?;
+            }
+            let room = wanted - found.len();
+            let next_id = matched.get(room).map(|found| found.id.clone());
+            matched.truncate(room);
+            found.extend(matched);
+            if let Some(next_id) = next_id {
+                // The rest of this page is for the next request.
+                let read = ids.iter().position(|id| id.as_ref() == Some(&next_id)).unwrap_or_default();
+                return Ok(Part { found, rest: Some(Place::Walk(index, before.past(read))), total });
+            }
         }
     }
     Ok(Part { found, rest: None, total })

@@ -11,7 +11,7 @@ pub(super) use self::among::among;
 use super::Context;
 use super::list::{Found, all, found, listed, whole};
 use super::lookup::{ids, scim_id};
-use super::pages::rows_of_each;
+use super::pages::{rows_of_each, rows_of_list};
 use super::read::Object;
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
@@ -110,7 +110,7 @@ pub(super) async fn linked_of_each<'m>(
         LinkSource::List { call, paging, link, .. } => {
             let what = format!("read the {}", links.attribute);
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
-            let lists = rows_of_each(context, &what, call, paging, &scopes, &[]).await?;
+            let lists = rows_of_each(context, &what, call, paging, &scopes).await?;
             let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
             linked(context, &links.target, link, &elements).await
         }
@@ -175,13 +175,13 @@ async fn users_of_each<'m>(
         Some(find) => {
             let scopes: Vec<Scope<'_>> = groups.iter().map(|group| group.scope()).collect();
             let mut users = Vec::with_capacity(groups.len());
-            for rows in rows_of_each(context, "read the members", find, &list.paging, &scopes, &[]).await? {
+            for rows in rows_of_list(&context.native, "read the members", &list.parts, find, &scopes).await? {
                 users.push(whole(context, user, list, found(user, rows), is_name).await?);
             }
             users
         }
         None if groups.is_empty() => Vec::new(),
-        None => vec![whole(context, user, list, all(context, user, list, &[]).await?, is_name).await?],
+        None => vec![whole(context, user, list, all(context, user, &list.all_parts(), &[]).await?, is_name).await?],
     };
     let one = |found: &Found| {
         let mut names = user.decode_some(&found.native, |name| NAMES.contains(&name));

@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::cursor;
 use super::narrow::{Narrowed, alternatives, asked, narrowed};
 use super::native::noun;
-use super::pages::{page, rows};
+use super::pages::{self, Parameters, page};
 use super::read::{Current, Object};
 use super::render::Written;
 use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
-use crate::mapping::{List, Resource, Row};
+use crate::mapping::{List, ListPart, Resource, Row};
 use crate::scim::query::ListQuery;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
 
@@ -90,7 +90,7 @@ pub(super) async fn find(
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
-    let walked = query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
+    let walked = query.filter.is_some() || query.sort_by.is_some() || !list.is_counted();
     let walked = walked || resource.fixed.is_some();
     if walked {
         let mut found = matching(context, resource, list, query).await?;
@@ -134,7 +134,7 @@ pub(super) async fn present(
     Ok(())
 }
 
-/// The rows `first..first + count` of a list whose application pages by number and tells the total.
+/// The rows `first..first + count` of a list whose application tells how many there are.
 async fn window(
     context: &Context<'_>,
     resource: &Resource,
@@ -142,28 +142,53 @@ async fn window(
     first: usize,
     count: usize,
 ) -> Result<(Vec<Found>, usize), Error> {
+    let (mut items, mut total) = (Vec::new(), 0);
+    for part in &list.parts {
+        let wanted = count - items.len();
+        let (rows, of_part) = window_of(context, resource, part, first.saturating_sub(total), wanted).await?;
+        total += of_part;
+        items.extend(rows);
+    }
+    Ok((found(resource, items), total))
+}
+
+/// The rows `first..first + count` of one native list, and how many it has.
+async fn window_of(
+    context: &Context<'_>,
+    resource: &Resource,
+    part: &ListPart,
+    first: usize,
+    count: usize,
+) -> Result<(Vec<Value>, usize), Error> {
     let what = format!("list {}s", noun(resource));
-    let mut walk = Walk::new(&list.paging, first, Some(count.max(1)));
+    let mut total = pages::count(&context.native, &what, part).await?;
+    if let Some(total) = total.filter(|total| count == 0 || first >= *total) {
+        return Ok((Vec::new(), total));
+    }
+    let mut walk = Walk::new(&part.paging, first, Some(count.max(1)));
     let mut items = Vec::new();
     loop {
-        let page = page(context, &what, &list.call, &mut walk, &Scope::default(), &[]).await?;
-        let Some(page) = page else {
+        let Some(page) = page(&context.native, &what, part, &mut walk, &[]).await? else {
             // Past the end, which does not tell how many there are.
-            if first == 0 {
-                return Ok((Vec::new(), 0));
-            }
-            let (_, total) = Box::pin(window(context, resource, list, 0, 1)).await?;
-            return Ok((Vec::new(), total));
+            return match total {
+                Some(total) => Ok((items, total)),
+                None if first == 0 => Ok((Vec::new(), 0)),
+                None => {
+                    let (_, total) = Box::pin(window_of(context, resource, part, 0, 1)).await?;
+                    Ok((Vec::new(), total))
+                }
+            };
         };
         items.extend(page.items);
-        let Some(total) = page.total else {
-            let all = all(context, resource, list, &[]).await?;
+        total = page.total.or(total);
+        let Some(total) = total else {
+            let all = pages::rows_of_parts(&context.native, &what, &[part], &[]).await?;
             let total = all.len();
             return Ok((all.into_iter().skip(first).take(count).collect(), total));
         };
-        if walk.is_done() || items.len() >= count {
+        if walk.is_done() || items.len() >= count || first + items.len() >= total {
             items.truncate(count);
-            return Ok((found(resource, items), total));
+            return Ok((items, total));
         }
     }
 }
@@ -176,7 +201,7 @@ async fn matching(
     query: &ListQuery,
 ) -> Result<Vec<Found>, Error> {
     let Some(filter) = &query.filter else {
-        let found = all(context, resource, list, &[]).await?;
+        let found = all(context, resource, &list.all_parts(), &[]).await?;
         // Rows may lack what they are to be sorted by.
         return match query.sort_by {
             Some(_) => whole(context, resource, list, found, |path| decides(query, path)).await,
@@ -246,8 +271,8 @@ async fn candidates(
     match narrowed(context.native.mapping(), resource, list, filter)? {
         Narrowed::Nothing => Ok(Vec::new()),
         Narrowed::One(id) => one(context, resource, &id).await,
-        Narrowed::Rows(query) => {
-            let rows = all(context, resource, list, &query).await?;
+        Narrowed::Rows(parts, parameters) => {
+            let rows = all(context, resource, &parts, &parameters).await?;
             whole(context, resource, list, rows, wanted).await
         }
         Narrowed::Call(operation, value) => {
@@ -296,14 +321,14 @@ async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<V
 pub(super) async fn all(
     context: &Context<'_>,
     resource: &Resource,
-    list: &List,
-    query: &[(String, String)],
+    parts: &[&ListPart],
+    parameters: &Parameters,
 ) -> Result<Vec<Found>, Error> {
     if let Some(fixed) = &resource.fixed {
         return Ok(found(resource, fixed.clone()));
     }
     let what = format!("list {}s", noun(resource));
-    let items = rows(context, &what, &list.call, &list.paging, &Scope::default(), query).await?;
+    let items = pages::rows_of_parts(&context.native, &what, parts, parameters).await?;
     Ok(found(resource, items))
 }
 

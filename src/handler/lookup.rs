@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Context;
 use super::list::{Found, all, found, whole};
 use super::native::noun;
-use super::pages::rows_of_each;
+use super::pages::rows_of_list;
 use super::read::Current;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::Target;
@@ -105,9 +105,9 @@ async fn by_values(
     let declared = list.filters.iter().find(|it| it.row == Some(index) && it.op == CompareOp::Eq);
     let scopes: Vec<Scope<'_>> = values.iter().map(|value| Scope { value: Some(value), ..Scope::default() }).collect();
     let rows = match declared.map(|narrowing| &narrowing.how) {
-        Some(How::Query(query)) => {
-            let call = list.call.with_query(query);
-            let rows = rows_of_each(context, &what, &call, &list.paging, &scopes, &[]).await?;
+        Some(How::Query(query, other)) => {
+            let parts = other.as_deref().map_or(list.parts.as_slice(), std::slice::from_ref);
+            let rows = rows_of_list(&context.native, &what, parts, query, &scopes).await?;
             found(resource, rows.into_iter().flatten().collect())
         }
         Some(How::Call(operation)) => {
@@ -119,7 +119,7 @@ async fn by_values(
             let objects = context.native.read_all(resource, &ids).await?;
             return Ok(found(resource, objects.into_iter().flatten().collect()));
         }
-        Some(How::Find(..)) | None => all(context, resource, list, &[]).await?,
+        Some(How::Find(..)) | None => all(context, resource, &list.all_parts(), &[]).await?,
     };
     whole(context, resource, list, rows, wanted).await
 }
@@ -139,7 +139,7 @@ async fn in_batches(
     let what = format!("find {}s", noun(resource));
     let lists: Vec<Value> = values.chunks(batch.max).map(|values| Value::Array(values.to_vec())).collect();
     let scopes: Vec<Scope<'_>> = lists.iter().map(|list| Scope { list: Some(list), ..Scope::default() }).collect();
-    let rows = rows_of_each(context, &what, &batch.call, &batch.paging, &scopes, &[]).await?;
+    let rows = rows_of_list(&context.native, &what, std::slice::from_ref(&batch.list), &[], &scopes).await?;
     whole(context, resource, list, found(resource, rows.into_iter().flatten().collect()), wanted).await
 }
 

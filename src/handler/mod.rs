@@ -91,14 +91,20 @@ pub(crate) async fn handle(
 ) -> Response {
     let scheme = request.header("x-forwarded-proto");
     let mut base = engine.public_url(request.header("host"), scheme);
-    let native = Native::new(&engine, upstream, moment);
-    if let Some(target) = engine.version1_path(&request.target) {
+    let version1 = engine.version1_path(&request.target);
+    let tenant = match route::authenticate(&engine, &request) {
+        Ok(tenant) => tenant,
+        Err(error) if version1.is_some() => return version1::error_response(error),
+        Err(error) => return error_response(&error),
+    };
+    let native = Native::new(&engine, tenant, upstream, moment);
+    if let Some(target) = version1 {
         base = engine.version1_url(&base);
         let context = Context { native, base, version: Version::One, noted };
         return version1::handle(&context, &engine, &request, target).await;
     }
     let context = Context { native, base, version: Version::Two, noted };
-    match route::dispatch(&context, &engine, &request).await {
+    match route::route(&context, &engine, &request).await {
         Ok(answer) => {
             let body = answer.text();
             respond(answer.status, answer.headers, body, MEDIA_TYPE)

@@ -6,8 +6,9 @@ use super::lookup::native_id;
 use crate::mapping::codec::text_of;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::pointer::Pointer;
-use crate::mapping::template::{Scope, query_text};
-use crate::mapping::{How, List, Mapping, Narrowing, Operation, Resource, Row};
+use crate::mapping::template::{Scope, parameters};
+use crate::mapping::translate::Attributes;
+use crate::mapping::{How, List, ListPart, Mapping, Narrowing, Operation, Resource, Row};
 use crate::scim::filter::Term;
 use crate::scim::{AttributePath, CompareOp, Error, Filter};
 
@@ -21,8 +22,8 @@ pub(super) enum Narrowed<'m> {
     Call(&'m Operation, Value),
     /// In the resource whose native id is here in the answer of this call, given this value.
     Find(&'m Operation, &'m Pointer, Value),
-    /// In the list with these query parameters.
-    Rows(Vec<(String, String)>),
+    /// In these native lists, with these parameters.
+    Rows(Vec<&'m ListPart>, Vec<(String, Value)>),
 }
 
 /// As few resources as the application can narrow a filter without an `or` at its top to.
@@ -33,6 +34,10 @@ pub(super) fn narrowed<'m>(
     filter: &Filter,
 ) -> Result<Narrowed<'m>, Error> {
     if never_matches(resource, filter) {
+        return Ok(Narrowed::Nothing);
+    }
+    let parts: Vec<&ListPart> = list.parts.iter().filter(|part| may_match(resource, part, filter)).collect();
+    if parts.is_empty() && resource.fixed.is_none() {
         return Ok(Narrowed::Nothing);
     }
     for term in filter.terms(&resource.kind) {
@@ -62,21 +67,42 @@ pub(super) fn narrowed<'m>(
         };
         let scope = Scope { value: Some(&value), ..Scope::default() };
         return Ok(match &narrowing.how {
-            How::Query(query) => Narrowed::Rows(
-                query.iter().filter_map(|(name, value)| Some((name.clone(), query_text(value, &scope)?))).collect(),
-            ),
+            How::Query(query, other) => {
+                let parts = other.as_ref().map_or(parts, |other| vec![other]);
+                let in_body = parts.iter().any(|part| part.call.body.is_some());
+                Narrowed::Rows(parts, parameters(query, &scope, in_body))
+            }
             How::Read(id) => Narrowed::One(id.plain(&scope).into()),
             How::Call(operation) => Narrowed::Call(operation, value),
             How::Find(operation, at) => Narrowed::Find(operation, at, value),
         });
     }
     match list.otherwise {
-        Unnarrowed::Scan => Ok(Narrowed::Rows(Vec::new())),
+        _ if parts.len() < list.parts.len() => Ok(Narrowed::Rows(parts, Vec::new())),
+        Unnarrowed::Scan => Ok(Narrowed::Rows(parts, Vec::new())),
         Unnarrowed::Reject => Err(Error::invalid_filter(format!(
             "the application cannot search by this; it can search by: {}",
             list.filters.iter().map(|it| format!("{} {}", it.path, it.op.as_str())).collect::<Vec<_>>().join(", ")
         ))),
     }
+}
+
+/// Whether a resource in this part of a list can match: a part knows the same of all its rows.
+fn may_match(resource: &Resource, part: &ListPart, filter: &Filter) -> bool {
+    if part.set.is_empty() {
+        return true;
+    }
+    let known = Value::Object(resource.decode(&part.row(Value::Object(Attributes::new()))));
+    let is_known = |path: &AttributePath| {
+        let rows = resource.rows.iter().filter(|row| row.place.attribute.eq_ignore_ascii_case(&path.attribute));
+        let mut rows = rows.filter(|row| row.place.extension == path.schema).peekable();
+        rows.peek().is_some()
+            && rows.all(|row| row.native.as_ref().is_some_and(|at| part.set.iter().any(|(set, _)| set == at)))
+    };
+    filter.conjuncts().into_iter().all(|term| match term {
+        Filter::Compare { path, .. } | Filter::Present(path) if is_known(path) => term.matches(&resource.kind, &known),
+        _ => true,
+    })
 }
 
 /// The branches of an `or` at the top of a filter, if each can be looked for on its own.

@@ -6,14 +6,15 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+use super::pages;
 use crate::Engine;
-use crate::engine::NativeToken;
+use crate::engine::{NativeToken, Tenant};
 use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
-use crate::mapping::template::{Scope, Unfit};
+use crate::mapping::template::{Scope, Unfit, parameters};
 use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
@@ -26,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The application, as handlers see it.
 pub(super) struct Native<'e> {
     engine: &'e Engine,
+    tenant: &'e Tenant,
     upstream: Upstream,
     moment: Moment,
     /// How many texts were made up.
@@ -33,12 +35,17 @@ pub(super) struct Native<'e> {
 }
 
 impl<'e> Native<'e> {
-    pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
-        Native { engine, upstream, moment, generated: Cell::new(0) }
+    pub(super) fn new(engine: &'e Engine, tenant: &'e Tenant, upstream: Upstream, moment: Moment) -> Self {
+        Native { engine, tenant, upstream, moment, generated: Cell::new(0) }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
-        &self.engine.mapping
+        &self.tenant.mapping
+    }
+
+    /// The name of the tenant that the client is; empty where there are no tenants.
+    pub(super) fn tenant(&self) -> &'e str {
+        &self.tenant.name
     }
 
     pub(super) fn engine(&self) -> &'e Engine {
@@ -159,7 +166,9 @@ impl<'e> Native<'e> {
 
     fn prepare(&self, request: &Request, credential: Option<&(String, String)>) -> Request {
         let mut request = request.clone();
-        let fixed = self.mapping().headers.iter();
+        // A token endpoint elsewhere is not the application: it gets none of its secrets.
+        let here = request.target.starts_with('/');
+        let fixed = self.mapping().headers.iter().filter(|_| here);
         for (name, value) in fixed.chain(credential) {
             if request.header(name).is_none() {
                 request.headers.push((name.clone(), value.clone()));
@@ -174,9 +183,9 @@ impl<'e> Native<'e> {
     /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
     /// the one that was `refused`.
     async fn token(&self, what: &str, login: &Login, refused: Option<&str>) -> Result<String, Error> {
-        let kept = self.engine.token.borrow().clone();
+        let kept = self.tenant.token.borrow().clone();
         if let Some(kept) = kept {
-            let fresh = login.lifetime.is_none_or(|lifetime| self.moment.now < kept.obtained.saturating_add(lifetime));
+            let fresh = kept.until.is_none_or(|until| self.moment.now < until);
             if fresh && refused != Some(kept.value.as_str()) {
                 return Ok(kept.value);
             }
@@ -200,8 +209,10 @@ impl<'e> Native<'e> {
         let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
             return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
         };
-        let kept = NativeToken { value: value.clone(), obtained: self.moment.now };
-        *self.engine.token.borrow_mut() = Some(kept);
+        let told = login.expires.as_ref().and_then(|at| text_of(at.get(&json_body(&reply))?).parse().ok());
+        let used = told.map(used_for).or(login.lifetime);
+        let until = used.map(|used| self.moment.now.saturating_add(used));
+        *self.tenant.token.borrow_mut() = Some(NativeToken { value: value.clone(), until });
         Ok(value)
     }
 
@@ -256,7 +267,7 @@ impl<'e> Native<'e> {
         operation: &Operation,
         scope: &Scope<'_>,
     ) -> Result<Option<Value>, Error> {
-        let Ok(request) = operation.call.render(scope) else {
+        let Ok(request) = operation.request(scope) else {
             return Ok(None);
         };
         let reply = self.send(what, request).await?;
@@ -327,12 +338,19 @@ impl<'e> Native<'e> {
         }
         let what = format!("read the {}", noun(resource));
         let scope = Scope { id: Some(id), ..Scope::default() };
+        if let (Some(row), Some(list)) = (&resource.row, &resource.list) {
+            let parts: Vec<_> = list.parts.iter().collect();
+            let in_body = parts.iter().any(|part| part.call.body.is_some());
+            let rows = pages::rows_of_parts(self, &what, &parts, &parameters(row, &scope, in_body)).await?;
+            let wanted = resource.scim_id(id);
+            return Ok(rows.into_iter().find(|row| wanted.is_some() && resource.scim_id_of(row) == wanted));
+        }
         self.object(&what, resource, &resource.read, &scope).await
     }
 
     /// Whether there is an object with this id, in the sense of the guard.
     pub(super) async fn has(&self, resource: &Resource, id: &Value, guard: Guard) -> Result<bool, Error> {
-        if guard != Guard::Unused {
+        if guard != Guard::Unused || resource.row.is_some() {
             return Ok(self.read(resource, id).await?.is_some());
         }
         let read = Operation { absent: Vec::new(), ..resource.read.clone() };
@@ -411,6 +429,11 @@ impl Resource {
     }
 }
 
+/// How many milliseconds a token is used that can be for so many seconds: it must not expire on its way.
+fn used_for(seconds: u64) -> u64 {
+    seconds.saturating_sub(30.min(seconds / 2)).saturating_mul(1000)
+}
+
 fn header_text(login: &Login, token: &str) -> String {
     let token = Value::from(token);
     login.value.plain(&Scope { token: Some(&token), ..Scope::default() })
@@ -426,5 +449,121 @@ pub(super) fn unfit(reason: &Unfit) -> Error {
     match reason {
         Unfit::PathSegment(_) => unfit_path(),
         Unfit::HeaderValue => Error::invalid_value("a value has a line break or another control character"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use serde_json::{Value, json};
+
+    use crate::Engine;
+    use crate::exchange::{Exchange, Moment, Output, Request, Response};
+
+    const MAPPING: &str = "{mapping: v1, upstream: {base: '/{tenant}/api', headers: {x-key: 'k {env.KEY_{tenant}}'}, \
+        auth: {oauth: {token_url: '/{tenant}/token', client_id: edge, client_secret: {env: 'SECRET_{tenant}'}, \
+        client: body}}}, paging: {offset: {param: o, size: s, max: 9}, items: d, total: t}, resources: {User: {path: /u, \
+        attributes: {id: {native: id, access: read}, userName: {native: n}}, list: {}}}}";
+
+    fn engine() -> Rc<Engine> {
+        let settings = [
+            (
+                "SCIM_EDGE_TOKENS",
+                "acme=a,acme=a2==,umbrella=sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d",
+            ),
+            ("KEY_acme", "1"),
+            ("KEY_umbrella", "2"),
+            ("SECRET_acme", "s1"),
+            ("SECRET_umbrella", "s2"),
+        ];
+        let environment = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Rc::new(Engine::new(MAPPING, "mapping.yaml", &environment).unwrap())
+    }
+
+    /// The calls that a request becomes, with their credentials, and its response. Token endpoints give out `token` for
+    /// `expires_in` seconds, and `refused` is a token that the application does not take.
+    fn run(
+        engine: &Rc<Engine>,
+        (client, target): (&str, &str),
+        now: u64,
+        (token, expires_in, refused): (&str, Value, &str),
+    ) -> (Vec<String>, Response) {
+        let request = Request {
+            method: "GET".to_owned(),
+            target: format!("/scim/v2{target}"),
+            headers: vec![("authorization".to_owned(), format!("Bearer {client}"))],
+            body: Vec::new(),
+        };
+        let mut exchange = Exchange::new(Rc::clone(engine), request, Moment { now: now * 1000, entropy: [1; 32] });
+        let mut calls = Vec::new();
+        loop {
+            match exchange.poll_output() {
+                Output::Call(id, call, _) => {
+                    let path = call.target.split('?').next().unwrap_or_default().to_owned();
+                    let credential = call.header("authorization").unwrap_or_default();
+                    let reply = if path.ends_with("/token") {
+                        calls.push(format!("{path} {}", String::from_utf8_lossy(&call.body)));
+                        (200, json!({ "access_token": token, "expires_in": expires_in }))
+                    } else {
+                        calls.push(format!("{path} {} {credential}", call.header("x-key").unwrap_or_default()));
+                        let status = if credential.ends_with(refused) { 401 } else { 200 };
+                        (status, json!({ "d": [{ "id": path, "n": "a" }], "t": 3, "id": "7", "n": "a" }))
+                    };
+                    let body = reply.1.to_string().into_bytes();
+                    exchange.handle_reply(id, Ok(Response { status: reply.0, headers: Vec::new(), body }), now * 1000);
+                }
+                Output::Respond(response) => return (calls, response),
+                Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_kept_until_shortly_before_it_expires_and_renewed_once_when_it_is_refused() {
+        let engine = engine();
+        let read = ("a", "/Users/7");
+        let login =
+            |body: &str| format!("/acme/token client_id=edge&client_secret={body}&grant_type=client_credentials");
+        let (calls, _) = run(&engine, read, 0, ("t1", json!(300), "-"));
+        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t1".to_owned()]);
+        let (calls, _) = run(&engine, read, 269, ("t2", json!(300), "-"));
+        assert_eq!(calls, ["/acme/api/u/7 k 1 Bearer t1"]);
+        let (calls, _) = run(&engine, read, 270, ("t2", json!("40"), "-"));
+        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t2".to_owned()]);
+        // Half of a short time.
+        let (calls, _) = run(&engine, read, 290, ("t3", json!(null), "-"));
+        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t3".to_owned()]);
+        let (calls, response) = run(&engine, read, 9_000_000, ("t4", json!(300), "t3"));
+        let refused = "/acme/api/u/7 k 1 Bearer t3".to_owned();
+        assert_eq!(calls, [refused, login("s1"), "/acme/api/u/7 k 1 Bearer t4".to_owned()]);
+        assert_eq!(response.status, 200);
+        let (calls, response) = run(&engine, read, 9_000_001, ("t5", json!(300), "t4"));
+        assert_eq!((calls.len(), response.status), (3, 200));
+        let (calls, response) = run(&engine, read, 9_000_002, ("t5", json!(300), "t5"));
+        assert_eq!((calls.len(), response.status), (3, 502));
+    }
+
+    #[test]
+    fn tenants_share_nothing() {
+        let engine = engine();
+        // `a`, `b` (by its digest) and another token of the first tenant.
+        let (calls, _) = run(&engine, ("a", "/Users/7"), 0, ("t1", json!(300), "-"));
+        assert!(calls[0].contains("client_secret=s1"), "{calls:?}");
+        let (calls, _) = run(&engine, ("b", "/Users/7"), 0, ("t2", json!(300), "-"));
+        assert!(calls[0].starts_with("/umbrella/token") && calls[0].contains("client_secret=s2"), "{calls:?}");
+        assert_eq!(calls[1], "/umbrella/api/u/7 k 2 Bearer t2");
+        let (calls, _) = run(&engine, ("a2==", "/Users/7"), 0, ("-", json!(300), "-"));
+        assert_eq!(calls, ["/acme/api/u/7 k 1 Bearer t1"]);
+
+        let (_, response) = run(&engine, ("a", "/Users?cursor=&count=1"), 0, ("-", json!(300), "-"));
+        let body: Value = serde_json::from_slice(&response.body).unwrap();
+        let next = format!("/Users?count=1&cursor={}", body["nextCursor"].as_str().unwrap());
+        assert_eq!(run(&engine, ("a2==", &next), 0, ("-", json!(300), "-")).1.status, 200);
+        let (calls, response) = run(&engine, ("b", &next), 0, ("-", json!(300), "-"));
+        assert!(calls.is_empty() && response.status == 400, "{calls:?}");
+        for unknown in ["acme", "acme=a", "c", ""] {
+            assert_eq!(run(&engine, (unknown, "/Users/7"), 0, ("-", json!(300), "-")).1.status, 401);
+        }
     }
 }

@@ -3,44 +3,48 @@
 use serde_json::Value;
 
 use super::Context;
-use super::native::{is_absent, unfit};
+use super::native::{Native, is_absent, unfit};
 use crate::exchange::{Request, Response};
+use crate::mapping::ListPart;
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::{Page, Paging, Walk};
-use crate::mapping::template::{CallTemplate, Scope};
+use crate::mapping::template::{CallTemplate, JsonTemplate, Scope, parameters};
 use crate::scim::Error;
+
+/// The parameters with which a list is asked, beside those of its paging.
+pub(super) type Parameters = [(String, Value)];
 
 /// One page of a native list; `None` where a 404 says that the pages before it were all.
 pub(super) async fn page(
-    context: &Context<'_>,
+    native: &Native<'_>,
     what: &str,
-    call: &CallTemplate,
+    part: &ListPart,
     walk: &mut Walk<'_>,
-    scope: &Scope<'_>,
-    query: &[(String, String)],
+    parameters: &Parameters,
 ) -> Result<Option<Page>, Error> {
-    let request = page_request(call, walk, scope, query)?;
-    let reply = context.native.send(what, request.clone()).await?;
-    accept_page(context, what, walk, (&request, scope), reply)
+    let scope = Scope::default();
+    let request = page_request(&part.call, walk, &scope, parameters)?;
+    let reply = native.send(what, request.clone()).await?;
+    let page = accept_page(native, what, walk, (&request, &scope), reply)?;
+    Ok(page.map(|page| Page { items: page.items.into_iter().map(|row| part.row(row)).collect(), ..page }))
 }
 
 fn page_request(
     call: &CallTemplate,
     walk: &Walk<'_>,
     scope: &Scope<'_>,
-    query: &[(String, String)],
+    parameters: &Parameters,
 ) -> Result<Request, Error> {
-    let mut parameters = query.to_vec();
+    let mut parameters = parameters.to_vec();
     parameters.extend(walk.parameters());
-    let body = call.body.as_ref().map(|body| body.render(scope));
-    let mut request = call.render_with(scope, &parameters, body).map_err(|reason| unfit(&reason))?;
+    let mut request = call.render_list(scope, &parameters).map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
     Ok(request)
 }
 
 /// Takes a reply into a walk; `None` where a numbered page past the end is not there.
 fn accept_page(
-    context: &Context<'_>,
+    native: &Native<'_>,
     what: &str,
     walk: &mut Walk<'_>,
     (request, scope): (&Request, &Scope<'_>),
@@ -51,13 +55,55 @@ fn accept_page(
         return Ok(None);
     }
     let reply = match scope.id {
-        Some(_) => context.native.check(what, reply)?,
-        None => context.native.check_collection(what, reply)?,
+        Some(_) => native.check(what, reply)?,
+        None => native.check_collection(what, reply)?,
     };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
-    walk.take(request, &reply, body, context.native.authority())
-        .map(Some)
-        .map_err(|problem| not_understood(what, &problem))
+    walk.take(request, &reply, body, native.authority()).map(Some).map_err(|problem| not_understood(what, &problem))
+}
+
+/// The number of rows of a native list, by the call that counts them.
+pub(super) async fn count(native: &Native<'_>, what: &str, part: &ListPart) -> Result<Option<usize>, Error> {
+    let Some((call, at)) = &part.count else { return Ok(None) };
+    let request = call.render(&Scope::default()).map_err(|reason| unfit(&reason))?;
+    let reply = native.send(what, request).await?;
+    let reply = native.check_collection(what, reply)?;
+    match at.text(&reply).and_then(|text| text.trim().parse().ok()) {
+        Some(count) => Ok(Some(count)),
+        None => Err(not_understood(what, "it has no number where the mapping says")),
+    }
+}
+
+/// Every row of several native lists, one list after the other; together up to `limits.scan`.
+pub(super) async fn rows_of_parts(
+    native: &Native<'_>,
+    what: &str,
+    parts: &[&ListPart],
+    parameters: &Parameters,
+) -> Result<Vec<Value>, Error> {
+    let scope = Scope::default();
+    let lists: Vec<Asked<'_>> = parts.iter().map(|part| Asked::new(part, scope, parameters.to_vec())).collect();
+    let rows = rows_of_lists(native, what, &lists).await?;
+    Ok(parts.iter().zip(rows).flat_map(|(part, rows)| part.rows(rows)).collect())
+}
+
+/// Every row of a list of resources, asked with further parameters, for each of several scopes.
+pub(super) async fn rows_of_list(
+    native: &Native<'_>,
+    what: &str,
+    parts: &[ListPart],
+    query: &[(String, JsonTemplate)],
+    scopes: &[Scope<'_>],
+) -> Result<Vec<Vec<Value>>, Error> {
+    let asked = |part: &ListPart, scope: &Scope<'_>| parameters(query, scope, part.call.body.is_some());
+    let asked = &asked;
+    let lists: Vec<Asked<'_>> = scopes
+        .iter()
+        .flat_map(|scope| parts.iter().map(move |part| Asked::new(part, *scope, asked(part, scope))))
+        .collect();
+    let mut rows = rows_of_lists(native, what, &lists).await?.into_iter();
+    let of_scope = |_| parts.iter().zip(rows.by_ref()).flat_map(|(part, rows)| part.rows(rows)).collect();
+    Ok(scopes.iter().map(of_scope).collect())
 }
 
 /// Every row of a native list, up to `limits.scan`.
@@ -67,37 +113,55 @@ pub(super) async fn rows(
     call: &CallTemplate,
     paging: &Paging,
     scope: &Scope<'_>,
-    query: &[(String, String)],
 ) -> Result<Vec<Value>, Error> {
-    let lists = rows_of_each(context, what, call, paging, std::slice::from_ref(scope), query).await?;
+    let lists = rows_of_each(context, what, call, paging, std::slice::from_ref(scope)).await?;
     Ok(lists.into_iter().next().unwrap_or_default())
 }
 
-/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
+/// Every row of each of several native lists that differ in their scope.
 pub(super) async fn rows_of_each(
     context: &Context<'_>,
     what: &str,
     call: &CallTemplate,
     paging: &Paging,
     scopes: &[Scope<'_>],
-    query: &[(String, String)],
 ) -> Result<Vec<Vec<Value>>, Error> {
-    let most = context.native.mapping().limits.scan;
+    let lists: Vec<Asked<'_>> =
+        scopes.iter().map(|scope| Asked { call, paging, scope: *scope, parameters: Vec::new() }).collect();
+    rows_of_lists(&context.native, what, &lists).await
+}
+
+/// A native list, and what it is asked with.
+struct Asked<'a> {
+    call: &'a CallTemplate,
+    paging: &'a Paging,
+    scope: Scope<'a>,
+    parameters: Vec<(String, Value)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(part: &'a ListPart, scope: Scope<'a>, parameters: Vec<(String, Value)>) -> Self {
+        Asked { call: &part.call, paging: &part.paging, scope, parameters }
+    }
+}
+
+/// Every row of each of several native lists, their pages read side by side; together up to `limits.scan`.
+async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> Result<Vec<Vec<Value>>, Error> {
+    let most = native.mapping().limits.scan;
     let mut walks: Vec<(Walk<'_>, Vec<Value>)> =
-        scopes.iter().map(|_| (Walk::new(paging, 0, None), Vec::new())).collect();
+        lists.iter().map(|list| (Walk::new(list.paging, 0, None), Vec::new())).collect();
     // An application that hands out pages without rows for ever must not hold a request for ever.
     let (mut rounds, mut count) = (0, 0);
     while walks.iter().any(|(walk, _)| !walk.is_done()) {
-        let due = || scopes.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
+        let due = || lists.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
         let requests = due()
-            .map(|((_, scope), (walk, _))| page_request(call, walk, scope, query))
+            .map(|((_, list), (walk, _))| page_request(list.call, walk, &list.scope, &list.parameters))
             .collect::<Result<Vec<Request>, Error>>()?;
         let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
-        let replies = context.native.send_all(what, requests.clone()).await?;
+        let replies = native.send_all(what, requests.clone()).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
-            let Some((walk, rows)) = walks.get_mut(index) else { continue };
-            let Some(scope) = scopes.get(index) else { continue };
-            let page = accept_page(context, what, walk, (&request, scope), reply?)?.unwrap_or_default();
+            let (Some((walk, rows)), Some(list)) = (walks.get_mut(index), lists.get(index)) else { continue };
+            let page = accept_page(native, what, walk, (&request, &list.scope), reply?)?.unwrap_or_default();
             count += page.items.len();
             rows.extend(page.items);
         }

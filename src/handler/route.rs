@@ -5,16 +5,11 @@ use serde_json::Value;
 use super::conditional::{self, Conditions};
 use super::{Answer, Context, bulk, discovery, list, search, write};
 use crate::Engine;
+use crate::engine::Tenant;
 use crate::exchange::Request;
 use crate::mapping::Resource;
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, Projection, dialect, json};
-
-/// Authenticates a request, and hands it to its operation.
-pub(super) async fn dispatch(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
-    authenticate(engine, request)?;
-    route(context, engine, request).await
-}
 
 /// Hands a request of a client that is known to its operation.
 pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
@@ -89,10 +84,11 @@ fn me() -> Error {
     Error::new(501, "`/Me` is the user that a request is made for, and the bearer token of this server stands for none")
 }
 
-pub(super) fn authenticate(engine: &Engine, request: &Request) -> Result<(), Error> {
-    let problem = match request.header("authorization") {
-        Some(credential) if engine.accepts(credential) => return Ok(()),
-        Some(_) => "the bearer token is not one that this server accepts",
+/// Who the client is, by its bearer token.
+pub(super) fn authenticate<'e>(engine: &'e Engine, request: &Request) -> Result<&'e Tenant, Error> {
+    let problem = match request.header("authorization").map(|credential| engine.tenant(credential)) {
+        Some(Some(tenant)) => return Ok(tenant),
+        Some(None) => "the bearer token is not one that this server accepts",
         None => "the request has no bearer token",
     };
     Err(Error::new(401, problem).with_header("www-authenticate", "Bearer realm=\"scim\""))
@@ -143,5 +139,5 @@ pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if request.body.is_empty() {
         return Err(Error::invalid_syntax("the body is empty"));
     }
-    json::parse(&request.body, engine.mapping.limits.depth)
+    json::parse(&request.body, engine.limits.depth)
 }

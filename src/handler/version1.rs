@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::route::{authenticate, body, not_allowed, resource, route, segments};
+use super::route::{body, not_allowed, resource, route, segments};
 use super::{Answer, Context, bulk, discovery, respond};
 use crate::Engine;
 use crate::exchange::{Request, Response};
@@ -13,12 +13,19 @@ use crate::scim::{Error, ResourceType, dialect, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
-    let answer = answer(context, engine, request, target).await.unwrap_or_else(|error| {
-        let body = version1::error(&error);
-        Answer { headers: error.headers, ..Answer::new(error.status, body) }
-    });
-    let body = answer.text();
-    respond(answer.status, answer.headers, body, "application/json")
+    match answer(context, engine, request, target).await {
+        Ok(answer) => {
+            let body = answer.text();
+            respond(answer.status, answer.headers, body, "application/json")
+        }
+        Err(error) => error_response(error),
+    }
+}
+
+/// The response that tells a client of an error.
+pub(super) fn error_response(error: Error) -> Response {
+    let body = version1::error(&error).to_string().into_bytes();
+    respond(error.status, error.headers, body, "application/json")
 }
 
 /// The answer to a request for `target`, which an operation of a bulk request may be too.
@@ -28,7 +35,6 @@ pub(super) async fn answer(
     request: &Request,
     target: &str,
 ) -> Result<Answer, Error> {
-    authenticate(engine, request)?;
     let (path, parameters) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
     let parameters = context.noting(|leniency, applied| dialect::pairs(parameters, leniency, applied))?;
     let decoded = segments(path)?;

@@ -149,7 +149,7 @@ async fn remove(
     }
     let Delete { operation, .. } = delete;
     let native = current.as_ref().map(|current| &current.native);
-    let Ok(request) = operation.call.render(&Scope { id: Some(id), native, ..Scope::default() }) else {
+    let Ok(request) = operation.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
     let reply = context.native.send(&what, request).await?;
@@ -188,7 +188,7 @@ async fn edited(
 /// Whether a resource with this native id could be read at all.
 fn is_addressable(resource: &Resource, id: &Value) -> bool {
     let scope = Scope { id: Some(id), ..Scope::default() };
-    resource.read.call.render(&scope).is_ok()
+    resource.read.request(&scope).is_ok()
 }
 
 /// Whether a group's own object has its members.

@@ -38,6 +38,13 @@ write, in the plugin's configuration:
     environment_variables:
       key_values: { SCIM_EDGE_UPSTREAM: name-of-a-cluster }";
 
+const NO_TOKEN_UPSTREAM: &str = "\
+`SCIM_EDGE_TOKEN_UPSTREAM` is not set: it names the cluster of that host
+write, in the plugin's configuration:
+  vm_config:
+    environment_variables:
+      key_values: { SCIM_EDGE_TOKEN_UPSTREAM: name-of-a-cluster }";
+
 const NO_BODY: &str = "the body of this request did not reach the plugin within 5 seconds. Unless the client is that \
      slow, the plugin's configuration lacks a setting: write `allow_on_headers_stop_iteration: true` beside \
      `vm_config` (Envoy 1.35 or later)";
@@ -108,6 +115,11 @@ impl Plugin {
         let engine = Engine::new(&mapping, "configuration", &environment).map_err(|error| error.to_string())?;
         if engine.upstream().is_empty() {
             return Err(NO_UPSTREAM.to_owned());
+        }
+        if let Some(host) = engine.unreached_token_host() {
+            return Err(format!(
+                "`token_url` of the mapping is at `{host}`, which is another host than the application\n{NO_TOKEN_UPSTREAM}"
+            ));
         }
         Ok(Plugin {
             engine: Rc::new(engine),

@@ -12,6 +12,7 @@ use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::origin::origin;
+use crate::engine::Route;
 use crate::exchange::{self, CallId, Moment, Output, Request, Response, Unreachable};
 use crate::explain::{self, Explained};
 use crate::handler::error_response;
@@ -27,7 +28,16 @@ extern "C" {
     pub type Sink;
 
     #[wasm_bindgen(method)]
-    fn call(this: &Sink, id: u32, method: &str, target: &str, headers: Vec<String>, body: Vec<u8>, milliseconds: f64);
+    fn call(
+        this: &Sink,
+        id: u32,
+        method: &str,
+        origin: &str,
+        target: &str,
+        headers: Vec<String>,
+        body: Vec<u8>,
+        milliseconds: f64,
+    );
 
     #[wasm_bindgen(method)]
     fn pause(this: &Sink, id: u32, milliseconds: f64);
@@ -45,7 +55,7 @@ pub fn check(mapping: &str) -> String {
 /// An environment in which a mapping can be explained, as JSON.
 #[wasm_bindgen]
 pub fn placeholders(mapping: &str) -> String {
-    json!(explain::placeholders(mapping)).to_string()
+    json!(explain::placeholders(mapping, mapping::SOME_TENANT)).to_string()
 }
 
 /// A SCIM request.
@@ -83,19 +93,13 @@ impl Deployment {
     pub fn new(mapping: String, environment: Vec<String>) -> Result<Deployment, String> {
         let environment: Environment = pairs(environment).into_iter().collect();
         let engine = Engine::new(&mapping, NAME, &environment).map_err(|error| thrown(&error))?;
-        origin(engine.upstream()).map_err(|problem| thrown(&EngineError::Setting(problem)))?;
+        origin("SCIM_EDGE_UPSTREAM", engine.upstream()).map_err(|problem| thrown(&EngineError::Setting(problem)))?;
         Ok(Deployment { engine: Rc::new(engine), mapping, environment })
     }
 
     /// Whether a request for this path and query is a SCIM request.
     pub fn owns(&self, target: &str) -> bool {
         self.engine.owns(target)
-    }
-
-    /// The application's origin, without a final slash.
-    #[wasm_bindgen(getter)]
-    pub fn origin(&self) -> String {
-        self.engine.upstream().to_owned()
     }
 
     /// The largest request body, in bytes.
@@ -107,13 +111,14 @@ impl Deployment {
     /// Starts the exchange of one request.
     pub fn handle(&self, incoming: Incoming, now: f64, entropy: &[u8]) -> Exchange {
         let Incoming { request, too_large } = incoming;
-        Exchange(if too_large {
+        let kind = if too_large {
             Kind::refused(413, self.too_large())
         } else if self.owns(&request.target) {
             Kind::Live(exchange::Exchange::new(Rc::clone(&self.engine), request, moment(now, entropy)))
         } else {
             Kind::refused(404, "not a SCIM path".to_owned())
-        })
+        };
+        Exchange { engine: Rc::clone(&self.engine), kind }
     }
 
     /// Starts an exchange that can be explained when it is over; `assumed` replies need no call.
@@ -123,7 +128,7 @@ impl Deployment {
             return Err(thrown(&EngineError::Setting(self.too_large())));
         }
         Explained::new(&self.mapping, NAME, &self.environment, incoming.request, moment, assumed)
-            .map(|explained| Exchange(Kind::Explained(Box::new(explained))))
+            .map(|explained| Exchange { engine: Rc::clone(&self.engine), kind: Kind::Explained(Box::new(explained)) })
             .map_err(|error| thrown(&error))
     }
 }
@@ -136,7 +141,10 @@ impl Deployment {
 
 /// One SCIM request on its way to its response.
 #[wasm_bindgen]
-pub struct Exchange(Kind);
+pub struct Exchange {
+    engine: Rc<Engine>,
+    kind: Kind,
+}
 
 enum Kind {
     Live(exchange::Exchange),
@@ -149,9 +157,11 @@ impl Exchange {
     /// Gives the sink all calls that can be made, or the response.
     pub fn poll(&mut self, sink: &Sink) {
         loop {
-            match self.0.poll_output() {
-                Output::Call(CallId(id), Request { method, target, headers, body }, timeout) => {
-                    sink.call(id, &method, &target, flat(headers), body, timeout.as_secs_f64() * 1000.0);
+            match self.kind.poll_output() {
+                Output::Call(CallId(id), call, timeout) => {
+                    let Route { upstream, target, .. } = self.engine.route(&call);
+                    let (headers, body) = (flat(call.headers.clone()), call.body.clone());
+                    sink.call(id, &call.method, upstream, target, headers, body, timeout.as_secs_f64() * 1000.0);
                 }
                 Output::Pause(CallId(id), pause) => sink.pause(id, pause.as_secs_f64() * 1000.0),
                 Output::Respond(Response { status, headers, body }) => {
@@ -164,12 +174,12 @@ impl Exchange {
 
     /// Takes the reply to a call. `now` is what `Date.now()` says, here and below.
     pub fn reply(&mut self, id: u32, status: u16, headers: Vec<String>, body: Vec<u8>, now: f64) {
-        self.0.handle_reply(CallId(id), Ok(Response { status, headers: pairs(headers), body }), milliseconds(now));
+        self.kind.handle_reply(CallId(id), Ok(Response { status, headers: pairs(headers), body }), milliseconds(now));
     }
 
     /// Goes on after a pause.
     pub fn resume(&mut self, id: u32, now: f64) {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Live(exchange) => exchange.resume(CallId(id), milliseconds(now)),
             Kind::Explained(explained) => explained.resume(CallId(id), milliseconds(now)),
             Kind::Refused(_) => {}
@@ -180,12 +190,12 @@ impl Exchange {
     pub fn fail(&mut self, id: u32, reason: &str, now: f64) {
         let all = [Unreachable::Timeout, Unreachable::Denied, Unreachable::TooLarge];
         let reason = all.into_iter().find(|it| it.as_str() == reason).unwrap_or(Unreachable::Connection);
-        self.0.handle_reply(CallId(id), Err(reason), milliseconds(now));
+        self.kind.handle_reply(CallId(id), Err(reason), milliseconds(now));
     }
 
     /// What happened, as JSON; nothing where it was not to be explained.
     pub fn explanation(&self) -> Option<String> {
-        match &self.0 {
+        match &self.kind {
             Kind::Explained(explained) => Some(explained.json().to_string()),
             _ => None,
         }

@@ -34,6 +34,9 @@ use crate::{Engine, Environment};
 /// sending when its connection closes may never see the answer.
 const DISCARD_LIMIT: usize = 16 << 20;
 
+/// The setting for a token endpoint at another host than the application.
+const TOKEN_UPSTREAM: &str = "SCIM_EDGE_TOKEN_UPSTREAM";
+
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 
 /// Fields about one connection, which the host writes by itself and refuses from a component, and the
@@ -99,6 +102,12 @@ async fn serve(request: spin_sdk::http::Request) -> Result<types::Response, Erro
     outgoing_response(response, &method)
 }
 
+fn named_origin(setting: &str, upstream: &str) -> Result<Origin, String> {
+    let (scheme, authority) = origin(setting, upstream)?;
+    let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+    Ok(Origin { scheme, authority: authority.to_owned() })
+}
+
 fn deployment() -> Result<Rc<Deployment>, Rc<str>> {
     DEPLOYMENT.with(|cell| cell.get_or_init(load).clone())
 }
@@ -107,9 +116,10 @@ fn load() -> Result<Rc<Deployment>, Rc<str>> {
     let loaded = environment().and_then(|environment| {
         let (name, mapping) = mapping(&environment)?;
         let engine = Engine::new(&mapping, &name, &environment).map_err(|e| e.to_string())?;
-        let (scheme, authority) = origin(engine.upstream())?;
-        let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
-        let origin = Origin { scheme, authority: authority.to_owned() };
+        let origin = named_origin("SCIM_EDGE_UPSTREAM", engine.upstream())?;
+        if let Some(upstream) = environment.get(TOKEN_UPSTREAM) {
+            named_origin(TOKEN_UPSTREAM, upstream)?;
+        }
         Ok(Deployment { engine: Rc::new(engine), origin })
     });
     match loaded {
@@ -242,8 +252,9 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// Makes one native call; `timeout` bounds all of it, to the last byte of the reply. A call whose time is up is
 /// cancelled.
-async fn call(deployment: &Deployment, request: Request, timeout: Duration) -> Result<Response, ErrorCode> {
-    let exchange = pin!(fetch(deployment, request));
+async fn call(deployment: &Deployment, mut request: Request, timeout: Duration) -> Result<Response, ErrorCode> {
+    let elsewhere = elsewhere(deployment, &mut request)?;
+    let exchange = pin!(fetch(deployment, elsewhere.as_ref(), request));
     let timer = pin!(monotonic_clock::wait_for(nanoseconds(timeout)));
     match select(exchange, timer).await {
         Either::Left((reply, _)) => reply,
@@ -251,8 +262,21 @@ async fn call(deployment: &Deployment, request: Request, timeout: Duration) -> R
     }
 }
 
-async fn fetch(deployment: &Deployment, request: Request) -> Result<Response, ErrorCode> {
-    let response = http::client::send(outgoing_request(&deployment.origin, request)?).await?;
+/// The origin of a call that does not go to the application.
+fn elsewhere(deployment: &Deployment, request: &mut Request) -> Result<Option<Origin>, ErrorCode> {
+    let route = deployment.engine.route(request);
+    if route.target == request.target {
+        return Ok(None);
+    }
+    let here = route.upstream == deployment.engine.upstream();
+    let origin = (!here).then(|| named_origin(TOKEN_UPSTREAM, route.upstream)).transpose();
+    request.target = route.target.to_owned();
+    origin.map_err(|_| ErrorCode::ConfigurationError)
+}
+
+async fn fetch(deployment: &Deployment, elsewhere: Option<&Origin>, request: Request) -> Result<Response, ErrorCode> {
+    let origin = elsewhere.unwrap_or(&deployment.origin);
+    let response = http::client::send(outgoing_request(origin, request)?).await?;
     let (parts, body) = spin_sdk::http::Response::from_response(response)?.into_parts();
     let limit = deployment.engine.reply_limit();
     let body = collect(body, limit, limit).await?;

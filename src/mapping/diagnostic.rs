@@ -74,10 +74,14 @@ codes! {
     Unreached = "M207",
     /// A protection that protects nothing.
     BadProtection = "M208",
+    /// A list whose parts, count or rows contradict each other.
+    BadList = "M209",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.
     LiteralSecret = "M302",
+    /// The mapping speaks of a tenant, and there is none.
+    MissingTenant = "M303",
 }
 
 impl Code {

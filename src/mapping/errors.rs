@@ -27,13 +27,19 @@ pub struct Recognised {
 }
 
 impl Recognised {
+    /// Whether `null` is what it is about. A reply that is no JSON at all says nothing.
+    fn is_nothing(&self) -> bool {
+        self.is.as_deref() == Some("") && self.at.as_ref().is_some_and(|at| !at.is_root())
+    }
+
     /// Whether `reply` is recognised; `body` is its body as JSON, `null` if it is none.
     pub fn matches(&self, reply: &Response, body: &Value) -> bool {
         if self.status.is_some_and(|status| status != reply.status) {
             return false;
         }
         let text = match (&self.at, &self.header) {
-            (Some(at), _) => at.get(body).filter(|value| !value.is_null()).map(text_of),
+            // Nothing is at a place only where the reply says so.
+            (Some(at), _) => at.get(body).filter(|value| !value.is_null() || self.is_nothing()).map(text_of),
             (None, Some(header)) => reply.header(header).map(str::to_owned),
             (None, None) => return true,
         };

@@ -54,6 +54,14 @@ words! {
         Full = "full",
     }
 
+    /// How an OAuth client says who it is (RFC 6749 section 2.3.1).
+    ClientAuthentication {
+        /// By HTTP basic authentication.
+        Basic = "basic",
+        /// By the fields `client_id` and `client_secret` of the form.
+        Body = "body",
+    }
+
     /// How request bodies are written.
     Format {
         /// `application/json`.
@@ -203,6 +211,8 @@ tables! {
         basic: Option<Basic>,
         /// A call that answers with a token, which later calls carry.
         login: Option<Login>,
+        /// OAuth 2 client credentials (RFC 6749 section 4.4).
+        oauth: Option<OAuth>,
     }
 
     /// HTTP basic authentication.
@@ -225,6 +235,27 @@ tables! {
         value: Option<Spanned<String>>,
         /// How many seconds the token is used before it is renewed.
         lifetime: Option<Spanned<u32>>,
+        /// A pointer to that number in the reply's body, instead.
+        expires: Option<Spanned<String>>,
+    }
+
+    /// OAuth 2 client credentials. The token is kept until shortly before it expires, and renewed once when it is refused.
+    OAuth {
+        /// The token endpoint: a path of the application, which `base` is no part of, or an address elsewhere. For one
+        /// elsewhere Envoy needs the setting `SCIM_EDGE_TOKEN_UPSTREAM`, the name of its cluster.
+        token_url: Spanned<String>,
+        /// The client's name.
+        client_id: Text,
+        /// The client's secret.
+        client_secret: Text,
+        /// How the client says who it is: `basic` unless it is said.
+        client: Option<ClientAuthentication>,
+        /// The scope that is asked for.
+        scope: Option<Text>,
+        /// The audience that is asked for.
+        audience: Option<Text>,
+        /// Further fields of the form.
+        parameters: Table<Text>,
     }
 
     /// A place in a reply: exactly one of these.
@@ -281,6 +312,9 @@ tables! {
         link: bool,
         /// Where the rows are in the reply. The whole body unless it is said.
         items: Option<Spanned<String>>,
+        /// For rows that are the fields of an object instead of the elements of a list: the field of a row that the name
+        /// of such a field becomes.
+        keyed: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
         /// What a page with fewer rows than were asked for means: nothing, unless it is said.
@@ -468,6 +502,8 @@ tables! {
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
+        /// For reading where no call answers with one resource: the query parameters with which the list has its row.
+        list: Option<Table<Spanned<Value>>>,
         /// The attribute values that a resource is deleted with: one that has others is brought to these first.
         from: Option<Table<Value>>,
     }
@@ -496,16 +532,31 @@ tables! {
 
     /// Listing and filtering.
     List {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
         /// The native path of the list: the resource's `path` unless it is said.
         path: Option<Spanned<String>>,
         /// Query parameters of every list call.
         query: Table<Spanned<Value>>,
         /// Header fields of every list call.
         headers: Table<Spanned<String>>,
+        /// The body of every list call. With it, the parameters of paging, of filters and of a union's parts are fields
+        /// of this body, by native path, instead of query parameters.
+        body: Option<Spanned<Value>>,
+        /// How the body is written: `json` unless it is said.
+        format: Option<Format>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
         items: Option<Spanned<String>>,
+        /// Native lists that are one list together, in this order, where the application shows only some rows at once. No
+        /// row may be in two of them.
+        union: Vec<ListPart>,
+        /// A call that answers with the number of all rows, where the lists do not tell it.
+        count: Option<Count>,
+        /// Fields that are called otherwise in rows than when one resource is read: the name in rows, and the other one.
+        /// An empty name is the row itself: an id, say.
+        rename: Table<Spanned<String>>,
         /// Native queries by filter: `userName eq`.
         filters: Table<Narrowing>,
         /// What becomes of a filter that none of them narrows: `scan` unless it is said.
@@ -515,16 +566,50 @@ tables! {
         partial: Option<Partial>,
     }
 
+    /// One of the native lists that a list is the union of.
+    ListPart {
+        /// Its native path: the list's unless it is said.
+        path: Option<Spanned<String>>,
+        /// Its query parameters, beside the list's.
+        query: Table<Spanned<Value>>,
+        /// Fields that its rows have and do not show, by native path.
+        set: Table<Spanned<Value>>,
+        /// The call that counts its rows: the list's, with this part's query parameters, unless it is said.
+        count: Option<Count>,
+    }
+
+    /// A call that answers with the number of rows of a native list.
+    Count {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
+        /// The native path.
+        path: Spanned<String>,
+        /// Query parameters.
+        query: Table<Spanned<Value>>,
+        /// Where the number is in the reply's body: the whole body unless it is said.
+        at: Option<Spanned<String>>,
+        /// The header field of the reply that has it, instead.
+        header: Option<String>,
+    }
+
     /// How a filter narrows the native list: exactly one of `query`, `read` and `call`. `id in` and the like, with
     /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
         /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
         /// for each.
         query: Option<Table<Spanned<Value>>>,
+        /// The native path of another list that is asked with that query, for APIs that search elsewhere.
+        path: Option<Spanned<String>>,
+        /// How that other list is paged: as the list unless it is said.
+        paging: Option<Paging>,
+        /// Where the rows are in that other list's replies.
+        items: Option<Spanned<String>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
         /// A call that answers with one object, with 404, or with a list of which `item` names the first.
         call: Option<Call>,
+        /// Replies of that call that mean that there is none, beside 404.
+        absent: Vec<Match>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,
         /// The most values of `in` at once: 100 unless it is said.
@@ -692,7 +777,7 @@ tables! {
         status: Option<u32>,
         /// A pointer into the reply's body.
         at: Option<Spanned<String>>,
-        /// What the text there must be.
+        /// What the text there must be; empty for `null` too.
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
@@ -726,7 +811,7 @@ pub enum Total {
     Header(String),
 }
 
-/// Text, or the name of an environment variable that holds it: `{ env: API_KEY }`.
+/// Text, which may have placeholders, or the name of an environment variable that holds it: `{ env: API_KEY }`.
 #[derive(Clone, Debug)]
 pub enum Text {
     /// The text itself.
@@ -785,7 +870,7 @@ words! {
 tables! {
     /// A secret's place.
     EnvironmentName {
-        /// The environment variable.
+        /// The environment variable. Its name may have `{tenant}` in it.
         env: Spanned<String>,
     }
 
@@ -815,7 +900,7 @@ tables! {
         status: Option<u32>,
         /// A pointer into the reply's body.
         at: Option<Spanned<String>>,
-        /// What the text there must be.
+        /// What the text there must be; empty for `null` too.
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,

@@ -7,7 +7,7 @@ use super::errors::Recognised;
 use super::language::Returned;
 use super::paging::Paging;
 use super::pointer::Pointer;
-use super::template::CallTemplate;
+use super::template::{CallTemplate, JsonTemplate};
 
 /// What links lead to, and what the application knows it by.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub struct UserField {
     /// Where the group's id is in an element of the list.
     pub group: Pointer,
     /// The list of the users who have the group `{id}` there.
-    pub find: Option<CallTemplate>,
+    pub find: Option<Vec<(String, JsonTemplate)>>,
     /// The field of a user without a group.
     pub clear: Value,
 }

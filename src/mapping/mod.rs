@@ -36,7 +36,7 @@ use place::Place;
 use pointer::Pointer;
 use template::{CallTemplate, JsonTemplate, Template};
 
-pub use compile::{check, compile, diagnose, placeholders};
+pub use compile::{SOME_TENANT, check, compile, diagnose, placeholders};
 pub use diagnostic::{Diagnostic, Diagnostics};
 
 /// The JSON Schema (2020-12) of the mapping language.
@@ -131,6 +131,8 @@ pub struct Login {
     pub value: Template,
     /// Milliseconds that a token is used.
     pub lifetime: Option<u64>,
+    /// Where the reply says for how many seconds it can be used.
+    pub expires: Option<Pointer>,
 }
 
 /// A place in a reply.
@@ -165,6 +167,8 @@ pub struct Resource {
     pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
+    /// Reading it where no call does that: the parameters with which the list has its row.
+    pub row: Option<Vec<(String, JsonTemplate)>>,
     /// Listing.
     pub list: Option<List>,
     /// Creating.
@@ -240,6 +244,8 @@ impl Row {
 pub struct Operation {
     /// The call.
     pub call: CallTemplate,
+    /// The body of a call that carries no attributes.
+    pub fixed: Option<Body>,
     /// Where the object is in the reply.
     pub item: Item,
     /// Replies that mean that the resource is not there, beside 404.
@@ -315,17 +321,15 @@ pub struct Delete {
 impl Delete {
     /// Whether the resource has to be read first.
     pub fn needs_current(&self) -> bool {
-        !self.from.is_empty() || self.operation.guard.is_some() || self.operation.call.needs_native()
+        !self.from.is_empty() || self.operation.guard.is_some() || self.operation.needs_native()
     }
 }
 
 /// Listing.
 #[derive(Clone, Debug)]
 pub struct List {
-    /// The call.
-    pub call: CallTemplate,
-    /// How it is paged.
-    pub paging: Paging,
+    /// The native lists that it is the union of: one, mostly.
+    pub parts: Vec<ListPart>,
     /// What narrows it.
     pub filters: Vec<Narrowing>,
     /// What finds several resources at once.
@@ -334,6 +338,13 @@ pub struct List {
     pub otherwise: Unnarrowed,
     /// What rows lack, so that each must be read on its own.
     pub partial: Partial,
+}
+
+impl List {
+    /// All parts.
+    pub fn all_parts(&self) -> Vec<&ListPart> {
+        self.parts.iter().collect()
+    }
 }
 
 /// What the rows of a list lack.
@@ -358,6 +369,48 @@ impl Partial {
     }
 }
 
+impl List {
+    /// Whether the number of all rows is told, so that a page costs no walk over what comes after it.
+    pub fn is_counted(&self) -> bool {
+        self.parts.iter().all(|part| part.count.is_some() || part.paging.total.is_some())
+    }
+}
+
+/// A native list.
+#[derive(Clone, Debug)]
+pub struct ListPart {
+    /// The call.
+    pub call: CallTemplate,
+    /// How it is paged.
+    pub paging: Paging,
+    /// The call that counts its rows, and where the number is.
+    pub count: Option<(CallTemplate, ReplyValue)>,
+    /// Fields that its rows have and do not show.
+    pub set: Vec<(Pointer, Value)>,
+    /// Fields whose place in rows is the first, and in the resource the second.
+    pub rename: Vec<(Pointer, Pointer)>,
+}
+
+impl ListPart {
+    /// As [`ListPart::row`].
+    pub fn rows(&self, rows: Vec<Value>) -> impl Iterator<Item = Value> {
+        rows.into_iter().map(|row| self.row(row))
+    }
+
+    /// A row as the resource that it is when it is read on its own.
+    pub fn row(&self, mut row: Value) -> Value {
+        for (from, to) in &self.rename {
+            if let Some(value) = from.get(&row).cloned() {
+                to.set(&mut row, value);
+            }
+        }
+        for (at, value) in &self.set {
+            at.set(&mut row, value.clone());
+        }
+        row
+    }
+}
+
 /// A native query for one kind of filter term.
 #[derive(Clone, Debug)]
 pub struct Narrowing {
@@ -376,10 +429,8 @@ pub struct Narrowing {
 pub struct Batch {
     /// The row that encodes the values.
     pub row: usize,
-    /// The call, with the values in it.
-    pub call: CallTemplate,
-    /// How its reply is paged, and where the resources are in it.
-    pub paging: Paging,
+    /// The list that is asked, with the values in its call.
+    pub list: ListPart,
     /// The most values at once.
     pub max: usize,
 }
@@ -387,8 +438,8 @@ pub struct Batch {
 /// How a filter narrows.
 #[derive(Clone, Debug)]
 pub enum How {
-    /// Further query parameters of the list call.
-    Query(Vec<(String, JsonTemplate)>),
+    /// Further parameters of the list, or of another list that is asked instead.
+    Query(Vec<(String, JsonTemplate)>, Option<Box<ListPart>>),
     /// The resource with this id is read.
     Read(Template),
     /// A call that answers with one object, or that it is not there.

@@ -16,6 +16,8 @@ pub struct Paging {
     pub style: Style,
     /// Where the rows are in a reply.
     pub items: Pointer,
+    /// Where in a row its name goes, if the rows are the fields of an object.
+    pub keyed: Option<Pointer>,
     /// Where the number of all rows is.
     pub total: Option<ReplyValue>,
     /// Whether a page with fewer rows than were asked for is the last.
@@ -71,12 +73,7 @@ pub struct Numbered {
 impl Paging {
     /// A reply is the whole list.
     pub fn whole(items: Pointer) -> Self {
-        Paging { style: Style::Whole, items, total: None, short_is_last: false }
-    }
-
-    /// Whether a page in the middle can be asked for and the total is told, so that index paging needs no walk.
-    pub fn is_random_access(&self) -> bool {
-        self.total.is_some() && matches!(self.style, Style::Page(_) | Style::Offset(_))
+        Paging { style: Style::Whole, items, total: None, short_is_last: false, keyed: None }
     }
 }
 
@@ -210,32 +207,32 @@ impl<'a> Walk<'a> {
         self.done = true;
     }
 
-    /// The query parameters of the next page.
-    pub fn parameters(&self) -> Vec<(String, String)> {
+    /// The parameters of the next page.
+    pub fn parameters(&self) -> Vec<(String, Value)> {
         let mut out = Vec::new();
-        let mut put = |name: &str, value: String| out.push((name.to_owned(), value));
+        let mut put = |name: &str, value: Value| out.push((name.to_owned(), value));
         match &self.paging.style {
             Style::Whole | Style::Next(_) | Style::Link => {}
             Style::Page(numbered) => {
                 let page = self.at.checked_div(self.size).unwrap_or(0);
                 let page = page.saturating_add(numbered.first);
-                put(&numbered.param, page.to_string());
+                put(&numbered.param, page.into());
                 if let Some(size) = &numbered.size {
-                    put(size, self.size.to_string());
+                    put(size, self.size.into());
                 }
             }
             Style::Offset(numbered) => {
-                put(&numbered.param, self.at.saturating_add(numbered.first).to_string());
+                put(&numbered.param, self.at.saturating_add(numbered.first).into());
                 if let Some(size) = &numbered.size {
-                    put(size, self.size.to_string());
+                    put(size, self.size.into());
                 }
             }
             Style::Cursor { param, size, .. } | Style::Marker { param, size, .. } => {
                 if let Some((name, size)) = size {
-                    put(name, size.to_string());
+                    put(name, (*size).into());
                 }
                 if let Some(cursor) = &self.cursor {
-                    put(param, cursor.clone());
+                    put(param, cursor.as_str().into());
                 }
             }
         }
@@ -263,9 +260,16 @@ impl<'a> Walk<'a> {
             ReplyValue::Header(name) => reply.header(name)?.trim().parse().ok(),
         });
         let next = self.next(request, reply, &body, authority)?;
-        let items = match self.paging.items.take(&mut body) {
-            Some(Value::Array(items)) => items,
-            Some(Value::Null) => Vec::new(),
+        let items = match (self.paging.items.take(&mut body), &self.paging.keyed) {
+            (Some(Value::Object(rows)), Some(at)) => {
+                let row = |(name, mut row)| {
+                    at.set(&mut row, Value::String(name));
+                    row
+                };
+                rows.into_iter().map(row).collect()
+            }
+            (Some(Value::Array(items)), _) => items,
+            (Some(Value::Null), _) => Vec::new(),
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();

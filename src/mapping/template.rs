@@ -36,6 +36,8 @@ pub enum Slot {
     Row(usize),
     /// A field of the resource's own native object.
     Native(Pointer),
+    /// The places of the native fields that an update changes, as a list.
+    Changed,
 }
 
 /// The values for placeholders.
@@ -57,6 +59,8 @@ pub struct Scope<'a> {
     pub rows: &'a [Option<Value>],
     /// The resource's own native object.
     pub native: Option<&'a Value>,
+    /// `{changed}`, a list
+    pub changed: Option<&'a Value>,
 }
 
 impl Scope<'_> {
@@ -70,6 +74,7 @@ impl Scope<'_> {
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
             Slot::Native(at) => at.get(self.native?),
+            Slot::Changed => self.changed,
         }
     }
 }
@@ -129,7 +134,7 @@ impl Template {
                 continue;
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
-            let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            let (name, after) = enclosed(inside).ok_or(TemplateError::Braces)?;
             let (name, form) = match name.split_once('|') {
                 Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
                 None => (name, None),
@@ -141,7 +146,10 @@ impl Template {
                     }
                     pieces.push(Piece::Slot(Placeholder { slot, form }));
                 }
-                Err(text) => literal.push_str(&text),
+                Err(text) => literal.push_str(&match form {
+                    Some(form) => text_of(&form.of(&text.into())),
+                    None => text,
+                }),
             }
             rest = after;
         }
@@ -272,6 +280,21 @@ impl Template {
     }
 }
 
+/// What stands before the brace that closes `text`, and what follows it. A name may have a placeholder in it.
+fn enclosed(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    let end = text.find(|c| {
+        let closes = c == '}' && depth == 0;
+        depth = match c {
+            '{' => depth + 1,
+            '}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        closes
+    })?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
 /// Why a template cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateError {
@@ -314,6 +337,11 @@ impl JsonTemplate {
         self.any(&|other| other == slot)
     }
 
+    /// Whether it has a field of the resource's native object, so that this has to be read first.
+    pub fn needs_native(&self) -> bool {
+        self.any(&|slot| matches!(slot, Slot::Native(_)))
+    }
+
     /// Whether a placeholder passes the test.
     pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         match self {
@@ -346,12 +374,28 @@ impl JsonTemplate {
         self.query(scope).into_iter().collect()
     }
 
+    /// The value as a parameter of a body: typed, its texts escaped as those of a query.
+    pub fn parameter(&self, scope: &Scope) -> Option<Value> {
+        Some(match self {
+            JsonTemplate::Text(template) => match template.lone() {
+                Some(placeholder) => placeholder.value(scope)?.into_owned(),
+                None => template.query(scope)?.into(),
+            },
+            JsonTemplate::Constant(value) => value.clone(),
+            JsonTemplate::List(items) => items.iter().filter_map(|item| item.parameter(scope)).collect(),
+            JsonTemplate::Object(fields) => {
+                let field = |(key, value): &(String, JsonTemplate)| Some((key.clone(), value.parameter(scope)?));
+                Value::Object(fields.iter().filter_map(field).collect())
+            }
+        })
+    }
+
     /// The value as the text of a query parameter; `None` leaves the parameter out.
     fn query(&self, scope: &Scope) -> Option<String> {
         match self {
             JsonTemplate::Text(template) => template.query(scope),
             JsonTemplate::Constant(value) => Some(text_of(value)),
-            json => Some(json.render(scope).to_string()),
+            json => json.parameter(scope).map(|value| value.to_string()),
         }
     }
 }
@@ -419,6 +463,21 @@ impl CallTemplate {
         self.render_with(scope, &[], body)
     }
 
+    /// The request with further parameters: fields of the body where there is one, by place, else of the query.
+    pub fn render_list(&self, scope: &Scope, parameters: &[(String, Value)]) -> Result<Request, Unfit> {
+        let Some(body) = &self.body else {
+            let query: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
+            return self.render_with(scope, &query, None);
+        };
+        let mut body = body.render(scope);
+        for (name, value) in parameters {
+            if let Ok(at) = Pointer::parse(name) {
+                at.set(&mut body, value.clone());
+            }
+        }
+        self.render_with(scope, &[], Some(body))
+    }
+
     /// The request with further query parameters, in place of its own of the same name, and with this body.
     pub fn render_with(
         &self,
@@ -443,19 +502,24 @@ impl CallTemplate {
                 headers.push((name.clone(), value));
             }
         }
-        let body = match body {
-            None => Vec::new(),
-            Some(body) if self.form => {
-                headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
-                form(&body).into_bytes()
-            }
-            Some(body) => {
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-                body.to_string().into_bytes()
-            }
+        let (media_type, body) = match body {
+            None => (None, Vec::new()),
+            Some(body) if self.form => (Some("application/x-www-form-urlencoded"), form(&body).into_bytes()),
+            Some(body) => (Some("application/json"), body.to_string().into_bytes()),
         };
+        if let Some(media_type) = media_type.filter(|_| !headers.iter().any(|(name, _)| name == "content-type")) {
+            headers.push(("content-type".to_owned(), media_type.to_owned()));
+        }
         Ok(Request { method: self.method.clone(), target, headers, body })
     }
+}
+
+/// The parameters of a call, for a body where `body` says so, else as texts for a query.
+pub fn parameters(templates: &[(String, JsonTemplate)], scope: &Scope, body: bool) -> Vec<(String, Value)> {
+    let value = |template: &JsonTemplate| {
+        if body { template.parameter(scope) } else { template.query(scope).map(Value::from) }
+    };
+    templates.iter().filter_map(|(name, template)| Some((name.clone(), value(template)?))).collect()
 }
 
 /// The value of one query parameter of a template, as text.

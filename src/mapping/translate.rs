@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::codec::text_of;
 use super::language::{Access, Part, Send};
 use super::pointer::Pointer;
-use super::template::{Scope, Slot};
-use super::{Body, Resource, Row, Update};
+use super::template::{Scope, Slot, Unfit};
+use super::{Body, Operation, Resource, Row, Update};
+use crate::exchange::Request;
 use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
@@ -151,6 +152,18 @@ impl Resource {
         self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
     }
 
+    /// The places of the native fields of these rows, as a list of texts.
+    pub fn native_places(&self, rows: &[usize]) -> Value {
+        let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
+        let mut places: Vec<Value> = Vec::new();
+        for place in natives.map(|at| Value::from(at.to_string())) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places.into()
+    }
+
     /// The native values of all rows, for the placeholders of templates.
     pub fn native_values(&self, attributes: &Attributes) -> Result<Vec<Option<Value>>, Error> {
         self.rows.iter().map(|row| row.native_value(attributes)).collect()
@@ -263,6 +276,22 @@ impl Update {
         at.seed_list(&mut native, current);
         at.set(&mut native, value);
         self.body.finish(native, scope)
+    }
+}
+
+impl Operation {
+    /// Whether it has a field of the resource's native object, so that this has to be read first.
+    pub fn needs_native(&self) -> bool {
+        let mut fixed = self.fixed.iter().flat_map(|body| &body.set);
+        self.call.needs_native() || fixed.any(|(_, value)| value.needs_native())
+    }
+
+    /// The request of a call that carries no attributes.
+    pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
+        match &self.fixed {
+            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope))),
+            None => self.call.render(scope),
+        }
     }
 }
 

@@ -28,6 +28,9 @@ mod status {
     pub(crate) const BAD_ARGUMENT: u32 = 2;
 }
 
+/// The cluster of a token endpoint at another host than the application.
+pub(crate) const TOKEN_CLUSTER: &str = "token-endpoint";
+
 /// The compiled module.
 pub(crate) struct Module(InstancePre<State>);
 
@@ -354,6 +357,10 @@ fn http_call(
             ":authority" => authority = Some(value),
             _ => call.headers.push((name, value)),
         }
+    }
+    // A call to another host than the application shows by its address, as in every other host of the cases.
+    if let Some(authority) = authority.as_ref().filter(|_| cluster == TOKEN_CLUSTER.as_bytes()) {
+        call.target = format!("https://{authority}{}", call.target);
     }
     if authority.is_none() || call.method.is_empty() || call.target.is_empty() {
         return Ok(status::BAD_ARGUMENT);

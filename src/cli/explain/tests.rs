@@ -12,7 +12,7 @@ use crate::mapping::node::Node;
 const EXAMPLE: &str = include_str!("../../../mappings/example.yaml");
 
 fn example(method: &str, target: &str, body: &str) -> Value {
-    let told = told(EXAMPLE, "example.yaml", (method, target, body), None, true).unwrap();
+    let told = told(EXAMPLE, "example.yaml", (method, target, body), (None, SOME_TENANT), true).unwrap();
     serde_json::from_str(&told).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn generated_passwords_are_secrets_too() {
         let bulk = r#"{"Operations":[{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"a"}},
             {"method":"POST","path":"/Users","bulkId":"b","data":{"userName":"b"}}]}"#;
         for (request, count) in [(single, 1), (("POST", "/Bulk", bulk), 2)] {
-            let told = told(&mapping, "m.yaml", request, None, false).unwrap();
+            let told = told(&mapping, "m.yaml", request, (None, SOME_TENANT), false).unwrap();
             let sent = told.lines().filter(|line| !line.contains("assumed reply") && line.contains(shown));
             assert_eq!(sent.count(), count, "{told}");
         }
@@ -64,7 +64,8 @@ fn assumes_the_state_in_which_there_is_something_to_do() {
 fn names_the_quirks_that_the_request_needs() {
     let body = r#"{"Operations":[{"op":"Replace","path":"active","value":"False"},
         {"op":"Add","path":"emails[type eq \"home\"].value","value":"1"}]}"#;
-    let told = told(EXAMPLE, "example.yaml", ("PATCH", "/Users/7/?aadOptscim062020", body), None, false).unwrap();
+    let told = told(EXAMPLE, "example.yaml", ("PATCH", "/Users/7/?aadOptscim062020", body), (None, SOME_TENANT), false)
+        .unwrap();
     let named: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("quirk ")?.split(':').next()).collect();
     let expected = ["trailing-slash", "unknown-parameter", "missing-schemas", "operation-case", "string-boolean"];
     assert_eq!(named, [&expected[..], &["created-element"]].concat(), "{told}");
@@ -73,7 +74,7 @@ fn names_the_quirks_that_the_request_needs() {
 
 #[test]
 fn a_mapping_with_mistakes_is_refused_with_its_diagnostics() {
-    let error = told("mapping: v2", "m.yaml", ("GET", "/Users", ""), None, false).unwrap_err();
+    let error = told("mapping: v2", "m.yaml", ("GET", "/Users", ""), (None, SOME_TENANT), false).unwrap_err();
     assert!(error.to_string().contains("M006"), "{error}");
 }
 
@@ -90,7 +91,7 @@ fn the_calls_are_those_of_the_cases() {
             Some(shared) => std::fs::read_to_string(root.join(shared)).unwrap(),
             None => std::fs::read_to_string(folder.join("mapping.yaml")).unwrap_or_else(|_| EXAMPLE.to_owned()),
         };
-        let mut environment = mapping::placeholders(&mapping);
+        let mut environment = mapping::placeholders(&mapping, SOME_TENANT);
         environment.insert("SCIM_EDGE_TOKENS".to_owned(), TOKEN.to_owned());
         for (name, value) in document.get("environment").and_then(Value::as_object).into_iter().flatten() {
             if name != "SCIM_EDGE_TOKENS" {
@@ -167,7 +168,7 @@ fn with_an_upstream_the_calls_are_made() {
     });
     let mapping = "mapping: v1\nupstream: { base: /api }\nresources:\n  User:\n    path: /users\n    attributes:\n      \
                    id: { native: id, access: read }\n      userName: { native: login, required: true }\n";
-    let told = told(mapping, "m.yaml", ("GET", "/Users/7", ""), Some(&origin), true).unwrap();
+    let told = told(mapping, "m.yaml", ("GET", "/Users/7", ""), (Some(&origin), SOME_TENANT), true).unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
     assert!(server.join().unwrap().starts_with("GET /api/users/7 HTTP/1.1\r\n"));
     assert_eq!(told["response"]["body"]["userName"], "bjensen", "{told:#}");

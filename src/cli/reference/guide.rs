@@ -17,7 +17,7 @@ fn output(command: &str, files: &BTreeMap<String, String>) -> String {
     match words.as_slice() {
         ["scim-edge", "check", file] => check::told(&files[*file], file).0,
         ["scim-edge", "explain", file, "--", method, target] => {
-            explain::told(&files[*file], file, (method, target, body), None, false).unwrap()
+            explain::told(&files[*file], file, (method, target, body), (None, "tenant"), false).unwrap()
         }
         other => panic!("the guide has a command that is not followed: {other:?}"),
     }

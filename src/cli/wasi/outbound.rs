@@ -76,9 +76,11 @@ async fn intercept(calls: mpsc::UnboundedSender<Call>, request: http::Request<Wa
     let mut headers = text_headers(&parts.headers);
     // The origin of an intercepted call is nobody's: leaving it out keeps cases the same for all hosts.
     headers.retain(|(name, _)| name != header::HOST.as_str());
+    // A call to another host than the application shows by its address.
+    let elsewhere = parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS);
     let request = Request {
         method: parts.method.to_string(),
-        target: origin_form(&parts.uri)?.to_string(),
+        target: if elsewhere { parts.uri.to_string() } else { origin_form(&parts.uri)?.to_string() },
         headers,
         body: body.collect().await?.to_bytes().to_vec(),
     };

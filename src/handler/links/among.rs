@@ -51,13 +51,13 @@ pub(in crate::handler) async fn among(
             (Some((_, check)), _) => checked(context, check, of, &known).await?,
             (None, Some(LinkSource::List { paging, link, find: Some(find), .. })) => {
                 let scopes: Vec<Scope<'_>> = pairs(of, &known).collect();
-                let rows = rows_of_each(context, WHAT, find, paging, &scopes, &[]).await?;
+                let rows = rows_of_each(context, WHAT, find, paging, &scopes).await?;
                 let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
             (None, Some(LinkSource::List { call, paging, link, .. })) => {
                 let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
-                let lists = rows_of_each(context, WHAT, call, paging, &scopes, &[]).await?;
+                let lists = rows_of_each(context, WHAT, call, paging, &scopes).await?;
                 let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }

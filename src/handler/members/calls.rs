@@ -148,9 +148,9 @@ async fn membership_keys(
         Some(find) if who.len() <= context.native.mapping().limits.concurrency => {
             let scope = |native| Scope { member: Some(native), ..group.scope() };
             let scopes: Vec<Scope<'_>> = who.values().map(scope).collect();
-            rows_of_each(context, what, find, paging, &scopes, &[]).await?.into_iter().flatten().collect()
+            rows_of_each(context, what, find, paging, &scopes).await?.into_iter().flatten().collect()
         }
-        _ => rows(context, what, call, paging, &group.scope(), &[]).await?,
+        _ => rows(context, what, call, paging, &group.scope()).await?,
     };
     let user = context.native.mapping().resource(links.target.kind);
     // Without a key of its own, the id is what rows show; both are compared as the ids that they stand for.

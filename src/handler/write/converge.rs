@@ -65,7 +65,9 @@ async fn update(
         return Err(Error::mutability(format!("the application has no call that changes {}", names())));
     };
     let values = resource.native_values(desired)?;
-    let scope = Scope { id: Some(&before.id), rows: &values, native: Some(&before.native), ..Scope::default() };
+    let changed = resource.native_places(rows);
+    let (id, native) = (Some(&before.id), Some(&before.native));
+    let scope = Scope { id, rows: &values, native, changed: Some(&changed), ..Scope::default() };
     let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;

@@ -148,10 +148,11 @@ impl Stream {
             log::error!("a native call has a line break or a space in its target or a header");
             return Err(Unreachable::Denied);
         }
+        let route = self.plugin.engine.route(call);
         let mut headers = Vec::with_capacity(call.headers.len() + 3);
         headers.push((":method", call.method.as_str()));
-        headers.push((":path", call.target.as_str()));
-        headers.push((":authority", self.plugin.engine.authority()));
+        headers.push((":path", route.target));
+        headers.push((":authority", route.authority));
         headers.extend(
             call.headers
                 .iter()
@@ -160,12 +161,12 @@ impl Stream {
                 .filter(|(name, _)| !wire::is_hop_by_hop(name)),
         );
         let body = Some(call.body.as_slice()).filter(|body| !body.is_empty());
-        let cluster = self.plugin.engine.upstream();
+        let cluster = route.upstream;
         // Zero would mean no time-out.
         let timeout = timeout.max(Duration::from_millis(1));
         hostcalls::dispatch_http_call(cluster, headers, body, vec![], timeout).map_err(|status| {
             if status == Status::BadArgument {
-                log::error!("there is no cluster `{cluster}`, which `SCIM_EDGE_UPSTREAM` names");
+                log::error!("there is no cluster `{cluster}`: see SCIM_EDGE_UPSTREAM and SCIM_EDGE_TOKEN_UPSTREAM");
                 Unreachable::Denied
             } else {
                 // No healthy host, or a circuit breaker is open.

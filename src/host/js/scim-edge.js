@@ -65,10 +65,10 @@ export class ScimEdge {
     let calls = 0;
     let response;
     const sink = {
-      call: (id, method, target, headers, body, milliseconds) => {
+      call: (id, method, origin, target, headers, body, milliseconds) => {
         calls += 1;
         const init = { method, headers, body: body.length ? body : undefined, redirect: 'manual' };
-        const reply = call(fetch, this.#deployment.origin, target, init, milliseconds, over.signal);
+        const reply = call(fetch, origin, target, init, milliseconds, over.signal);
         waiting.set(id, reply.then((reply) => [id, () => this.#take(exchange, id, reply, failures)]));
       },
       pause: (id, milliseconds) => {

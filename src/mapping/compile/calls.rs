@@ -32,6 +32,12 @@ impl<'a> Names<'a> {
         Names { one: true, ..Names::new(&[("id", Slot::Id)], rows) }
     }
 
+    /// Those of an update.
+    pub(super) fn of_update(rows: &'a [Row]) -> Self {
+        let fixed = vec![("id", Slot::Id), ("changed", Slot::Changed)];
+        Names { fixed, ..Names::of_change(rows) }
+    }
+
     /// Those of a call that deletes a resource.
     pub(super) fn of_delete(rows: &'a [Row]) -> Self {
         Names { current: true, ..Names::of_change(rows) }
@@ -45,6 +51,11 @@ impl<'a> Names<'a> {
     /// These in a path, which says where the resource is now.
     fn in_path(&self) -> Self {
         Names { fixed: self.fixed.clone(), current: self.one, ..*self }
+    }
+
+    /// None at all.
+    pub(super) const fn none() -> Names<'static> {
+        Names { fixed: Vec::new(), rows: &[], one: false, current: false }
     }
 
     /// Those of a login call.
@@ -74,18 +85,25 @@ impl<'a> Names<'a> {
 
 impl Compiler<'_> {
     pub(super) fn template(&mut self, text: &Spanned<String>, names: &Names) -> Template {
-        let mut missing = None;
+        let (mut variables, mut tenantless) = (Vec::new(), false);
+        let tenant = self.tenant;
+        let environment = self.environment;
         let parsed = Template::parse(&text.value, |name| {
+            if name == "tenant" {
+                tenantless |= tenant.is_none();
+                return Some(Err(tenant.unwrap_or_default().to_owned()));
+            }
             let Some(variable) = name.strip_prefix("env.") else {
                 return names.slot(name).map(Ok);
             };
-            let value = self.environment.get(variable).filter(|value| !value.is_empty());
-            if value.is_none() {
-                missing = Some(variable.to_owned());
-            }
-            Some(Err(value.map(|value| value.trim().to_owned()).unwrap_or_default()))
+            variables.push(variable.to_owned());
+            let variable = variable.replace("{tenant}", tenant.unwrap_or_default());
+            Some(Err(environment.get(&variable).map(|value| value.trim().to_owned()).unwrap_or_default()))
         });
-        if let Some(variable) = missing {
+        if tenantless {
+            self.no_tenant(text.at);
+        }
+        for variable in variables {
             self.secret(&variable, text.at);
         }
         match parsed {
@@ -146,7 +164,7 @@ impl Compiler<'_> {
         headers.iter().map(|(name, value)| (name.value.to_lowercase(), self.template(value, names))).collect()
     }
 
-    fn method(&mut self, method: &Spanned<String>) -> String {
+    pub(super) fn method(&mut self, method: &Spanned<String>) -> String {
         let upper = method.value.to_uppercase();
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
         if !known.contains(&upper.as_str()) {
@@ -223,6 +241,7 @@ impl Compiler<'_> {
         let at = self.optional_pointer(own_item.or(item)).unwrap_or_default();
         Operation {
             call,
+            fixed: None,
             item: Item { at, stated: own_item.is_some() },
             absent,
             guard: operation.and_then(|it| it.guard.as_ref()).map(|guard| guard.value),
@@ -255,7 +274,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, total: None, short_is_last: false };
+            return Paging { style: paging::Style::Whole, items, keyed: None, total: None, short_is_last: false };
         };
         let styles = [
             written.page.is_some(),
@@ -288,7 +307,8 @@ impl Compiler<'_> {
             let help = "remove `short_page`, or say by `size` how many rows are asked for";
             self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
         }
-        Paging { style, items, total, short_is_last: written.short_page.is_some() }
+        let keyed = self.optional_pointer(written.keyed.as_ref());
+        Paging { style, items, keyed, total, short_is_last: written.short_page.is_some() }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {

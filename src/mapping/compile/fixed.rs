@@ -6,10 +6,7 @@ use super::Compiler;
 use crate::mapping::codec::text_of;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language as written;
-use crate::mapping::paging::Paging;
-use crate::mapping::pointer::Pointer;
 use crate::mapping::read::Spanned;
-use crate::mapping::template::{CallTemplate, Template};
 use crate::mapping::{List, Partial, Row};
 use crate::scim::ResourceType;
 
@@ -62,8 +59,7 @@ impl Compiler<'_> {
 /// The list of resources that stand in the mapping: it needs no call.
 pub(super) fn list() -> List {
     List {
-        call: CallTemplate::new("GET", Template::default()),
-        paging: Paging::whole(Pointer::default()),
+        parts: Vec::new(),
         filters: Vec::new(),
         batches: Vec::new(),
         otherwise: written::Unnarrowed::Scan,

@@ -46,6 +46,11 @@ impl Compiler<'_> {
         {
             self.literal(basic.place, "password");
         }
+        if let Some(oauth) = &auth.oauth
+            && is_literal(&oauth.client_secret)
+        {
+            self.literal(oauth.place, "client_secret");
+        }
     }
 
     fn literal(&mut self, at: Mark, what: &str) {

@@ -7,8 +7,8 @@ use crate::mapping::diagnostic::Code;
 use crate::mapping::language as written;
 use crate::mapping::paging::Paging;
 use crate::mapping::read::Spanned;
-use crate::mapping::template::{CallTemplate, Slot};
-use crate::mapping::{Batch, Partial, Row};
+use crate::mapping::template::Slot;
+use crate::mapping::{Batch, ListPart, Partial, Row};
 use crate::scim::ResourceType;
 use crate::scim::path::AttributePath;
 
@@ -40,7 +40,7 @@ impl Compiler<'_> {
         &mut self,
         key: &Spanned<String>,
         narrowing: &written::Narrowing,
-        (list, paging): (&CallTemplate, &Paging),
+        (list, whole): (&written::List, &ListPart),
         kind: &ResourceType,
         rows: &[Row],
     ) -> Option<Batch> {
@@ -58,8 +58,12 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, narrowing.place, message, "remove them");
         }
         let names = Names::new(&[("values", Slot::List)], &[]);
+        if narrowing.query.is_some() && (list.body.is_some() || !list.union.is_empty()) {
+            let message = "several values cannot be asked of a list with a body or of a union";
+            self.error(Code::BadFilter, key.at, message, "write the `call` that finds them");
+        }
         let (call, paging) = match (&narrowing.query, &narrowing.call) {
-            (Some(query), _) => (list.with_query(&self.query(query, &names)), paging.clone()),
+            (Some(query), _) => (whole.call.with_query(&self.query(query, &names)), whole.paging.clone()),
             (None, Some(written)) => {
                 let (call, item) = self.call(written, &names);
                 let items = item.unwrap_or_default();
@@ -72,6 +76,6 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, key.at, message, "put `{values}` or `{values|csv}` into it");
         }
         let max = self.most(narrowing.max.as_ref(), 100);
-        Some(Batch { row: row?, call, paging, max })
+        Some(Batch { row: row?, list: ListPart { call, paging, count: None, ..whole.clone() }, max })
     }
 }

@@ -115,9 +115,10 @@ impl Compiler<'_> {
             let message = "`clear` is for users who have one group; a list of none is empty";
             self.error(Code::BadMembers, field.place, message, "remove `clear`, or `list`");
         }
-        let find = field.find.as_ref().zip(list).map(|(query, list)| {
+        let find = field.find.as_ref().zip(list).and_then(|(query, list)| {
             let names = Names::new(&[("id", Slot::Id)], &[]);
-            list.call.with_query(&self.query(query, &names))
+            let query = self.query(query, &names);
+            (!list.parts.is_empty()).then_some(query)
         });
         Some(UserField {
             at: self.pointer(&field.field)?,

@@ -1,9 +1,11 @@
 //! From the document as written to the mapping that runs, with every diagnostic at once.
 
+mod auth;
 mod calls;
 mod fixed;
 mod links;
 mod lint;
+mod lists;
 mod lookups;
 mod members;
 mod resources;
@@ -11,57 +13,68 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-
 use super::diagnostic::{Code, Diagnostics, Report};
 use super::errors::{ErrorRule, Recognised};
-use super::language::{self as written, ErrorType, Match, Text, Unmapped};
+use super::language::{self as written, ErrorType, Match, Unmapped};
 use super::node::{Mark, Node};
 use super::pointer::Pointer;
 use super::read::{Read, Spanned};
 use super::template::Scope;
-use super::{Limits, Login, Mapping, ReplyValue};
+use super::{Limits, Mapping, ReplyValue};
 use crate::scim::{Leniency, ScimType};
 use calls::Names;
 
-/// Compiles the document `text`, which diagnostics call `name`, with the secrets in `environment`.
-pub fn compile(text: &str, name: &str, environment: &BTreeMap<String, String>) -> Result<Mapping, Diagnostics> {
+/// Compiles the document `text`, which diagnostics call `name`, with the secrets in `environment`, for `tenant` if there
+/// is one.
+pub fn compile(
+    text: &str,
+    name: &str,
+    environment: &BTreeMap<String, String>,
+    tenant: Option<&str>,
+) -> Result<Mapping, Diagnostics> {
     let mut report = Report::default();
-    match compiled(text, environment, &mut report) {
+    match compiled(text, (environment, tenant), &mut report) {
         Some(mapping) if report.is_empty() => Ok(mapping),
         _ => Err(report.finish(name)),
     }
 }
 
-fn compiled(text: &str, environment: &BTreeMap<String, String>, report: &mut Report) -> Option<Mapping> {
+fn compiled(
+    text: &str,
+    (environment, tenant): (&BTreeMap<String, String>, Option<&str>),
+    report: &mut Report,
+) -> Option<Mapping> {
     Node::parse(text, report).and_then(|node| {
         let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
         let paging = document.paging.clone();
-        let mut compiler = Compiler { report, environment, paging, base: String::new(), well_formed };
+        let mut compiler = Compiler { report, environment, tenant, paging, base: String::new(), well_formed };
         Some(compiler.document(&document))
     })
 }
 
+/// The tenant that a mapping is checked for, where there is none.
+pub const SOME_TENANT: &str = "tenant";
+
 /// Compiles a document as [`compile`] does, with text in the place of every secret: for checking a mapping where its
 /// secrets are not.
 pub fn check(text: &str, name: &str) -> Result<Mapping, Diagnostics> {
-    compile(text, name, &placeholders(text))
+    compile(text, name, &placeholders(text, SOME_TENANT), Some(SOME_TENANT))
 }
 
 /// Everything that can be said about a document, warnings too, whatever secrets are set.
 pub fn diagnose(text: &str, name: &str) -> Diagnostics {
     let mut report = Report::default();
-    let _ = compiled(text, &placeholders(text), &mut report);
+    let _ = compiled(text, (&placeholders(text, SOME_TENANT), Some(SOME_TENANT)), &mut report);
     report.finish(name)
 }
 
 /// The environment variables that a document names, each with its own name in angle brackets for a value.
-pub fn placeholders(text: &str) -> BTreeMap<String, String> {
+pub fn placeholders(text: &str, tenant: &str) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     loop {
         let mut report = Report::default();
-        let _ = compiled(text, &environment, &mut report);
+        let _ = compiled(text, (&environment, Some(tenant)), &mut report);
         let diagnostics = report.finish("").all;
         let secrets = diagnostics.iter().filter(|it| it.code == Code::MissingSecret);
         let names: Vec<String> = secrets.filter_map(|it| it.message.split('`').nth(1).map(str::to_owned)).collect();
@@ -78,6 +91,8 @@ pub fn placeholders(text: &str) -> BTreeMap<String, String> {
 struct Compiler<'a> {
     report: &'a mut Report,
     environment: &'a BTreeMap<String, String>,
+    /// The tenant that the mapping is compiled for.
+    tenant: Option<&'a str>,
     /// The paging of lists that say nothing.
     paging: Option<written::Paging>,
     base: String,
@@ -93,8 +108,8 @@ impl Compiler<'_> {
     fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
-        let base = upstream.base.as_ref().map(|base| self.fixed_text(base)).unwrap_or_default();
-        self.base = base.trim_end_matches('/').to_owned();
+        let base = upstream.base.as_ref().map(|base| self.template(base, &Names::none()).plain(&Scope::default()));
+        self.base = base.unwrap_or_default().trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
                 Code::BadTemplate,
@@ -167,67 +182,6 @@ impl Compiler<'_> {
             let problem = format!("{} is out of range", number.value);
             self.error(Code::OutOfRange, number.at, problem, format!("write a whole number from 0 to {most}"));
         }
-    }
-
-    /// The text of a literal or of an environment variable.
-    fn text(&mut self, text: &Text) -> Option<String> {
-        match text {
-            Text::Literal(text) => Some(self.fixed_text(text)),
-            Text::Environment(name) => self.secret(&name.value, name.at),
-        }
-    }
-
-    /// A text in which the only placeholders are `{env.NAME}`.
-    fn fixed_text(&mut self, text: &Spanned<String>) -> String {
-        self.template(text, &Names::new(&[], &[])).plain(&Scope::default())
-    }
-
-    fn secret(&mut self, name: &str, at: Mark) -> Option<String> {
-        let value = self.environment.get(name).filter(|value| !value.is_empty()).cloned();
-        if value.is_none() {
-            self.error(
-                Code::MissingSecret,
-                at,
-                format!("the environment variable `{name}` is not set"),
-                format!("set `{name}` in the host's configuration; host-configs/ shows where"),
-            );
-        }
-        value.map(|value| value.trim().to_owned())
-    }
-
-    fn auth(&mut self, auth: &written::Auth, headers: &mut Vec<(String, String)>) -> Option<Login> {
-        let given = [auth.bearer.is_some(), auth.basic.is_some(), auth.login.is_some()];
-        self.exactly_one(&given, auth.place, "bearer, basic, login");
-        if let Some(token) = auth.bearer.as_ref().and_then(|token| self.text(token)) {
-            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
-        }
-        if let Some(basic) = &auth.basic {
-            let (username, password) = (self.text(&basic.username), self.text(&basic.password));
-            if let (Some(username), Some(password)) = (username, password) {
-                let pair = BASE64_STANDARD.encode(format!("{username}:{password}"));
-                headers.push(("authorization".to_owned(), format!("Basic {pair}")));
-            }
-        }
-        self.login(auth.login.as_ref()?)
-    }
-
-    fn login(&mut self, login: &written::Login) -> Option<Login> {
-        let names = Names::of_login();
-        let (call, _) = self.call(&login.call, &names);
-        let token = self.reply_value(&login.token);
-        let header = login.header.clone().unwrap_or_else(|| "authorization".to_owned()).to_lowercase();
-        let default = Spanned {
-            at: login.place,
-            value: if header == "authorization" { "Bearer {token}" } else { "{token}" }.to_owned(),
-        };
-        let value = self.template(login.value.as_ref().unwrap_or(&default), &names);
-        Some(Login {
-            call,
-            token: token?,
-            header,
-            value,
-            lifetime: login.lifetime.as_ref().map(|seconds| u64::from(seconds.value) * 1000),
-        })
     }
 
     fn reply_value(&mut self, source: &written::ValueSource) -> Option<ReplyValue> {

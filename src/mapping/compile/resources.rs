@@ -7,8 +7,8 @@ use super::calls::Names;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::{CallTemplate, Scope, Slot};
-use crate::mapping::{Action, Create, Delete, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::mapping::template::{Scope, Slot};
+use crate::mapping::{Action, Body, Create, Delete, NewId, Operation, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -31,11 +31,9 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_change = Names::of_change(&rows);
-        let says_path = |operation: &Option<written::Operation>| {
-            operation.as_ref().is_some_and(|operation| operation.path.is_some())
-        };
-        if resource.path.is_none() && !says_path(&resource.read) && resource.fixed.is_none() {
+        let of_update = Names::of_update(&rows);
+        let says_path = |read: &written::Operation| read.path.is_some() || read.list.is_some();
+        if resource.path.is_none() && !resource.read.as_ref().is_some_and(says_path) && resource.fixed.is_none() {
             self.error(
                 Code::MissingKey,
                 name.at,
@@ -44,7 +42,8 @@ impl Compiler<'_> {
             );
         }
         let by_id = Names::new(&[("id", Slot::Id)], &[]);
-        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
+        let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
+        read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &by_id));
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
@@ -53,17 +52,16 @@ impl Compiler<'_> {
             Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_change),
-            body: self.body(written, resource.wrap.as_ref(), &of_change),
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
+            body: self.body(written, resource.wrap.as_ref(), &of_update),
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
             let names = Names::of_delete(&rows);
-            let mut operation = self.operation(Some(written), "DELETE", &single, item, &names);
-            let body = self.body(written, None, &names);
-            operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
+            let operation = self.operation(Some(written), "DELETE", &single, item, &names);
+            let operation = Operation { fixed: self.fixed_body(written, &names), ..operation };
             let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
             for (row, _) in &from {
                 let row = rows.get(*row);
@@ -82,11 +80,27 @@ impl Compiler<'_> {
             (None, Some(_)) => Some(super::fixed::list()),
             (None, None) => None,
         };
+        let row = self.row_of_list(resource);
         let protect = self.protection(resource, &rows);
         let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
         // What is linked is compiled when all resource types are known.
         let (links, members) = (None, None);
-        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, links, members, fixed })
+        Some(Resource {
+            kind,
+            rows,
+            id,
+            protect,
+            read,
+            row,
+            list,
+            create,
+            update,
+            delete,
+            actions,
+            links,
+            members,
+            fixed,
+        })
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
@@ -306,6 +320,12 @@ impl Compiler<'_> {
         compiled
     }
 
+    /// The body of a read or a delete, which carries no attributes.
+    fn fixed_body(&mut self, written: &written::Operation, names: &Names) -> Option<Body> {
+        let body = self.body(written, None, names);
+        (!body.set.is_empty()).then_some(body)
+    }
+
     /// Attribute values, by row.
     fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
         let mut values = Vec::new();
@@ -338,78 +358,6 @@ impl Compiler<'_> {
         }
         row.map(NewId::Lookup)
     }
-
-    fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
-        let names = Names::new(&[], &[]);
-        let path = list.path.as_ref().unwrap_or(collection);
-        let mut call = CallTemplate::new("GET", self.path(path, &names));
-        call.query = self.query(&list.query, &names);
-        call.headers = self.headers(&list.headers, &names);
-        let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let is_batch = |key: &Spanned<String>| key.value.ends_with(" in");
-        let (several, single): (Vec<_>, Vec<_>) = list.filters.iter().partition(|(key, _)| is_batch(key));
-        let filters = single.iter().filter_map(|(key, it)| self.narrowing(key, it, kind, rows)).collect();
-        let batches =
-            several.iter().filter_map(|(key, it)| self.batch(key, it, (&call, &paging), kind, rows)).collect();
-        List {
-            call,
-            paging,
-            filters,
-            batches,
-            otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
-            partial: self.partial(list.partial.as_ref(), kind),
-        }
-    }
-
-    fn narrowing(
-        &mut self,
-        key: &Spanned<String>,
-        narrowing: &written::Narrowing,
-        kind: &ResourceType,
-        rows: &[Row],
-    ) -> Option<Narrowing> {
-        let help = "write an attribute row and an operator: `userName eq`";
-        let parsed = key
-            .value
-            .rsplit_once(' ')
-            .and_then(|(path, op)| Some((AttributePath::parse(path.trim()).ok()?, CompareOp::parse(op)?)));
-        let Some((path, op)) = parsed else {
-            self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
-            return None;
-        };
-        let of_links = super::links::of_links(&key.value).is_some();
-        let canonical = if of_links { Some(path) } else { kind.canonical(&path) };
-        let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
-        if row.is_none() && !of_links {
-            self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
-        }
-        let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
-        self.exactly_one(&given, narrowing.place, "query, read, call");
-        let names = Names::new(&[("value", Slot::Value)], &[]);
-        let how = if let Some(query) = &narrowing.query {
-            How::Query(self.query(query, &names))
-        } else if let Some(read) = &narrowing.read {
-            How::Read(self.template(read, &names))
-        } else {
-            let written = narrowing.call.as_ref()?;
-            let (call, item) = self.call(written, &names);
-            let item = crate::mapping::Item { stated: item.is_some(), at: item.unwrap_or_default() };
-            let operation = crate::mapping::Operation { call, item, absent: Vec::new(), guard: None };
-            match &narrowing.id {
-                Some(id) => How::Find(operation, self.pointer(id)?),
-                None => How::Call(operation),
-            }
-        };
-        if let (Some(id), None) = (&narrowing.id, &narrowing.call) {
-            let help = "remove it, or give the call that answers with an id";
-            self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
-        }
-        if let Some(max) = &narrowing.max {
-            let message = "`max` is about several values, and `eq` has one";
-            self.error(Code::BadFilter, max.at, message, "remove it, or write `id in` with `{values}`");
-        }
-        Some(Narrowing { path: canonical?, row, op, how })
-    }
 }
 
 /// Whether `path`, in canonical form, is what the row maps.
@@ -431,14 +379,6 @@ pub(super) fn is_row_of(row: &Row, path: &AttributePath) -> bool {
         && place.attribute == path.attribute
         && place.sub == path.sub_attribute
         && keys.unwrap_or_default() == wanted
-}
-
-impl crate::mapping::Body {
-    /// The fixed fields as a body of their own.
-    fn as_template(&self) -> crate::mapping::template::JsonTemplate {
-        let fields = self.set.iter().map(|(at, value)| (at.to_string(), value.clone()));
-        crate::mapping::template::JsonTemplate::Object(fields.collect())
-    }
 }
 
 #[cfg(test)]
