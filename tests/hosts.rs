@@ -82,12 +82,8 @@ fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) ->
         let crowded = crowded.clone();
         trials.push(trial(name, test_name, move || crowded.run(test)));
     }
-    let alone: [(&str, fn(DemoHost)); 3] = [
-        ("tokens", auth::tokens),
-        ("an_application_that_is_too_slow", faults::an_application_that_is_too_slow),
-        ("an_application_that_is_down", faults::an_application_that_is_down),
-    ];
-    for (test_name, test) in alone.into_iter().chain(both::TESTS.iter().copied()) {
+    let alone: [(&str, fn(DemoHost)); 1] = [("tokens", auth::tokens)];
+    for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).copied() {
         trials.push(trial(name, test_name, move || test(host)));
     }
     let own = if is_envoy { envoy::TESTS } else { wasi::TESTS };
