@@ -31,6 +31,8 @@ mod raw_app;
 mod scenarios;
 #[path = "hosts/suites.rs"]
 mod suites;
+#[path = "hosts/upheavals.rs"]
+mod upheavals;
 #[path = "hosts/wasi.rs"]
 mod wasi;
 
@@ -83,11 +85,11 @@ fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) ->
         trials.push(trial(name, test_name, move || crowded.run(test)));
     }
     let alone: [(&str, fn(DemoHost)); 1] = [("tokens", auth::tokens)];
-    for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).copied() {
+    for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).chain(upheavals::TESTS).copied() {
         trials.push(trial(name, test_name, move || test(host)));
     }
-    let own = if is_envoy { envoy::TESTS } else { wasi::TESTS };
-    trials.extend(own.iter().map(|(test_name, test)| trial(name, test_name, test)));
+    let own = if is_envoy { [envoy::TESTS, upheavals::ENVOY_TESTS].concat() } else { wasi::TESTS.to_vec() };
+    trials.extend(own.into_iter().map(|(test_name, test)| trial(name, test_name, test)));
     trials.push(trial(name, "the_tour_is_walked", move || command::the_tour_is_walked(name)));
     trials.push(trial(name, "an_interrupt_stops_everything", move || command::an_interrupt_stops_everything(name)));
     trials
