@@ -217,3 +217,29 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Digests are compared, each to its last bit (`subtle`) and all of them whichever fits: neither where a token differs
+    /// nor which one it is shows in the time.
+    #[test]
+    fn only_whole_tokens_are_accepted_whichever_they_are() {
+        let tokens = "first,second third".to_owned();
+        let mapping = "mapping: v1\nupstream: {}\nresources:\n  User:\n    path: /users\n    attributes:\n      \
+                       id: { native: id, access: read }\n      userName: { native: login, required: true }\n";
+        let environment = Environment::from([("SCIM_EDGE_TOKENS".to_owned(), tokens)]);
+        let engine = Engine::new(mapping, "m.yaml", &environment).unwrap();
+        for accepted in ["Bearer first", "bearer  second", "BEARER third", "third", " first "] {
+            assert!(engine.accepts(accepted), "{accepted:?}");
+        }
+        for refused in ["", "Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Bearer First", "Bearer first,second"] {
+            assert!(!engine.accepts(refused), "{refused:?}");
+        }
+        for digest in &engine.accepted {
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(!engine.accepts(&hex) && !engine.accepts(&format!("sha256:{hex}")), "a digest is no token");
+        }
+    }
+}
