@@ -12,7 +12,7 @@ use scim_edge::{Engine, Environment, mapping as language};
 use serde_json::{Value, json};
 
 /// A filter, by the letter and as clients send it: what is understood prints as what it is, and can be evaluated.
-pub fn filter(data: &[u8]) {
+pub(crate) fn filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let kind = core::user_type();
     let lenient = dialect::filter(text, Leniency::Lenient, &mut Applied::default()).ok();
@@ -51,7 +51,7 @@ fn has_fraction(filter: &Filter) -> bool {
 }
 
 /// The path of a PATCH operation.
-pub fn path(data: &[u8]) {
+pub(crate) fn path(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let kind = core::user_type();
     let _ = dialect::path(&kind, text, Leniency::Lenient, &mut Applied::default());
@@ -66,7 +66,7 @@ pub fn path(data: &[u8]) {
 
 /// The body of a PATCH, read and applied to a user and to a group: what comes out is a resource, and what was refused has
 /// changed nothing that is kept.
-pub fn patch(data: &[u8]) {
+pub(crate) fn patch(data: &[u8]) {
     let Ok(body) = json::parse(data, 32) else { return };
     for (kind, resource) in [(core::user_type(), user()), (core::group_type(), group())] {
         for leniency in [Leniency::Lenient, Leniency::Strict] {
@@ -95,7 +95,7 @@ fn assert_is_resource(kind: &ResourceType, resource: &Value) {
 }
 
 /// A mapping: either it compiles, or it is said what is wrong with it, and where.
-pub fn mapping(data: &[u8]) {
+pub(crate) fn mapping(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     // Line breaks as YAML counts them.
     let lines = text.matches(['\n', '\r']).count() + 2;
@@ -135,7 +135,7 @@ const MOST_CALLS: usize = 5_000;
 ///
 /// Exactly one response comes, after a bounded number of calls. Its status is that of a response and never 401, since the
 /// client's token is right; its body is JSON; and no secret is in it. Whatever is sent stays on its line.
-pub fn request(data: &[u8]) {
+pub(crate) fn request(data: &[u8]) {
     let mut parts = split(data, b"\n---\n").into_iter();
     let first = parts.next().unwrap_or_default();
     let (name, first) = halves(first, b"\n");
@@ -145,12 +145,8 @@ pub fn request(data: &[u8]) {
     let mut headers = fields(lines);
     headers.retain(|(name, _)| name != "authorization");
     headers.push(("authorization".to_owned(), format!("Bearer {TOKEN}")));
-    let request = Request {
-        method: method.to_owned(),
-        target: format!("/scim/v2{target}"),
-        headers,
-        body: body.to_vec(),
-    };
+    let request =
+        Request { method: method.to_owned(), target: format!("/scim/v2{target}"), headers, body: body.to_vec() };
     let known = MAPPINGS.iter().find(|(known, _)| known.as_bytes() == name);
     let (name, _) = known.unwrap_or(&MAPPINGS[0]);
     let mut replies = parts.map(reply);
@@ -243,7 +239,8 @@ fn reply(part: &[u8]) -> Reply {
 }
 
 fn fields<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<(String, String)> {
-    let field = |line: &'l str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let field =
+        |line: &'l str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     lines.filter_map(field).collect()
 }
 

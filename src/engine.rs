@@ -234,7 +234,8 @@ mod tests {
         for accepted in ["Bearer first", "bearer  second", "BEARER third", "third", " first "] {
             assert!(engine.accepts(accepted), "{accepted:?}");
         }
-        for refused in ["", "Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Bearer First", "Bearer first,second"] {
+        for refused in ["", "Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Bearer First", "Bearer first,second"]
+        {
             assert!(!engine.accepts(refused), "{refused:?}");
         }
         for digest in &engine.accepted {

@@ -90,7 +90,8 @@ fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) ->
     for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).chain(upheavals::TESTS).copied() {
         trials.push(trial(name, test_name, move || test(host)));
     }
-    let own = if is_envoy { [envoy::TESTS, upheavals::ENVOY_TESTS, soak::TESTS].concat() } else { wasi::TESTS.to_vec() };
+    let own =
+        if is_envoy { [envoy::TESTS, upheavals::ENVOY_TESTS, soak::TESTS].concat() } else { wasi::TESTS.to_vec() };
     trials.extend(own.into_iter().map(|(test_name, test)| trial(name, test_name, test)));
     trials.push(trial(name, "the_tour_is_walked", move || command::the_tour_is_walked(name)));
     trials.push(trial(name, "an_interrupt_stops_everything", move || command::an_interrupt_stops_everything(name)));
