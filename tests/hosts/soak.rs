@@ -52,7 +52,7 @@ fn soak() {
                 scope.spawn(move || Client { scim, number, group, id: String::new() }.run(rounds, start))
             })
             .collect();
-        thread::sleep(Duration::from_secs(seconds) / 5);
+        thread::sleep(Duration::from_secs(seconds) / 2);
         let early = memory(&envoy);
         (clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>(), early)
     });
@@ -60,7 +60,7 @@ fn soak() {
     times.sort_unstable();
     let percentile = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
     println!(
-        "{} requests in {seconds} s: p50 {:.1?}, p99 {:.1?}, longest {:.1?}; memory of the VM {} KiB after a fifth of \
+        "{} requests in {seconds} s: p50 {:.1?}, p99 {:.1?}, longest {:.1?}; memory of the VM {} KiB after half of \
          the time, {} KiB at the end",
         times.len(),
         percentile(50),
