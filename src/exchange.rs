@@ -12,7 +12,7 @@
 //! is what runs calls concurrently.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,6 +20,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::Engine;
+use crate::scim::dialect::{Applied, Quirk};
 
 /// An HTTP request: a SCIM request on its way in, or a native call on its way out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,18 @@ pub enum Unreachable {
     TooLarge,
 }
 
+impl Unreachable {
+    /// One word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unreachable::Timeout => "timeout",
+            Unreachable::Connection => "connection",
+            Unreachable::Denied => "denied",
+            Unreachable::TooLarge => "too-large",
+        }
+    }
+}
+
 /// What became of a native call. Time-outs and refusals are replies too: a handler has one failure path.
 pub type Reply = Result<Response, Unreachable>;
 
@@ -111,7 +124,8 @@ pub struct Moment {
 struct Calls {
     next: u32,
     outgoing: VecDeque<Output>,
-    replies: BTreeMap<CallId, Reply>,
+    /// Those that nobody has taken yet: a few at most.
+    replies: Vec<(CallId, Reply)>,
     /// Milliseconds since the Unix epoch, as the host has said last.
     now: u64,
     /// When the request's time is up.
@@ -139,7 +153,7 @@ pub struct Upstream(Rc<RefCell<Calls>>);
 impl Upstream {
     fn new(engine: &Engine, now: u64) -> Self {
         let end = now.saturating_add(u64::from(engine.mapping.limits.time) * 1000);
-        let (outgoing, replies) = (VecDeque::new(), BTreeMap::new());
+        let (outgoing, replies) = (VecDeque::new(), Vec::new());
         Upstream(Rc::new(RefCell::new(Calls { next: 0, outgoing, replies, now, end, each: engine.call_timeout() })))
     }
 
@@ -179,7 +193,7 @@ impl Upstream {
         let id = calls.id();
         let timeout = calls.each.min(calls.left());
         if timeout.is_zero() {
-            calls.replies.insert(id, Err(Unreachable::Timeout));
+            calls.replies.push((id, Err(Unreachable::Timeout)));
         } else {
             calls.outgoing.push_back(Output::Call(id, request, timeout));
         }
@@ -187,17 +201,22 @@ impl Upstream {
     }
 
     fn poll_reply(&self, id: CallId) -> Poll<Reply> {
-        match self.0.borrow_mut().replies.remove(&id) {
-            Some(reply) => Poll::Ready(reply),
+        let replies = &mut self.0.borrow_mut().replies;
+        match replies.iter().position(|(of, _)| *of == id) {
+            Some(at) => Poll::Ready(replies.swap_remove(at).1),
             None => Poll::Pending,
         }
     }
 }
 
+/// Where handlers note the quirks that they understand.
+pub(crate) type Noted = Rc<RefCell<Applied>>;
+
 /// One SCIM request on its way to one SCIM response.
 pub struct Exchange {
     engine: Rc<Engine>,
     upstream: Upstream,
+    noted: Noted,
     handler: Option<Pin<Box<dyn Future<Output = Response>>>>,
 }
 
@@ -205,8 +224,14 @@ impl Exchange {
     /// Starts an exchange. Nothing happens until the first [`Exchange::poll_output`].
     pub fn new(engine: Rc<Engine>, request: Request, moment: Moment) -> Self {
         let upstream = Upstream::new(&engine, moment.now);
-        let handler = crate::handler::handle(engine.clone(), upstream.clone(), request, moment);
-        Exchange { engine, upstream, handler: Some(Box::pin(handler)) }
+        let noted = Noted::default();
+        let handler = crate::handler::handle(engine.clone(), upstream.clone(), noted.clone(), request, moment);
+        Exchange { engine, upstream, noted, handler: Some(Box::pin(handler)) }
+    }
+
+    /// The quirks of identity providers that the request has needed so far.
+    pub fn quirks(&self) -> Vec<&'static Quirk> {
+        self.noted.borrow().quirks().to_vec()
     }
 
     /// What to do next. Call it until it says [`Output::Waiting`] or [`Output::Respond`].
@@ -235,7 +260,8 @@ impl Exchange {
         let mut calls = self.upstream.0.borrow_mut();
         calls.now = calls.now.max(now);
         if id.0 < calls.next {
-            calls.replies.insert(id, reply);
+            calls.replies.retain(|(of, _)| *of != id);
+            calls.replies.push((id, reply));
         }
     }
 

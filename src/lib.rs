@@ -11,6 +11,9 @@
 mod engine;
 #[forbid(unsafe_code)]
 pub mod exchange;
+#[cfg(any(not(target_family = "wasm"), target_os = "unknown"))]
+#[forbid(unsafe_code)]
+mod explain;
 #[forbid(unsafe_code)]
 pub mod handler;
 mod host;

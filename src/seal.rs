@@ -1,4 +1,5 @@
-//! Sealing of what clients carry for the engine: they can neither read nor change it (RFC 8439).
+//! Sealing of what clients carry for the engine: they can neither read nor change it (RFC 8439); and as many
+//! unpredictable bytes as are needed, of the few that a host gives.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,9 +20,12 @@ impl Sealer {
     /// Every instance of a deployment has the same key, since it is made of the `digests` of the tokens that the
     /// deployment accepts, in any order. A deployment with other tokens has another one.
     pub(crate) fn new(purpose: &str, digests: &[[u8; 32]]) -> Self {
-        let mut digests = digests.to_vec();
-        digests.sort_unstable();
-        Sealer(keyed(purpose.as_bytes(), &[digests.as_flattened()]))
+        // They are a few, and the library's sort is 25 KB of code for a type of this size.
+        let mut ordered: Vec<[u8; 32]> = Vec::with_capacity(digests.len());
+        for digest in digests {
+            ordered.insert(ordered.partition_point(|other| other < digest), *digest);
+        }
+        Sealer(keyed(purpose.as_bytes(), &[ordered.as_flattened()]))
     }
 
     /// Seals `text` for use together with `bound` only. `entropy` makes equal texts look different.
@@ -45,6 +49,12 @@ impl Sealer {
         let payload = Payload { msg: sealed, aad: bound };
         cipher.decrypt(&Nonce::from(*nonce), payload).ok()
     }
+}
+
+/// Unpredictable bytes without end, others for each purpose and number.
+pub(crate) fn bytes(purpose: &str, number: u32, entropy: &[u8; 32]) -> impl Iterator<Item = u8> {
+    let block = move |count: u32| keyed(entropy, &[purpose.as_bytes(), &number.to_le_bytes(), &count.to_le_bytes()]);
+    (0..=u32::MAX).flat_map(block)
 }
 
 /// HMAC-SHA256, the parts each behind its length.

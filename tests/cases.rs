@@ -1,16 +1,18 @@
-//! Every folder of `tests/cases`, on every host: natively, in the Envoy module and in the WASI component.
+//! Every folder of `tests/cases`, on every host: natively, in the Envoy module, in the WASI component, and in Node.
 //!
 //! See `tests/cases/README.md` for what a case is.
 
 #[path = "support/case.rs"]
 mod case;
+#[path = "support/node.rs"]
+mod node;
 #[path = "support/proxy_wasm.rs"]
 #[allow(dead_code)]
 mod proxy_wasm;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -23,7 +25,8 @@ use case::Case;
 /// A way to answer one SCIM request, native calls being answered by the closure.
 type Host = fn(&Case, &Request, &mut dyn FnMut(Request) -> Reply) -> Result<Response>;
 
-const HOSTS: &[(&str, Host)] = &[("native", native), ("envoy-module", envoy_module), ("component", component)];
+const HOSTS: &[(&str, Host)] =
+    &[("native", native), ("envoy-module", envoy_module), ("component", component), ("node", in_node)];
 
 fn main() -> Result<()> {
     let arguments = Arguments::from_args();
@@ -82,6 +85,17 @@ fn component(case: &Case, request: &Request, reply: &mut dyn FnMut(Request) -> R
     // A WASI HTTP host refuses quotes in a target before the component sees them.
     let request = Request { target: request.target.replace('"', "%22"), ..request.clone() };
     wasi::run_case(&path, &case.mapping, &environment, request, reply)
+}
+
+fn in_node(case: &Case, request: &Request, reply: &mut dyn FnMut(Request) -> Reply) -> Result<Response> {
+    static NODE: Mutex<Option<node::Node>> = Mutex::new(None);
+    // What a failed case has left unsaid would be taken for the next one's: it leaves no Node behind.
+    let mut node = NODE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = node.take().map_or_else(node::Node::start, Ok)?;
+    let environment = with_upstream(&case.environment, "http://upstream.invalid");
+    let response = running.run(&case.mapping, &environment, request, reply)?;
+    *node = Some(running);
+    Ok(response)
 }
 
 fn with_upstream(environment: &Environment, name: &str) -> Environment {

@@ -1,5 +1,5 @@
-//! The artifacts in real hosts, with the configurations that are shipped, over real HTTP: Envoy with the module, and
-//! a WASI host with the component. What both can do is tested on both, by the same code.
+//! The artifacts in real hosts, with the configurations that are shipped, over real HTTP: Envoy with the module, a WASI
+//! host with the component, and Node with the npm package. What all can do is tested on all, by the same code.
 //!
 //! Hosts that tests share are stopped before the process ends, which a static would not be: hence no test harness of
 //! the language's own. `cargo test --test hosts -- envoy::` runs one host's.
@@ -21,6 +21,10 @@ mod common;
 mod envoy;
 #[path = "hosts/faults.rs"]
 mod faults;
+#[path = "hosts/js.rs"]
+mod js;
+#[path = "hosts/node.rs"]
+mod node;
 #[path = "hosts/proxy.rs"]
 mod proxy;
 #[path = "support/proxy_wasm.rs"]
@@ -49,15 +53,22 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut shared = Vec::new();
     // One host's after the other's, so that two threads do not wait for the same demo.
-    let [envoy, wasi] = HOSTS.map(|(name, host)| of_host(name, host, &mut shared));
-    let longer = envoy.len().max(wasi.len());
-    let (mut envoy, mut wasi) = (envoy.into_iter(), wasi.into_iter());
-    let mut trials: Vec<Trial> = (0..longer).flat_map(|_| [envoy.next(), wasi.next()]).flatten().collect();
-    let anywhere: [(&str, fn()); 2] = [
+    let mut hosts = HOSTS.map(|(name, host)| of_host(name, host, &mut shared).into_iter());
+    let mut trials = Vec::new();
+    loop {
+        let before = trials.len();
+        trials.extend(hosts.iter_mut().filter_map(Iterator::next));
+        if trials.len() == before {
+            break;
+        }
+    }
+    let anywhere: [(&str, fn()); 3] = [
         ("the_module_imports_what_every_proxy_has", artifacts::the_module_imports_what_every_proxy_has),
         ("the_component_imports_nothing_but_wasi", artifacts::the_component_imports_nothing_but_wasi),
+        ("the_npm_package_has_what_it_needs_and_no_more", artifacts::the_npm_package_has_what_it_needs_and_no_more),
     ];
     trials.extend(anywhere.map(|(test_name, test)| trial("artifacts", test_name, test)));
+    trials.extend(js::TESTS.iter().map(|(test_name, test)| trial("js", test_name, test)));
     trials.extend(proxy::TESTS.iter().map(|(test_name, test)| trial("proxy", test_name, test)));
 
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -69,13 +80,16 @@ fn main() {
 
 /// The tests of one host; what they share and is to be stopped goes to `shared`.
 fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) -> Vec<Trial> {
-    let is_envoy = matches!(host, DemoHost::Envoy);
+    let (own, only_here) = match host {
+        DemoHost::Envoy => ([envoy::TESTS, upheavals::ENVOY_TESTS, soak::TESTS].concat(), envoy::SCENARIOS),
+        DemoHost::Wasi => (wasi::TESTS.to_vec(), &[][..]),
+        DemoHost::Node => (node::TESTS.to_vec(), &[][..]),
+    };
     let demo = Arc::new(Shared::new(host, MAPPING));
     let crowded = Arc::new(Shared::new(host, &mapping_with("limits: { scan: 20000, page: 10000 }")));
     shared.extend([demo.clone(), crowded.clone()]);
 
     let mut trials = Vec::new();
-    let only_here = if is_envoy { envoy::SCENARIOS } else { &[] };
     for (test_name, test) in
         scenarios::SCENARIOS.iter().chain(faults::SCENARIOS).chain(suites::SCENARIOS).chain(only_here)
     {
@@ -90,8 +104,6 @@ fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) ->
     for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).chain(upheavals::TESTS).copied() {
         trials.push(trial(name, test_name, move || test(host)));
     }
-    let own =
-        if is_envoy { [envoy::TESTS, upheavals::ENVOY_TESTS, soak::TESTS].concat() } else { wasi::TESTS.to_vec() };
     trials.extend(own.into_iter().map(|(test_name, test)| trial(name, test_name, test)));
     trials.push(trial(name, "the_tour_is_walked", move || command::the_tour_is_walked(name)));
     trials.push(trial(name, "an_interrupt_stops_everything", move || command::an_interrupt_stops_everything(name)));

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// The path of this crate compiled for `target`: `wasm32-wasip1` is the Envoy module, `wasm32-wasip2` the
-/// WASI HTTP component.
+/// WASI HTTP component, `wasm32-unknown-unknown` the JavaScript module without its JavaScript.
 ///
 /// Built once a process, in release mode, by the cargo that `CARGO` names (default `cargo`). Where the
 /// environment variable `SCIM_EDGE_WASM_DIR` is set nothing is built, and `<dir>/<target>.wasm` is
@@ -58,6 +58,8 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
         // Flags for this program's own build, such as coverage, do not suit a module.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // `wasm-bindgen` reads what stripping takes away, and then takes it away itself.
+        .envs((target == "wasm32-unknown-unknown").then_some(("CARGO_PROFILE_RELEASE_STRIP", "none")))
         .output()
         .with_context(|| format!("cannot run `{}`", cargo.to_string_lossy()))?;
     if !output.status.success() {

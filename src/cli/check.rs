@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use serde_json::json;
-
 use crate::mapping;
+use anyhow::Context;
 
 /// Checks the mapping at `path`. Secrets that it names need not be set: where it is checked is rarely where it runs.
 pub(super) fn run(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -15,17 +13,7 @@ pub(super) fn run(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let found = mapping::diagnose(&text, &name);
     let mistakes = found.all.iter().filter(|it| !it.code.is_warning()).count();
     if as_json {
-        let all: Vec<_> = found
-            .all
-            .iter()
-            .map(|it| {
-                json!({
-                    "file": name, "line": it.at.line, "column": it.at.column, "code": it.code.as_str(),
-                    "severity": if it.code.is_warning() { "warning" } else { "error" }, "message": it.message, "suggestion": it.suggestion,
-                })
-            })
-            .collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        println!("{:#}", found.to_json());
     } else {
         print!("{}", told(&text, &name).0);
     }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::envoy::{Config, Envoy};
 use super::example::{ExampleApp, Options};
+use super::node::NodeServer;
 use super::wasi::WasiServer;
 use super::{DemoHost, artifact, tour};
 
@@ -30,6 +31,7 @@ pub struct Demo {
 enum Host {
     Wasi(WasiServer),
     Envoy(Box<Envoy>),
+    Node(NodeServer),
 }
 
 impl Demo {
@@ -43,22 +45,23 @@ impl Demo {
         let app = ExampleApp::start(Options { api_key: API_KEY.to_owned(), ..Options::default() })?;
         let directory = TempDir::with_prefix("scim-edge-demo-").context("cannot make a directory")?;
         let secrets = [("SCIM_EDGE_TOKENS", TOKEN), ("NATIVE_API_KEY", API_KEY)];
+        let upstream = app.url();
+        let own = [("SCIM_EDGE_UPSTREAM", upstream.as_str())];
+        let environment: Vec<(String, String)> = own
+            .iter()
+            .chain(&secrets)
+            .filter(|(name, _)| !settings.iter().any(|(other, _)| other == name))
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let host = match host {
             DemoHost::Wasi => {
                 let component = artifact::build_wasm("wasm32-wasip2")?;
                 let path: PathBuf = directory.path().join("mapping.yaml");
                 std::fs::write(&path, mapping).context("cannot write the mapping")?;
-                let upstream = app.url();
-                let own = [("SCIM_EDGE_UPSTREAM", upstream.as_str())];
-                let environment: Vec<(String, String)> = own
-                    .iter()
-                    .chain(&secrets)
-                    .filter(|(name, _)| !settings.iter().any(|(other, _)| other == name))
-                    .chain(settings)
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                    .collect();
                 Host::Wasi(WasiServer::start(&component, &path, &environment)?)
             }
+            DemoHost::Node => Host::Node(NodeServer::start(mapping, &environment)?),
             DemoHost::Envoy => {
                 let module = artifact::build_wasm("wasm32-wasip1")?;
                 let mut config = Config::shipped(&module, app.address())?.mapping(mapping)?;
@@ -81,6 +84,7 @@ impl Demo {
         match &self.host {
             Host::Wasi(server) => server.url().trim_end_matches('/').to_owned(),
             Host::Envoy(envoy) => format!("http://{}", envoy.address()),
+            Host::Node(server) => server.url().to_owned(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Demo {
         match &self.host {
             Host::Wasi(server) => server.log(),
             Host::Envoy(envoy) => envoy.log(),
+            Host::Node(server) => server.log(),
         }
     }
 }
@@ -108,6 +113,7 @@ pub(super) fn run(host: DemoHost, with_tour: bool) -> anyhow::Result<()> {
     let name = match host {
         DemoHost::Wasi => "the WASI component in wasmtime",
         DemoHost::Envoy => "the proxy-wasm module in Envoy",
+        DemoHost::Node => "the npm package in Node",
     };
     println!("scim-edge demo: {name}, in front of an example application\n");
     println!("  SCIM         {}", demo.url());

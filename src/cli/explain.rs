@@ -1,79 +1,19 @@
 //! `scim-edge explain`: the native calls that one SCIM request becomes, made or not.
 
-mod assumed;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
 
-use crate::exchange::{Exchange, Moment, Output, Reply, Request, Response, Unreachable};
-use crate::{Engine, Environment, mapping};
-use assumed::Assumed;
-
-/// The bearer token of the request that is explained.
-const TOKEN: &str = "explain";
-/// A list that never ends must not be followed for ever.
-const MOST_CALLS: usize = 200;
-
-/// One native call and what came back.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// The call as the engine makes it, with its secrets.
-    pub call: Request,
-    /// The reply.
-    pub reply: Reply,
-}
-
-/// What became of a SCIM request.
-#[derive(Clone, Debug)]
-pub struct Explanation {
-    /// The native calls, in order.
-    pub steps: Vec<Step>,
-    /// The SCIM response.
-    pub response: Response,
-}
-
-/// Drives one exchange, each native call being answered by `reply`. Fails for an exchange that makes more than 200 calls.
-pub fn explain(
-    engine: Rc<Engine>,
-    request: Request,
-    moment: Moment,
-    reply: &mut dyn FnMut(&Request) -> Reply,
-) -> anyhow::Result<Explanation> {
-    let mut exchange = Exchange::new(engine, request, moment);
-    let mut steps = Vec::new();
-    let mut waiting = Vec::new();
-    loop {
-        match exchange.poll_output() {
-            Output::Respond(response) => return Ok(Explanation { steps, response }),
-            Output::Call(id, call, _) => waiting.push((id, call)),
-            Output::Pause(id, pause) => {
-                std::thread::sleep(pause);
-                exchange.resume(id, moment.now);
-            }
-            Output::Waiting if waiting.is_empty() => bail!("the exchange waits for nothing"),
-            Output::Waiting => {
-                for (id, call) in waiting.drain(..) {
-                    let reply = reply(&call);
-                    exchange.handle_reply(id, reply.clone(), moment.now);
-                    steps.push(Step { call, reply });
-                }
-                if steps.len() > MOST_CALLS {
-                    bail!("the request needs more than {MOST_CALLS} native calls");
-                }
-            }
-        }
-    }
-}
+use crate::Environment;
+use crate::exchange::{Moment, Output, Reply, Request, Response, Unreachable};
+use crate::explain::{self, Explained, TOKEN};
 
 /// What the command line says.
 pub(super) struct Asked<'a> {
@@ -120,35 +60,43 @@ pub(crate) fn told(
     upstream: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<String> {
-    let named = mapping::placeholders(mapping);
     let mut environment: Environment = match upstream {
         Some(_) => std::env::vars().collect(),
-        None => named.clone(),
+        None => Environment::new(),
     };
-    environment.insert("SCIM_EDGE_TOKENS".to_owned(), TOKEN.to_owned());
-    environment.insert("SCIM_EDGE_PATH".to_owned(), "/scim/v2".to_owned());
-    environment.insert("SCIM_EDGE_UPSTREAM".to_owned(), upstream.unwrap_or("http://application").to_owned());
-    let secrets: BTreeMap<String, String> =
-        named.into_keys().filter_map(|name| Some((environment.get(&name)?.trim().to_owned(), name))).collect();
-    let engine = Rc::new(Engine::new(mapping, name, &environment)?);
+    for (name, value) in explain::placeholders(mapping) {
+        if upstream.is_none() || name.starts_with("SCIM_EDGE_") {
+            environment.insert(name, value);
+        }
+    }
+    if let Some(upstream) = upstream {
+        environment.insert("SCIM_EDGE_UPSTREAM".to_owned(), upstream.to_owned());
+    }
     let request = request(method, target, body);
-    // The command line is a host: it is where the time comes from.
-    #[allow(clippy::disallowed_methods)]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0));
-    let explanation = match upstream {
-        None => {
-            let mut assumed = Assumed::new(&engine.mapping, &request);
-            let moment = Moment { now, entropy: [0; 32] };
-            explain(Rc::clone(&engine), request.clone(), moment, &mut |call| Ok(assumed.reply(call)))?
+    let entropy = if upstream.is_some() { entropy()? } else { [0; 32] };
+    let moment = Moment { now: now(), entropy };
+    let mut explained = Explained::new(mapping, name, &environment, request, moment, upstream.is_none())?;
+    let client = client()?;
+    drive(&mut explained, &mut |call, timeout| really(&client, upstream.unwrap_or_default(), call, timeout))?;
+    Ok(if as_json { format!("{:#}\n", explained.json()) } else { explained.text() })
+}
+
+/// Answers the calls that come out, one after the other.
+fn drive(explained: &mut Explained, reply: &mut dyn FnMut(&Request, Duration) -> Reply) -> anyhow::Result<()> {
+    loop {
+        match explained.poll_output() {
+            Output::Respond(_) => return Ok(()),
+            Output::Waiting => bail!("the exchange waits for nothing"),
+            Output::Call(id, call, timeout) => {
+                let reply = reply(&call, timeout);
+                explained.handle_reply(id, reply, now());
+            }
+            Output::Pause(id, pause) => {
+                std::thread::sleep(pause);
+                explained.resume(id, now());
+            }
         }
-        Some(origin) => {
-            let client = client(engine.call_timeout())?;
-            let moment = Moment { now, entropy: entropy()? };
-            explain(Rc::clone(&engine), request.clone(), moment, &mut |call| really(&client, origin, call))?
-        }
-    };
-    let shown = Shown { engine: &engine, secrets, assumed: upstream.is_none() };
-    Ok(if as_json { format!("{:#}\n", shown.json(&request, &explanation)) } else { shown.text(&request, &explanation) })
+    }
 }
 
 /// The SCIM request. What a shell user leaves as it is, a space or a quote, is percent-encoded.
@@ -172,6 +120,12 @@ fn request(method: &str, target: &str, body: &str) -> Request {
     Request { method: method.to_uppercase(), target: format!("/scim/v2{slash}{path}"), headers, body: body.into() }
 }
 
+/// Milliseconds since the Unix epoch. The command line is a host: it is where the time comes from.
+#[allow(clippy::disallowed_methods)]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(0))
+}
+
 fn entropy() -> anyhow::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     let mut source = std::fs::File::open("/dev/urandom").context("the system has no source of randomness")?;
@@ -179,19 +133,20 @@ fn entropy() -> anyhow::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-fn client(timeout: Duration) -> anyhow::Result<reqwest::blocking::Client> {
-    let builder = reqwest::blocking::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
+fn client() -> anyhow::Result<reqwest::blocking::Client> {
+    let builder = reqwest::blocking::Client::builder().redirect(reqwest::redirect::Policy::none());
     builder.build().context("cannot make an HTTP client")
 }
 
-fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request) -> Reply {
+fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request, timeout: Duration) -> Reply {
     let reason = |error: &reqwest::Error| match () {
         () if error.is_timeout() => Unreachable::Timeout,
         () if error.is_builder() => Unreachable::Denied,
         () => Unreachable::Connection,
     };
     let method = reqwest::Method::from_bytes(call.method.as_bytes()).map_err(|_| Unreachable::Denied)?;
-    let mut request = client.request(method, format!("{}{}", origin.trim_end_matches('/'), call.target));
+    let mut request =
+        client.request(method, format!("{}{}", origin.trim_end_matches('/'), call.target)).timeout(timeout);
     for (name, value) in &call.headers {
         request = request.header(name, value);
     }
@@ -201,97 +156,4 @@ fn really(client: &reqwest::blocking::Client, origin: &str, call: &Request) -> R
     let status = reply.status().as_u16();
     let body = reply.bytes().map_err(|error| reason(&error))?.to_vec();
     Ok(Response { status, headers, body })
-}
-
-/// What may be shown: everything but secrets.
-struct Shown<'a> {
-    engine: &'a Engine,
-    /// The names of the variables, by their values.
-    secrets: BTreeMap<String, String>,
-    assumed: bool,
-}
-
-impl Shown<'_> {
-    fn redacted(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (secret, name) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
-            text = text.replace(secret, &format!("<{name}>"));
-        }
-        text
-    }
-
-    fn headers<'c>(&'c self, call: &'c Request) -> impl Iterator<Item = (&'c str, String)> {
-        let login = self.engine.mapping.login.as_ref().map(|login| login.header.as_str());
-        call.headers.iter().map(move |(name, value)| {
-            let shown = match value.strip_prefix("Basic ") {
-                Some(_) => "Basic <name and password>".to_owned(),
-                None if login == Some(name.as_str()) => "<the login's token>".to_owned(),
-                None => self.redacted(value),
-            };
-            (name.as_str(), shown)
-        })
-    }
-
-    fn reply(&self, reply: &Reply) -> (String, Value) {
-        match reply {
-            Err(reason) => (format!("{reason:?}").to_lowercase(), Value::Null),
-            Ok(reply) => {
-                let text = String::from_utf8_lossy(&reply.body).into_owned();
-                let body = serde_json::from_str(&self.redacted(&text)).unwrap_or_else(|_| self.redacted(&text).into());
-                (reply.status.to_string(), if text.is_empty() { Value::Null } else { body })
-            }
-        }
-    }
-
-    fn json(&self, request: &Request, explanation: &Explanation) -> Value {
-        let body = |bytes: &[u8]| match serde_json::from_slice(bytes) {
-            Ok(json) => json,
-            Err(_) if bytes.is_empty() => Value::Null,
-            Err(_) => String::from_utf8_lossy(bytes).into_owned().into(),
-        };
-        let calls = explanation.steps.iter().map(|Step { call, reply }| {
-            let (status, reply) = self.reply(reply);
-            let headers: serde_json::Map<_, _> =
-                self.headers(call).map(|(name, value)| (name.to_owned(), value.into())).collect();
-            json!({
-                "method": call.method, "target": self.redacted(&call.target), "headers": headers,
-                "body": body(self.redacted(&String::from_utf8_lossy(&call.body)).as_bytes()),
-                "reply": { "assumed": self.assumed, "status": status.parse::<u16>().ok(), "body": reply },
-            })
-        });
-        json!({
-            "request": { "method": request.method, "target": request.target },
-            "calls": calls.collect::<Vec<_>>(),
-            "response": { "status": explanation.response.status, "body": body(&explanation.response.body) },
-        })
-    }
-
-    fn text(&self, request: &Request, explanation: &Explanation) -> String {
-        let mut out = format!("{} {}\n", request.method, request.target);
-        let sort = if self.assumed { "assumed reply" } else { "reply" };
-        for (index, Step { call, reply }) in explanation.steps.iter().enumerate() {
-            let _ = writeln!(out, "\n{}. {} {}", index + 1, call.method, self.redacted(&call.target));
-            for (name, value) in self.headers(call) {
-                let _ = writeln!(out, "   {name}: {value}");
-            }
-            if !call.body.is_empty() {
-                let _ = writeln!(out, "   {}", self.redacted(&String::from_utf8_lossy(&call.body)));
-            }
-            let (status, body) = self.reply(reply);
-            let body = if body.is_null() { String::new() } else { format!(" {body}") };
-            let _ = writeln!(out, "   {sort}: {status}{body}");
-        }
-        if explanation.steps.is_empty() {
-            out.push_str("\nno native call\n");
-        }
-        let _ = writeln!(out, "\nanswer: {}", explanation.response.status);
-        let body = String::from_utf8_lossy(&explanation.response.body);
-        if !body.is_empty() {
-            let _ = writeln!(out, "{}", self.redacted(&body));
-        }
-        if self.assumed && !explanation.steps.is_empty() {
-            out.push_str("\nNo call was made: the replies are assumed, from the mapping alone. `--upstream URL` makes the calls.\n");
-        }
-        out
-    }
 }

@@ -7,8 +7,12 @@ pub mod envoy;
 pub mod example;
 pub mod explain;
 mod init;
+pub mod node;
+pub mod npm;
+mod process;
 pub mod pypi;
 mod reference;
+mod tools;
 mod tour;
 pub mod wasi;
 
@@ -64,6 +68,10 @@ enum Command {
         #[arg(long)]
         openapi: PathBuf,
     },
+    /// Print what identity providers send beyond the RFCs and is understood all the same, as Markdown.
+    Quirks,
+    /// Make the npm package of the JavaScript host, as `npm pack` does, and print where it is.
+    Npm,
     /// Print the JSON Schema of the mapping language, for editors.
     Schema {
         /// Print the language's reference instead, as Markdown.
@@ -79,6 +87,8 @@ pub enum DemoHost {
     Wasi,
     /// The module in a real Envoy, installed from the Python Package Index.
     Envoy,
+    /// The npm package in Node.
+    Node,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -102,6 +112,14 @@ pub fn main() -> ExitCode {
             request: &request,
         }),
         Command::Init { openapi } => init::run(&openapi).map(|()| ExitCode::SUCCESS),
+        Command::Quirks => {
+            print!("{}", crate::scim::dialect::markdown());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Npm => npm::package().map(|path| {
+            println!("{}", path.display());
+            ExitCode::SUCCESS
+        }),
         Command::Schema { markdown } => {
             check::schema(markdown);
             Ok(ExitCode::SUCCESS)

@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::mapping::{diagnostic::Code, json_schema};
+use crate::mapping::diagnostic::Code;
+use crate::mapping::json_schema;
+use crate::mapping::language::Form;
+use crate::mapping::read::{Definitions, Read};
 
 /// Two-line examples of every primitive, which are compiled by a test.
 const EXAMPLES: &str = include_str!("reference/examples.md");
@@ -21,6 +24,25 @@ One YAML or JSON document says how an application's own user API does what SCIM 
 its mistakes; `scim-edge explain mapping.yaml -- GET /Users` shows the calls that it makes; editors complete and check it
 with [mapping.schema.json](mapping.schema.json). A guide that builds one up: [From your API to SCIM](from-your-api-to-scim.md).
 
+";
+
+const PLACEHOLDERS: &str = r"
+## Placeholders
+
+A text with placeholders is written by where it stands: percent-encoded in a path and a query, escaped between quotes in a query, JSON
+in a body, never with a line break in a header field. A text that is exactly one placeholder keeps the value's type in a body, and
+leaves a query parameter or a header field out where there is no value. `{{` and `}}` are braces.
+
+| Placeholder | Stands for | Where |
+|---|---|---|
+| `{id}` | the native id | calls about a resource |
+| `{userName}`, any row | the native value: in a path and in a delete the one that the resource has, elsewhere the one that is wanted | create, update, delete, actions |
+| `{native.FIELD}` | a field of the resource's own native object | update, delete, actions |
+| `{value}` | what a filter compares with | `list.filters`, codec templates |
+| `{member}`, `{members}` | a member's native id, or all of them as a list | `members` |
+| `{key}` | the membership's own key | `members.remove` |
+| `{token}` | the token of a login | `auth.login.value` |
+| `{env.NAME}` | an environment variable of the host, which must be set | everywhere |
 ";
 
 /// The whole page.
@@ -42,6 +64,9 @@ pub(super) fn markdown() -> String {
         queue.extend(referred.into_iter().rev());
         done.push(name);
     }
+    out.push_str(PLACEHOLDERS);
+    let forms = words(&Form::schema(&mut Definitions::default())).replace('|', "\\|");
+    let _ = writeln!(out, "| `{{name\\|form}}` | the value in another form{forms} | everywhere |");
     out.push_str("\n## Diagnostics\n\nA code is never given a second meaning. `tests/diagnostics` has an example of each.\n\n| Code | Meaning |\n|---|---|\n");
     for code in Code::ALL {
         let _ = writeln!(out, "| {} | {} |", code.as_str(), code.explanation().trim());
@@ -131,8 +156,15 @@ mod tests {
         assert!(fresh, "docs/mapping.schema.json is stale: run `cargo run -- schema > docs/mapping.schema.json`");
     }
 
+    #[test]
+    fn the_shipped_list_of_quirks_is_what_the_code_says() {
+        let fresh = shipped("quirks.md") == crate::scim::dialect::markdown();
+        assert!(fresh, "docs/quirks.md is stale: run `cargo run -- quirks > docs/quirks.md`");
+    }
+
     /// The example in the mapping that it needs around it: `yaml document` stands at the top, `yaml User` in the
-    /// resource, `yaml attributes` among the rows, `yaml Group` in a group, `yaml resources` beside the two.
+    /// resource, `yaml attributes` among the rows, `yaml Group` in a group, `yaml memberships` in one whose users can be listed and updated, `yaml resources` beside the
+    /// two.
     fn surrounded(place: &str, example: &str) -> String {
         let indent = |by: usize| example.lines().map(|line| format!("{:by$}{line}\n", "")).collect::<String>();
         let has = |key: &str| example.lines().any(|line| line.trim_start().starts_with(key));
@@ -164,9 +196,18 @@ mod tests {
         if place == "User" {
             out.push_str(&indent(4));
         }
-        out.push_str("  Group:\n    path: /groups\n    attributes:\n      id: { native: id, access: read }\n      displayName: { native: name, required: true }\n");
+        if place == "memberships" {
+            out.push_str("    list: {}\n    update: {}\n");
+        }
+        out.push_str("  Group:\n    attributes:\n      id: { native: id, access: read }\n      displayName: { native: name, required: true }\n");
+        if !has("fixed:") {
+            out.push_str("    path: /groups\n");
+        }
+        if place == "User" {
+            out.push_str("    list: {}\n");
+        }
         match place {
-            "Group" => out.push_str(&indent(4)),
+            "Group" | "memberships" => out.push_str(&indent(4)),
             "resources" => out.push_str(&indent(2)),
             _ => {}
         }

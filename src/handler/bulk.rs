@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::route::route;
-use super::{Answer, Context};
+use super::{Answer, Context, Version, version1};
 use crate::Engine;
 use crate::exchange::{Request, header};
 use crate::scim::bulk::{self, BulkOperation};
@@ -75,7 +75,11 @@ async fn run(
     }
     let mut operation = operation.clone();
     operation.resolve(ids);
-    let answer = Box::pin(route(context, engine, &single(engine, request, &operation)?)).await?;
+    let single = single(engine, request, &operation)?;
+    let answer = match context.version {
+        Version::One => Box::pin(version1::answer(context, engine, &single, &operation.path)).await?,
+        Version::Two => Box::pin(route(context, engine, &single)).await?,
+    };
     let field = |name: &str| header(&answer.headers, name).map(str::to_owned);
     let id = answer.body.as_ref().and_then(|body| body.get("id")?.as_str());
     Ok(Done {
@@ -104,7 +108,7 @@ fn single(engine: &Engine, request: &Request, operation: &BulkOperation) -> Resu
     let mut headers: Vec<(String, String)> = request
         .headers
         .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "if-match" | "if-none-match"))
+        .filter(|(name, _)| !matches!(name.as_str(), "if-match" | "if-none-match" | "x-http-method-override"))
         .cloned()
         .collect();
     if let Some(version) = &operation.version {

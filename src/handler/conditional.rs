@@ -1,13 +1,13 @@
 //! Entity tags and preconditions (RFC 7644 section 3.14, RFC 9110 section 13).
 //!
 //! A tag covers everything that clients can read of a resource, but for `meta`, whatever attributes a request asks
-//! for. The members of a group belong to it. So where the application keeps them in a list of its own and a response
-//! leaves them out, the response has no tag; and a request with a precondition reads them, though nobody asks for
+//! for. The members of a group and the groups of a user belong to it. So where a response leaves them out, the
+//! response has no tag; and a request with a precondition reads them, though nobody asks for
 //! them. There is one tag for one state, and no native call is made for a tag that no client has named.
 
 use serde_json::Value;
 
-use super::read::{Current, current, with_members};
+use super::read::{Current, current, with_links};
 use super::{Answer, Context};
 use crate::exchange::Request;
 use crate::mapping::Resource;
@@ -41,29 +41,21 @@ impl<'r> Conditions<'r> {
 
 /// The tag of a resource, if all of it has been read.
 fn tag(resource: &Resource, attributes: &Attributes) -> Option<String> {
-    let has_members = resource.members.as_ref().is_some_and(|members| members.source.is_some());
-    if has_members && !attributes.contains_key("members") {
+    if resource.links.as_ref().is_some_and(|links| !attributes.contains_key(links.attribute)) {
         return None;
     }
-    let mut content = attributes.clone();
-    content.remove("meta");
-    content.remove("schemas");
-    Some(etag::of(&Value::Object(content)))
+    let content = attributes.iter().filter(|(name, _)| !matches!(name.as_str(), "meta" | "schemas"));
+    Some(etag::of_members(content))
 }
 
 /// The tag of a resource, of which everything that it covers is read now.
 async fn read_tag(
     context: &Context<'_>,
     resource: &Resource,
-    current: &Current,
+    mut current: Current,
 ) -> Result<(Attributes, String), Error> {
-    let mut attributes = current.attributes.clone();
-    if let Some(members) = &resource.members
-        && members.source.is_some()
-    {
-        let members = super::members::of(context, resource, current).await?;
-        attributes.insert("members".to_owned(), members);
-    }
+    let mut attributes = std::mem::take(&mut current.attributes);
+    super::links::read_into(context, resource, current.object(), &mut attributes).await?;
     let tag = tag(resource, &attributes).unwrap_or_default();
     Ok((attributes, tag))
 }
@@ -78,10 +70,10 @@ pub(super) async fn get(
 ) -> Result<Answer, Error> {
     let current = current(context, resource, id).await?;
     if conditions.is_empty() {
-        let attributes = with_members(context, resource, &current, projection).await?;
+        let attributes = with_links(context, resource, current, projection).await?;
         return Ok(context.answer(200, resource, attributes, projection));
     }
-    let (attributes, tag) = read_tag(context, resource, &current).await?;
+    let (attributes, tag) = read_tag(context, resource, current).await?;
     if !conditions.allow_match(&tag) {
         return Err(changed());
     }
@@ -104,7 +96,7 @@ pub(super) async fn check(
         return Ok(());
     }
     let current = current(context, resource, id).await?;
-    let (_, tag) = read_tag(context, resource, &current).await?;
+    let (_, tag) = read_tag(context, resource, current).await?;
     if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) { Ok(()) } else { Err(changed()) }
 }
 

@@ -7,15 +7,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::list::{self, currents, listed, only_matches};
+use super::list::{self, Found, listed, only_matches};
 use super::narrow::{Narrowed, alternatives, narrowed};
 use super::native::noun;
 use super::pages;
-use super::read::Current;
+use super::render::Written;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};
 use crate::mapping::template::Scope;
-use crate::mapping::{List, Resource};
+use crate::mapping::{List, Mapping, Resource};
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, list as response};
 
@@ -55,19 +55,19 @@ pub(super) async fn page(context: &Context<'_>, types: &[&Resource], query: &Lis
     }
     let bound = bound(context, types, query);
     let mut state = open(context, query, &bound)?;
-    let (mut resources, mut total, mut next) = (Vec::new(), Some(0), None);
+    let (mut resources, mut total, mut next) = (Written::default(), Some(0), None);
     for (kind, resource) in types.iter().enumerate().skip(state.kind) {
         let place = std::mem::replace(&mut state.place, Place::Start);
-        let wanted = state.count.saturating_sub(resources.len());
+        let wanted = state.count.saturating_sub(resources.count());
         let part = part(context, resource, query, place, wanted).await?;
         total = total.zip(part.total).map(|(total, of_type): (usize, usize)| total + of_type);
-        resources.extend(list::presented(context, resource, query, part.found).await?);
+        list::present(context, resource, query, part.found, &mut resources).await?;
         next = match part.rest {
             Some(place) => Some((kind, place)),
             None if kind + 1 < types.len() => Some((kind + 1, Place::Start)),
             None => None,
         };
-        if resources.len() >= state.count || matches!(next, Some((next, _)) if next == kind) {
+        if resources.count() >= state.count || matches!(next, Some((next, _)) if next == kind) {
             break;
         }
     }
@@ -77,7 +77,7 @@ pub(super) async fn page(context: &Context<'_>, types: &[&Resource], query: &Lis
         Some((kind, place)) => Some(seal(context, &State { kind, place, ..state }, &bound)?),
         None => None,
     };
-    Ok(Answer::new(200, response::cursor_response(resources, total, next.as_deref())))
+    Ok(Answer::list(response::cursor_response(resources.count(), total, next.as_deref()), resources))
 }
 
 /// What a cursor may be used with: it belongs to one question.
@@ -122,7 +122,7 @@ fn seal(context: &Context<'_>, state: &State, bound: &str) -> Result<String, Err
 
 /// A part of one resource type's list.
 struct Part {
-    found: Vec<Current>,
+    found: Vec<Found>,
     /// Where it goes on, if it does.
     rest: Option<Place>,
     /// How many there are in all, where that costs nothing.
@@ -137,10 +137,11 @@ async fn part(
     wanted: usize,
 ) -> Result<Part, Error> {
     let list = listed(resource)?;
+    let query = &*list::meant(context, resource, query)?;
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
-    match (walkable(resource, list, query)?, place) {
+    match (walkable(context.native.mapping(), resource, list, query)?, place) {
         (Some(parameters), place @ (Place::Start | Place::Walk(_))) if wanted > 0 => {
             let walk = match place {
                 Place::Walk(position) => Walk::resume(&list.paging, position),
@@ -164,8 +165,13 @@ async fn part(
 
 /// The query parameters of the one native list that holds all matches in the order that is wanted; `None` where there
 /// is no such list, or where no list is needed.
-fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Option<Vec<(String, String)>>, Error> {
-    if query.sort_by.is_some() {
+fn walkable(
+    mapping: &Mapping,
+    resource: &Resource,
+    list: &List,
+    query: &ListQuery,
+) -> Result<Option<Vec<(String, String)>>, Error> {
+    if query.sort_by.is_some() || resource.fixed.is_some() {
         return Ok(None);
     }
     let Some(filter) = &query.filter else {
@@ -174,7 +180,7 @@ fn walkable(resource: &Resource, list: &List, query: &ListQuery) -> Result<Optio
     if alternatives(resource, list, filter).is_some() {
         return Ok(None);
     }
-    Ok(match narrowed(resource, list, filter)? {
+    Ok(match narrowed(mapping, resource, list, filter)? {
         Narrowed::Rows(parameters) => Some(parameters),
         _ => None,
     })
@@ -207,13 +213,13 @@ async fn walked(
         pages += 1;
         total = page.total.filter(|_| query.filter.is_none());
         let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
-        let mut matched = currents(resource, page.items);
+        let mut matched = list::found(resource, page.items);
         if let Some(filter) = &query.filter {
-            matched = list::whole(context, resource, list, matched).await?;
+            matched = list::whole(context, resource, list, matched, |path| filter.names(&path.attribute)).await?;
             matched = only_matches(context, resource, filter, matched).await?;
         }
         let room = wanted - found.len();
-        let next_id = matched.get(room).map(|current| current.id.clone());
+        let next_id = matched.get(room).map(|found| found.id.clone());
         matched.truncate(room);
         found.extend(matched);
         if let Some(next_id) = next_id {

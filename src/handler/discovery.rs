@@ -3,7 +3,6 @@
 use super::{Answer, Context};
 use crate::mapping::{Mapping, Resource};
 use crate::scim::discovery::{self, AuthenticationScheme, Capabilities};
-use crate::scim::schema::Mutability;
 use crate::scim::{Error, ResourceType};
 
 /// Answers a GET below one of the three endpoints.
@@ -29,15 +28,15 @@ pub(super) fn answer(context: &Context<'_>, segments: &[&str], pairs: &[(String,
     }
 }
 
-/// The resource type as clients see it. What they say of `primary` helps to tell which element they mean, but which
-/// one is the primary one follows from the mapping: they cannot change it.
+/// The resource type as clients see it. Which element is the primary one follows from the mapping, so that `true` is the
+/// one value of `primary` that means something there; what else they say of it cannot change that.
 pub(super) fn published(resource: &Resource) -> ResourceType {
     let mut kind = resource.kind.clone();
     for row in resource.rows.iter().filter(|row| row.place.element.as_ref().is_some_and(|element| element.primary)) {
         let attribute = kind.schema.attribute_mut(&row.place.attribute);
         let mut subs = attribute.into_iter().flat_map(|attribute| &mut attribute.sub_attributes);
         if let Some(primary) = subs.find(|sub| sub.name == "primary") {
-            primary.mutability = Mutability::ReadOnly;
+            primary.canonical_values = vec!["true".to_owned()];
         }
     }
     kind

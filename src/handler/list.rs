@@ -1,37 +1,80 @@
 //! Listing and filtering: narrow natively, decide exactly.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::cursor;
-use super::narrow::{Narrowed, alternatives, asked_members, mentions_members, narrowed};
-use super::native::{is_absent, noun, unfit};
+use super::narrow::{Narrowed, alternatives, asked, narrowed};
+use super::native::noun;
 use super::pages::{page, rows};
-use super::read::Current;
-use super::{Answer, Context, members};
-use crate::exchange::Request;
+use super::read::{Current, Object};
+use super::render::Written;
+use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
 use crate::mapping::{List, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{AttributePath, CompareOp, Error, Filter, list as response, sort};
+use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
+
+/// A native object that a list or a search has found. It is translated as far as somebody needs it.
+pub(super) struct Found {
+    pub(super) id: Value,
+    pub(super) native: Value,
+}
+
+impl Found {
+    fn object(&self) -> Object<'_> {
+        Object { id: &self.id, native: &self.native }
+    }
+
+    /// All of it.
+    pub(super) fn into_current(self, resource: &Resource) -> Current {
+        let attributes = resource.decode(&self.native);
+        Current { id: self.id, native: self.native, attributes }
+    }
+}
+
+/// The attributes that are links.
+const LINKS: [&str; 2] = ["members", "groups"];
 
 /// GET of a collection (RFC 7644 section 3.4.2).
-pub(super) async fn list(context: &Context<'_>, resource: &Resource, query: &ListQuery) -> Result<Answer, Error> {
+pub(super) async fn list(context: &Context<'_>, resource: &Resource, mut query: ListQuery) -> Result<Answer, Error> {
+    context.note(std::mem::take(&mut query.applied));
     if query.cursor.is_some() {
-        return cursor::page(context, &[resource], query).await;
+        return cursor::page(context, &[resource], &query).await;
     }
     let most = context.native.mapping().limits.page;
     let count = query.count.unwrap_or(most).min(most);
     let first = query.start_index.saturating_sub(1);
-    let (page, total) = find(context, resource, query, first, count).await?;
-    let resources = presented(context, resource, query, page).await?;
-    Ok(Answer::new(200, response::response(resources, total, query.start_index)))
+    let (page, total) = find(context, resource, &query, first, count).await?;
+    let mut resources = Written::default();
+    present(context, resource, &query, page, &mut resources).await?;
+    Ok(Answer::list(response::response(resources.count(), total, query.start_index), resources))
 }
 
 /// The native list of a resource type, or 501.
 pub(super) fn listed(resource: &Resource) -> Result<&List, Error> {
     resource.list.as_ref().ok_or_else(|| Error::new(501, format!("the application cannot list {}s", noun(resource))))
+}
+
+/// The query with the paths that it means for this resource type.
+pub(super) fn meant<'q>(
+    context: &Context<'_>,
+    resource: &Resource,
+    query: &'q ListQuery,
+) -> Result<Cow<'q, ListQuery>, Error> {
+    if query.filter.is_none() && query.sort_by.is_none() {
+        return Ok(Cow::Borrowed(query));
+    }
+    let kind = &resource.kind;
+    context.noting(|leniency, applied| {
+        let filter = query.filter.as_ref().map(|filter| dialect::filter_of(kind, filter, leniency, applied));
+        let sort_by = query.sort_by.as_ref().map(|path| dialect::path_of(kind, path, leniency, applied));
+        let (filter, sort_by) = (filter.transpose()?, sort_by.transpose()?);
+        Ok(Cow::Owned(ListQuery { filter, sort_by, ..query.clone() }))
+    })
 }
 
 /// The matches `first..first + count` in the order that was asked for, and how many there are in all.
@@ -41,12 +84,14 @@ pub(super) async fn find(
     query: &ListQuery,
     first: usize,
     count: usize,
-) -> Result<(Vec<Current>, usize), Error> {
+) -> Result<(Vec<Found>, usize), Error> {
     let list = listed(resource)?;
+    let query = &*meant(context, resource, query)?;
     if let Some(filter) = &query.filter {
         filter.validate(&resource.kind)?;
     }
     let walked = query.filter.is_some() || query.sort_by.is_some() || !list.paging.is_random_access();
+    let walked = walked || resource.fixed.is_some();
     if walked {
         let mut found = matching(context, resource, list, query).await?;
         if let Some(by) = &query.sort_by {
@@ -59,27 +104,34 @@ pub(super) async fn find(
     }
 }
 
-/// What was found, as clients see it.
-pub(super) async fn presented(
+/// Writes what was found, as clients see it.
+pub(super) async fn present(
     context: &Context<'_>,
     resource: &Resource,
     query: &ListQuery,
-    page: Vec<Current>,
-) -> Result<Vec<Value>, Error> {
+    page: Vec<Found>,
+    out: &mut Written,
+) -> Result<(), Error> {
     let list = listed(resource)?;
     let page = complete(context, resource, list, query, page).await?;
-    let mut resources = Vec::with_capacity(page.len());
-    let members = if members::are_wanted(resource, &query.projection) {
-        members::of_each(context, resource, &page).await?.into_iter().map(Some).collect()
-    } else {
-        vec![None; page.len()]
-    };
-    for (current, members) in page.into_iter().zip(members) {
-        let mut attributes = current.attributes;
-        attributes.extend(members.map(|members| ("members".to_owned(), members)));
-        resources.push(context.present(resource, attributes, &query.projection));
+    let wanted = resource.links.as_ref().filter(|_| links::are_wanted(resource, &query.projection));
+    let mut linked = match wanted {
+        Some(_) => {
+            let page: Vec<Object<'_>> = page.iter().map(Found::object).collect();
+            links::of_each(context, resource, &page).await?
+        }
+        None => Vec::new(),
     }
-    Ok(resources)
+    .into_iter();
+    for found in page {
+        let mut attributes = resource.decode(&found.native);
+        if let (Some(links), Some(linked)) = (wanted, linked.next()) {
+            attributes.insert(links.attribute.to_owned(), linked);
+        }
+        let resource = context.present(resource, attributes, &query.projection);
+        out.push(&context.version.form(resource));
+    }
+    Ok(())
 }
 
 /// The rows `first..first + count` of a list whose application pages by number and tells the total.
@@ -89,7 +141,7 @@ async fn window(
     list: &List,
     first: usize,
     count: usize,
-) -> Result<(Vec<Current>, usize), Error> {
+) -> Result<(Vec<Found>, usize), Error> {
     let what = format!("list {}s", noun(resource));
     let mut walk = Walk::new(&list.paging, first, Some(count.max(1)));
     let mut items = Vec::new();
@@ -111,7 +163,7 @@ async fn window(
         };
         if walk.is_done() || items.len() >= count {
             items.truncate(count);
-            return Ok((currents(resource, items), total));
+            return Ok((found(resource, items), total));
         }
     }
 }
@@ -122,28 +174,29 @@ async fn matching(
     resource: &Resource,
     list: &List,
     query: &ListQuery,
-) -> Result<Vec<Current>, Error> {
+) -> Result<Vec<Found>, Error> {
     let Some(filter) = &query.filter else {
         let found = all(context, resource, list, &[]).await?;
         // Rows may lack what they are to be sorted by.
         return match query.sort_by {
-            Some(_) if list.partial => hydrated(context, resource, found).await,
-            _ => Ok(found),
+            Some(_) => whole(context, resource, list, found, |path| decides(query, path)).await,
+            None => Ok(found),
         };
     };
     if let Some(branches) = alternatives(resource, list, filter) {
-        let mut found: Vec<Current> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for branch in branches {
             let branch = ListQuery { filter: Some(branch.clone()), ..query.clone() };
-            for current in Box::pin(matching(context, resource, list, &branch)).await? {
-                if !found.iter().any(|other| other.attributes.get("id") == current.attributes.get("id")) {
-                    found.push(current);
+            for new in Box::pin(matching(context, resource, list, &branch)).await? {
+                let id = resource.scim_id(&new.id);
+                if !found.iter().any(|other| resource.scim_id(&other.id) == id) {
+                    found.push(new);
                 }
             }
         }
         return Ok(found);
     }
-    let found = candidates(context, resource, list, filter).await?;
+    let found = candidates(context, resource, list, filter, |path| decides(query, path)).await?;
     only_matches(context, resource, filter, found).await
 }
 
@@ -152,28 +205,33 @@ pub(super) async fn only_matches(
     context: &Context<'_>,
     resource: &Resource,
     filter: &Filter,
-    mut found: Vec<Current>,
-) -> Result<Vec<Current>, Error> {
-    if mentions_members(filter) {
-        let members = match asked_members(filter) {
-            Some(ids) if members::can_be_found(resource) => members::among(context, resource, &found, &ids).await?,
-            _ => members::of_each(context, resource, &found).await?,
-        };
-        for (current, members) in found.iter_mut().zip(members) {
-            current.attributes.insert("members".to_owned(), members);
+    mut found: Vec<Found>,
+) -> Result<Vec<Found>, Error> {
+    let attribute = LINKS.into_iter().find(|name| resource.kind.attribute(name).is_some() && filter.names(name));
+    let mut linked = match attribute {
+        Some(attribute) => {
+            let objects: Vec<Object<'_>> = found.iter().map(Found::object).collect();
+            match asked(filter, attribute) {
+                Some(ids) if links::can_be_found(resource) => links::among(context, resource, &objects, &ids).await?,
+                _ if resource.links.is_some() => links::of_each(context, resource, &objects).await?,
+                _ => return Err(Error::invalid_filter("the application does not show who the members are")),
+            }
         }
+        None => Vec::new(),
     }
-    let mut matched = Vec::new();
-    for mut current in found {
-        let attributes = Value::Object(std::mem::take(&mut current.attributes));
-        let matches = filter.matches(&resource.kind, &attributes);
-        if let (true, Value::Object(mut attributes)) = (matches, attributes) {
-            attributes.remove("members");
-            current.attributes = attributes;
-            matched.push(current);
+    .into_iter();
+    let of_its_own = ["schemas", "meta"].into_iter().any(|name| filter.names(name));
+    found.retain(|found| {
+        let mut attributes = resource.decode_some(&found.native, |name| of_its_own || filter.names(name));
+        if of_its_own {
+            context.describe(resource, &mut attributes);
         }
-    }
-    Ok(matched)
+        if let (Some(attribute), Some(linked)) = (attribute, linked.next()) {
+            attributes.insert(attribute.to_owned(), linked);
+        }
+        filter.matches(&resource.kind, &Value::Object(attributes))
+    });
+    Ok(found)
 }
 
 /// The resources among which the matches are: as few as the application can narrow them to, read whole.
@@ -182,19 +240,20 @@ async fn candidates(
     resource: &Resource,
     list: &List,
     filter: &Filter,
-) -> Result<Vec<Current>, Error> {
+    wanted: impl Fn(&AttributePath) -> bool,
+) -> Result<Vec<Found>, Error> {
     let what = format!("find the {}", noun(resource));
-    match narrowed(resource, list, filter)? {
+    match narrowed(context.native.mapping(), resource, list, filter)? {
         Narrowed::Nothing => Ok(Vec::new()),
         Narrowed::One(id) => one(context, resource, &id).await,
         Narrowed::Rows(query) => {
             let rows = all(context, resource, list, &query).await?;
-            whole(context, resource, list, rows).await
+            whole(context, resource, list, rows, wanted).await
         }
         Narrowed::Call(operation, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
-            let found = context.native.object(&what, resource, operation, &scope).await?;
-            whole(context, resource, list, currents(resource, found.into_iter().collect())).await
+            let object = context.native.object(&what, resource, operation, &scope).await?;
+            whole(context, resource, list, found(resource, object.into_iter().collect()), wanted).await
         }
         Narrowed::Find(operation, at, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
@@ -220,49 +279,54 @@ pub(super) async fn by_value(
         return Ok(None);
     };
     let filter = Filter::Compare { path, op: CompareOp::Eq, value: value.clone() };
-    let found = candidates(context, resource, list, &filter).await?;
-    Ok(found.into_iter().find(|current| {
+    // What is found may be what a create has made, and is then answered.
+    let found = candidates(context, resource, list, &filter, |_| true).await?;
+    let mut found = found.into_iter().map(|found| found.into_current(resource));
+    Ok(found.find(|current| {
         let found = row.place.get(&current.attributes);
         found.is_some_and(|found| row.is_same(found, value))
     }))
 }
 
-async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Current>, Error> {
+async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Found>, Error> {
     let native = context.native.read(resource, id).await?;
-    Ok(currents(resource, native.into_iter().collect()))
+    Ok(found(resource, native.into_iter().collect()))
 }
 
-async fn all(
+pub(super) async fn all(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
     query: &[(String, String)],
-) -> Result<Vec<Current>, Error> {
+) -> Result<Vec<Found>, Error> {
+    if let Some(fixed) = &resource.fixed {
+        return Ok(found(resource, fixed.clone()));
+    }
     let what = format!("list {}s", noun(resource));
     let items = rows(context, &what, &list.call, &list.paging, &Scope::default(), query).await?;
-    Ok(currents(resource, items))
+    Ok(found(resource, items))
 }
 
-/// Rows as whole resources: read one by one where the list leaves fields out.
+/// Rows with what is wanted of them: read one by one where the list leaves that out.
 pub(super) async fn whole(
     context: &Context<'_>,
     resource: &Resource,
     list: &List,
-    rows: Vec<Current>,
-) -> Result<Vec<Current>, Error> {
-    if list.partial { hydrated(context, resource, rows).await } else { Ok(rows) }
+    rows: Vec<Found>,
+    wanted: impl Fn(&AttributePath) -> bool,
+) -> Result<Vec<Found>, Error> {
+    if list.partial.lacks(wanted) { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
-pub(super) fn currents(resource: &Resource, items: Vec<Value>) -> Vec<Current> {
+pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Vec<Found> {
     let id_at = resource.id_row().and_then(|row| row.native.as_ref());
-    let current = |native: Value| {
+    let found = |native: Value| {
         let id = id_at?.get(&native)?.clone();
-        let attributes = resource.decode(&native);
-        attributes.get("id")?;
-        Some(Current { id, native, attributes })
+        resource.scim_id(&id)?;
+        Some(Found { id, native })
     };
-    items.into_iter().filter_map(current).collect()
+    items.into_iter().filter_map(found).collect()
 }
 
 /// Reads each resource on its own where rows lack fields and the response needs them.
@@ -271,35 +335,31 @@ async fn complete(
     resource: &Resource,
     list: &List,
     query: &ListQuery,
-    page: Vec<Current>,
-) -> Result<Vec<Current>, Error> {
-    let read_already = query.filter.is_some() || query.sort_by.is_some();
-    if list.partial && !read_already { hydrated(context, resource, page).await } else { Ok(page) }
+    page: Vec<Found>,
+) -> Result<Vec<Found>, Error> {
+    let decided = query.filter.is_some() || query.sort_by.is_some();
+    let read_already = decided && list.partial.lacks(|path| decides(query, path));
+    let wanted = |path: &AttributePath| query.projection.wants(&resource.kind, &path.to_string());
+    if read_already { Ok(page) } else { whole(context, resource, list, page, wanted).await }
 }
 
-async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Current>) -> Result<Vec<Current>, Error> {
-    let what = format!("read the {}", noun(resource));
-    let render = |row: &Current| resource.read.call.render(&Scope { id: Some(&row.id), ..Scope::default() });
-    let requests: Vec<Request> = rows.iter().map(render).collect::<Result<_, _>>().map_err(|reason| unfit(&reason))?;
-    let mut found = Vec::with_capacity(rows.len());
-    for reply in context.native.send_all(&what, requests).await? {
-        let reply = reply?;
-        if is_absent(&reply, &resource.read.absent) {
-            // Deleted since the list was read.
-            continue;
-        }
-        let reply = context.native.check(&what, reply)?;
-        let object = super::native::item(resource, &resource.read.item, &reply)
-            .ok_or_else(|| not_understood(&what, "it has no object where the mapping says"))?;
-        found.push(object);
-    }
-    Ok(currents(resource, found))
+/// Whether what the list is filtered or sorted by is this attribute.
+fn decides(query: &ListQuery, path: &AttributePath) -> bool {
+    let sorted = query.sort_by.as_ref().is_some_and(|by| by.attribute.eq_ignore_ascii_case(&path.attribute));
+    sorted || query.filter.as_ref().is_some_and(|filter| filter.names(&path.attribute))
 }
 
-fn sorted(resource: &Resource, found: Vec<Current>, by: &AttributePath, descending: bool) -> Vec<Current> {
-    let mut keys: Vec<Value> = found.iter().enumerate().map(|(index, current)| sort_key(current, index)).collect();
+async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Found>) -> Result<Vec<Found>, Error> {
+    let ids: Vec<Value> = rows.into_iter().map(|row| row.id).collect();
+    // What is not there has been deleted since the list was read.
+    let objects = context.native.read_all(resource, &ids).await?.into_iter().flatten();
+    Ok(found(resource, objects.collect()))
+}
+
+fn sorted(resource: &Resource, found: Vec<Found>, by: &AttributePath, descending: bool) -> Vec<Found> {
+    let mut keys: Vec<Value> = found.iter().enumerate().map(|(index, it)| sort_key(resource, by, it, index)).collect();
     sort::sort(&resource.kind, &mut keys, by, descending);
-    let mut found: Vec<Option<Current>> = found.into_iter().map(Some).collect();
+    let mut found: Vec<Option<Found>> = found.into_iter().map(Some).collect();
     keys.iter()
         .filter_map(|key| {
             let index = sort_index(key)?;
@@ -309,8 +369,8 @@ fn sorted(resource: &Resource, found: Vec<Current>, by: &AttributePath, descendi
 }
 
 /// What [`sort::sort`] sorts in place of a resource that is `index`th before.
-pub(super) fn sort_key(current: &Current, index: usize) -> Value {
-    let mut attributes = current.attributes.clone();
+pub(super) fn sort_key(resource: &Resource, by: &AttributePath, found: &Found, index: usize) -> Value {
+    let mut attributes = resource.decode_some(&found.native, |name| by.attribute.eq_ignore_ascii_case(name));
     attributes.insert(INDEX.to_owned(), index.into());
     Value::Object(attributes)
 }

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::lookup::native_id;
+use crate::mapping::codec::text_of;
 use crate::mapping::language::Unnarrowed;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::template::{Scope, query_text};
-use crate::mapping::{How, List, Narrowing, Operation, Resource, Row};
+use crate::mapping::{How, List, Mapping, Narrowing, Operation, Resource, Row};
 use crate::scim::filter::Term;
 use crate::scim::{AttributePath, CompareOp, Error, Filter};
 
@@ -24,7 +26,12 @@ pub(super) enum Narrowed<'m> {
 }
 
 /// As few resources as the application can narrow a filter without an `or` at its top to.
-pub(super) fn narrowed<'m>(resource: &'m Resource, list: &'m List, filter: &Filter) -> Result<Narrowed<'m>, Error> {
+pub(super) fn narrowed<'m>(
+    mapping: &Mapping,
+    resource: &'m Resource,
+    list: &'m List,
+    filter: &Filter,
+) -> Result<Narrowed<'m>, Error> {
     if never_matches(resource, filter) {
         return Ok(Narrowed::Nothing);
     }
@@ -44,7 +51,14 @@ pub(super) fn narrowed<'m>(resource: &'m Resource, list: &'m List, filter: &Filt
                 Ok(value) => value,
                 Err(_) => return Ok(Narrowed::Nothing),
             },
-            None => term.value.clone(),
+            // The id of a member or a group.
+            None => {
+                let target = resource.links.as_ref().and_then(|links| mapping.resource(links.target.kind));
+                match native_id(target, &text_of(term.value)) {
+                    Some(id) => id,
+                    None => return Ok(Narrowed::Nothing),
+                }
+            }
         };
         let scope = Scope { value: Some(&value), ..Scope::default() };
         return Ok(match &narrowing.how {
@@ -105,7 +119,7 @@ fn is_id(term: &Term<'_>) -> bool {
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
     list.filters.iter().find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
-        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.codec.is_exact(term.value))
+        it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.is_exact(term.value))
     })
 }
 
@@ -126,28 +140,17 @@ fn covers(resource: &Resource, narrowing: &Narrowing, path: &AttributePath) -> b
     narrowing.path.filter == path.filter || (path.filter.is_none() && homes.count() == 1)
 }
 
-/// Whether members must be read to evaluate the filter.
-pub(super) fn mentions_members(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_members),
-        Filter::Not(term) => mentions_members(term),
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::ValuePath { path, .. } => {
-            path.attribute.eq_ignore_ascii_case("members")
-        }
-    }
-}
-
-/// The ids that a filter compares members with, if it does nothing else with members.
-pub(super) fn asked_members(filter: &Filter) -> Option<Vec<String>> {
+/// The ids that a filter compares links with, `members` or `groups`, if it does nothing else with them.
+pub(super) fn asked(filter: &Filter, attribute: &str) -> Option<Vec<String>> {
     let all = |terms: &[Filter]| {
-        let asked: Option<Vec<_>> = terms.iter().map(asked_members).collect();
+        let asked: Option<Vec<_>> = terms.iter().map(|term| asked(term, attribute)).collect();
         asked.map(|ids| ids.into_iter().flatten().collect())
     };
     let is_value = |name: Option<&str>| name.is_none_or(|name| name.eq_ignore_ascii_case("value"));
     match filter {
-        _ if !mentions_members(filter) => Some(Vec::new()),
+        _ if !filter.names(attribute) => Some(Vec::new()),
         Filter::And(terms) | Filter::Or(terms) => all(terms),
-        Filter::Not(term) => asked_members(term),
+        Filter::Not(term) => asked(term, attribute),
         Filter::Compare { path, op, value }
             if *op == CompareOp::Eq && path.filter.is_none() && is_value(path.sub_attribute.as_deref()) =>
         {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::Engine;
@@ -9,9 +11,10 @@ use crate::engine::NativeToken;
 use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
+use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit};
-use crate::mapping::{Item, Login, Mapping, Operation, ReplyValue, Resource};
+use crate::mapping::{Item, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
 /// The longest `Retry-After` that is waited for. A client is told of a longer one.
@@ -25,11 +28,13 @@ pub(super) struct Native<'e> {
     engine: &'e Engine,
     upstream: Upstream,
     moment: Moment,
+    /// How many texts were made up.
+    generated: Cell<u32>,
 }
 
 impl<'e> Native<'e> {
     pub(super) fn new(engine: &'e Engine, upstream: Upstream, moment: Moment) -> Self {
-        Native { engine, upstream, moment }
+        Native { engine, upstream, moment, generated: Cell::new(0) }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
@@ -42,6 +47,13 @@ impl<'e> Native<'e> {
 
     pub(super) fn moment(&self) -> &Moment {
         &self.moment
+    }
+
+    /// A secret of its own for each resource.
+    pub(super) fn generate(&self, how: &Generate) -> Value {
+        let number = self.generated.get();
+        self.generated.set(number.wrapping_add(1));
+        how.nth(number, &self.moment.entropy).into()
     }
 
     /// The application's own host, which absolute addresses in its replies must have.
@@ -64,13 +76,38 @@ impl<'e> Native<'e> {
         what: &str,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.send_until(what, requests, |_| false).await
+    }
+
+    /// As [`Native::send_all`], but once there is a reply at which to `stop`, what has not been sent yet is not: there
+    /// are then fewer replies than requests.
+    pub(super) async fn send_until(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+        stop: impl Fn(&Result<Response, Error>) -> bool,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
+            let sent = results.len();
             for reply in self.send_with_credential(what, batch).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
+            if results.iter().skip(sent).any(&stop) {
+                break;
+            }
         }
         Ok(results)
+    }
+
+    /// Whether a reply says that the application can do nothing at the moment, so that more calls would be in vain.
+    pub(super) fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>) -> bool {
+        let failed = |error: &Error| error.status == 429 || error.status >= 500;
+        match reply {
+            Ok(reply) if reply.status < 400 => false,
+            Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
+            Err(error) => failed(error),
+        }
     }
 
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
@@ -159,10 +196,7 @@ impl<'e> Native<'e> {
                 return Err(scim_error(&[], "log the gateway in", &other, self.moment.now));
             }
         };
-        let token = match &login.token {
-            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
-            ReplyValue::Body(at) => at.get(&json_body(&reply)).map(text_of),
-        };
+        let token = login.token.text(&reply);
         let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
             return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
         };
@@ -226,18 +260,71 @@ impl<'e> Native<'e> {
             return Ok(None);
         };
         let reply = self.send(what, request).await?;
+        self.object_in(what, resource, operation, reply)
+    }
+
+    /// As [`Native::object`], for several scopes, side by side.
+    pub(super) async fn objects(
+        &self,
+        what: &str,
+        resource: &Resource,
+        operation: &Operation,
+        scopes: &[Scope<'_>],
+    ) -> Result<Vec<Option<Value>>, Error> {
+        // What cannot stand in the call is not there; the call for it is left out.
+        let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.call.render(scope).ok()).collect();
+        let there: Vec<bool> = rendered.iter().map(Option::is_some).collect();
+        // An application that is down is left alone: the first failure is told, and nothing after it was sent.
+        let stop = |reply: &Result<Response, Error>| {
+            let absent = matches!(reply, Ok(reply) if is_absent(reply, &operation.absent));
+            !absent && self.is_in_trouble(what, reply)
+        };
+        let requests = rendered.into_iter().flatten().collect();
+        let mut replies = self.send_until(what, requests, stop).await?.into_iter();
+        let mut found = Vec::with_capacity(there.len());
+        for there in there {
+            let reply = if there { replies.next() } else { None };
+            found.push(match reply {
+                Some(reply) => self.object_in(what, resource, operation, reply?)?,
+                None => None,
+            });
+        }
+        Ok(found)
+    }
+
+    fn object_in(
+        &self,
+        what: &str,
+        resource: &Resource,
+        operation: &Operation,
+        reply: Response,
+    ) -> Result<Option<Value>, Error> {
         if is_absent(&reply, &operation.absent) {
             return Ok(None);
         }
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
             Some(object) => Ok(Some(object)),
+            None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
             None => Err(not_understood(what, "it has no object where the mapping says")),
         }
     }
 
+    /// The native objects with these ids, read side by side.
+    pub(super) async fn read_all(&self, resource: &Resource, ids: &[Value]) -> Result<Vec<Option<Value>>, Error> {
+        if resource.fixed.is_some() {
+            return Ok(ids.iter().map(|id| resource.fixed_object(id).cloned()).collect());
+        }
+        let what = format!("read the {}", noun(resource));
+        let scopes: Vec<Scope<'_>> = ids.iter().map(|id| Scope { id: Some(id), ..Scope::default() }).collect();
+        self.objects(&what, resource, &resource.read, &scopes).await
+    }
+
     /// The native object with this id.
     pub(super) async fn read(&self, resource: &Resource, id: &Value) -> Result<Option<Value>, Error> {
+        if resource.fixed.is_some() {
+            return Ok(resource.fixed_object(id).cloned());
+        }
         let what = format!("read the {}", noun(resource));
         let scope = Scope { id: Some(id), ..Scope::default() };
         self.object(&what, resource, &resource.read, &scope).await
@@ -311,6 +398,13 @@ pub(super) fn item(resource: &Resource, item: &Item, reply: &Response) -> Option
 }
 
 impl Resource {
+    /// The fixed resource with this native id.
+    fn fixed_object(&self, id: &Value) -> Option<&Value> {
+        let at = self.id_row()?.native.as_ref()?;
+        let mut fixed = self.fixed.iter().flatten();
+        fixed.find(|object| at.get(object).is_some_and(|found| text_of(found) == text_of(id)))
+    }
+
     /// The SCIM id of a native object.
     pub(super) fn scim_id_of(&self, native: &Value) -> Option<String> {
         self.scim_id(self.id_row()?.native.as_ref()?.get(native)?)

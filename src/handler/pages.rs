@@ -32,7 +32,8 @@ fn page_request(
 ) -> Result<Request, Error> {
     let mut parameters = query.to_vec();
     parameters.extend(walk.parameters());
-    let mut request = call.render_with(scope, &parameters, None).map_err(|reason| unfit(&reason))?;
+    let body = call.body.as_ref().map(|body| body.render(scope));
+    let mut request = call.render_with(scope, &parameters, body).map_err(|reason| unfit(&reason))?;
     walk.address(&mut request);
     Ok(request)
 }

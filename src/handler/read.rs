@@ -4,17 +4,39 @@ use serde_json::Value;
 
 use super::Context;
 use crate::mapping::Resource;
+use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::{Error, Projection};
 
+/// A native object with its id.
+#[derive(Clone, Copy)]
+pub(super) struct Object<'n> {
+    pub(super) id: &'n Value,
+    pub(super) native: &'n Value,
+}
+
+impl<'n> Object<'n> {
+    /// What a call about it can name.
+    pub(super) fn scope(self) -> Scope<'n> {
+        Scope { id: Some(self.id), native: Some(self.native), ..Scope::default() }
+    }
+}
+
 /// A resource as the application has it.
+#[derive(Clone)]
 pub(super) struct Current {
     /// The native id.
     pub(super) id: Value,
     /// The native object.
     pub(super) native: Value,
-    /// Its SCIM attributes, without members.
+    /// Its SCIM attributes, without links.
     pub(super) attributes: Attributes,
+}
+
+impl Current {
+    pub(super) fn object(&self) -> Object<'_> {
+        Object { id: &self.id, native: &self.native }
+    }
 }
 
 /// The resource with this SCIM id, or 404.
@@ -34,17 +56,16 @@ pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str
     Ok(Current { id: native_id, native, attributes })
 }
 
-/// The attributes of `current`, with its members where they are wanted.
-pub(super) async fn with_members(
+/// The attributes of `current`, with its links where they are wanted.
+pub(super) async fn with_links(
     context: &Context<'_>,
     resource: &Resource,
-    current: &Current,
+    mut current: Current,
     projection: &Projection,
 ) -> Result<Attributes, Error> {
-    let mut attributes = current.attributes.clone();
-    if super::members::are_wanted(resource, projection) {
-        let members = super::members::of(context, resource, current).await?;
-        attributes.insert("members".to_owned(), members);
+    let mut attributes = std::mem::take(&mut current.attributes);
+    if super::links::are_wanted(resource, projection) {
+        super::links::read_into(context, resource, current.object(), &mut attributes).await?;
     }
     Ok(attributes)
 }

@@ -3,12 +3,49 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
+use crate::scim::list::RESOURCES;
+
 const FIRST: [&str; 7] = ["schemas", "id", "externalId", "status", "scimType", "totalResults", "startIndex"];
-const LAST: [&str; 2] = ["Resources", "meta"];
+const LAST: [&str; 2] = [RESOURCES, "meta"];
 
 /// The text of a response body. The order of members means nothing in JSON; it is for who reads a log.
 pub(super) fn text(body: &Value) -> Vec<u8> {
     serde_json::to_vec(&Ordered(body)).unwrap_or_default()
+}
+
+/// The resources of a list response as text. Each is written as soon as it is made, so that only one at a time takes
+/// the space of a tree.
+#[derive(Default)]
+pub(super) struct Written {
+    text: Vec<u8>,
+    count: usize,
+}
+
+impl Written {
+    pub(super) fn push(&mut self, resource: &Value) {
+        if self.count > 0 {
+            self.text.push(b',');
+        }
+        self.count += 1;
+        // Writing a JSON value into memory does not fail.
+        let _ = serde_json::to_writer(&mut self.text, &Ordered(resource));
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The text of `message`, an object with members, with the resources as its last one.
+    pub(super) fn within(&self, message: &Value) -> Vec<u8> {
+        let mut out = text(message);
+        out.reserve(self.text.len() + 32);
+        out.pop();
+        out.extend_from_slice(format!(",\"{RESOURCES}\":[").as_bytes());
+        out.extend_from_slice(&self.text);
+        out.extend_from_slice(b"]}");
+        out
+    }
 }
 
 struct Ordered<'v>(&'v Value);
@@ -16,13 +53,21 @@ struct Ordered<'v>(&'v Value);
 impl Serialize for Ordered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(object) => {
+            // Whatever says what it is has a place in a log: a resource or a message.
+            Value::Object(object) if object.contains_key("schemas") => {
                 let mut map = serializer.serialize_map(Some(object.len()))?;
                 let named =
                     |names: &'static [&'static str]| names.iter().filter_map(|name| object.get_key_value(*name));
                 let other =
                     object.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()) && !LAST.contains(&name.as_str()));
                 for (name, value) in named(&FIRST).chain(other).chain(named(&LAST)) {
+                    map.serialize_entry(name, &Ordered(value))?;
+                }
+                map.end()
+            }
+            Value::Object(object) => {
+                let mut map = serializer.serialize_map(Some(object.len()))?;
+                for (name, value) in object {
                     map.serialize_entry(name, &Ordered(value))?;
                 }
                 map.end()

@@ -7,8 +7,8 @@ use super::{Answer, Context, bulk, discovery, list, search, write};
 use crate::Engine;
 use crate::exchange::Request;
 use crate::mapping::Resource;
-use crate::scim::query::{self, ListQuery};
-use crate::scim::{Error, Projection, json};
+use crate::scim::query::ListQuery;
+use crate::scim::{Error, Projection, dialect, json};
 
 /// Authenticates a request, and hands it to its operation.
 pub(super) async fn dispatch(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
@@ -21,10 +21,10 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
     let Some(target) = engine.scim_path(&request.target) else {
         return Err(Error::new(404, "this is not below the SCIM root"));
     };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
     let segments = segments(path)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let pairs = query::pairs(query)?;
+    let pairs = context.noting(|leniency, applied| dialect::pairs(query, leniency, applied))?;
     let method = request.method.as_str();
     match segments.as_slice() {
         ["" | ".search"] => search::root(context, engine, request, &segments, &pairs).await,
@@ -47,10 +47,7 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
         [endpoint] => {
             let resource = resource(context, endpoint)?;
             match method {
-                "GET" => {
-                    let reading = context.native.mapping().reading();
-                    list::list(context, resource, &ListQuery::from_pairs(&pairs, reading)?).await
-                }
+                "GET" => list::list(context, resource, ListQuery::from_pairs(&pairs, context.reading())?).await,
                 "POST" if resource.create.is_some() => {
                     write::create(context, resource, body(engine, request)?, &projection(&pairs)?).await
                 }
@@ -116,9 +113,9 @@ pub(super) fn not_allowed(method: &str, allowed: &[&str]) -> Error {
     Error::new(405, format!("{method} is not possible here")).with_header("allow", allowed.join(", "))
 }
 
-/// The decoded segments of a path; a trailing slash means nothing.
+/// The decoded segments of a path.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, Error> {
-    path.trim_matches('/')
+    path.trim_start_matches('/')
         .split('/')
         .map(|segment| {
             let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::read::Current;
+use super::list::Found;
+use super::render::Written;
 use super::route::{body, not_allowed};
 use super::{Answer, Context, cursor, list};
 use crate::Engine;
@@ -13,8 +14,7 @@ use crate::scim::{Error, ResourceType, list as response, sort};
 
 /// POST of `/{type}/.search`.
 pub(super) async fn one_type(context: &Context<'_>, resource: &Resource, body: &Value) -> Result<Answer, Error> {
-    let reading = context.native.mapping().reading();
-    list::list(context, resource, &ListQuery::from_search(body, reading)?).await
+    list::list(context, resource, ListQuery::from_search(body, context.reading())?).await
 }
 
 /// POST of `/.search`, or GET of the root itself.
@@ -25,13 +25,14 @@ pub(super) async fn root(
     segments: &[&str],
     pairs: &[(String, String)],
 ) -> Result<Answer, Error> {
-    let reading = context.native.mapping().reading();
-    let query = match (request.method.as_str(), segments) {
+    let reading = context.reading();
+    let mut query = match (request.method.as_str(), segments) {
         ("GET", [""]) => ListQuery::from_pairs(pairs, reading)?,
         ("POST", [".search"]) => ListQuery::from_search(&body(engine, request)?, reading)?,
         (method, [""]) => return Err(not_allowed(method, &["GET"])),
         (method, _) => return Err(not_allowed(method, &["POST"])),
     };
+    context.note(std::mem::take(&mut query.applied));
     let types: Vec<&Resource> = searchable(context);
     if query.cursor.is_some() {
         return cursor::page(context, &types, &query).await;
@@ -43,11 +44,11 @@ pub(super) async fn root(
         None => concatenated(context, &types, &query, first, count).await?,
         Some(_) => merged(context, &types, &query, first, count).await?,
     };
-    let mut resources = Vec::with_capacity(page.len());
+    let mut resources = Written::default();
     for (resource, run) in page {
-        resources.extend(list::presented(context, resource, &query, run).await?);
+        list::present(context, resource, &query, run, &mut resources).await?;
     }
-    Ok(Answer::new(200, response::response(resources, total, query.start_index)))
+    Ok(Answer::list(response::response(resources.count(), total, query.start_index), resources))
 }
 
 /// The resource types that the application can list.
@@ -57,7 +58,7 @@ fn searchable<'e>(context: &Context<'e>) -> Vec<&'e Resource> {
 }
 
 /// Resources of one type that follow each other in a response.
-type Run<'e> = (&'e Resource, Vec<Current>);
+type Run<'e> = (&'e Resource, Vec<Found>);
 
 /// The types' lists one after the other.
 async fn concatenated<'e>(
@@ -89,10 +90,10 @@ async fn merged<'e>(
     let Some(by) = &query.sort_by else {
         return Ok((Vec::new(), 0));
     };
-    let mut all: Vec<Option<(&'e Resource, Current)>> = Vec::new();
+    let mut all: Vec<Option<(&'e Resource, Found)>> = Vec::new();
     for resource in types {
         let (found, _) = list::find(context, resource, query, 0, usize::MAX).await?;
-        all.extend(found.into_iter().map(|current| Some((*resource, current))));
+        all.extend(found.into_iter().map(|found| Some((*resource, found))));
     }
     let has = |resource: &&&Resource| resource.kind.resolve(by).is_some();
     let kind: Option<&ResourceType> = types.iter().find(has).map(|resource| &resource.kind);
@@ -100,7 +101,7 @@ async fn merged<'e>(
         .iter()
         .enumerate()
         .filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
-        .map(|(index, (_, current))| list::sort_key(current, index))
+        .map(|(index, (resource, found))| list::sort_key(resource, by, found, index))
         .collect();
     if let Some(kind) = kind {
         sort::sort(kind, &mut keys, by, query.sort_descending);
@@ -109,8 +110,8 @@ async fn merged<'e>(
     let mut page: Vec<Run<'e>> = Vec::new();
     for key in keys.iter().skip(first).take(count) {
         let entry = list::sort_index(key).and_then(|index| all.get_mut(index)?.take());
-        if let Some((resource, current)) = entry {
-            page.push((resource, vec![current]));
+        if let Some((resource, found)) = entry {
+            page.push((resource, vec![found]));
         }
     }
     Ok((page, total))

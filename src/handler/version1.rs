@@ -4,29 +4,33 @@
 use serde_json::Value;
 
 use super::route::{authenticate, body, not_allowed, resource, route, segments};
-use super::{Answer, Context, discovery, respond};
+use super::{Answer, Context, bulk, discovery, respond};
 use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::language::Access;
 use crate::mapping::{Mapping, Resource};
-use crate::scim::{Error, ResourceType, query, version1};
+use crate::scim::{Error, ResourceType, dialect, version1};
 
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
-    let (status, headers, body) = match answer(context, engine, request, target).await {
-        Ok(answer) => (answer.status, answer.headers, answer.body),
-        Err(error) => {
-            let body = version1::error(&error);
-            (error.status, error.headers, Some(body))
-        }
-    };
-    let body = body.map(|body| body.to_string().into_bytes());
-    respond(status, headers, body.unwrap_or_default(), "application/json")
+    let answer = answer(context, engine, request, target).await.unwrap_or_else(|error| {
+        let body = version1::error(&error);
+        Answer { headers: error.headers, ..Answer::new(error.status, body) }
+    });
+    let body = answer.text();
+    respond(answer.status, answer.headers, body, "application/json")
 }
 
-async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Result<Answer, Error> {
+/// The answer to a request for `target`, which an operation of a bulk request may be too.
+pub(super) async fn answer(
+    context: &Context<'_>,
+    engine: &Engine,
+    request: &Request,
+    target: &str,
+) -> Result<Answer, Error> {
     authenticate(engine, request)?;
-    let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
+    let (path, parameters) = context.noting(|leniency, applied| dialect::target(target, leniency, applied));
+    let parameters = context.noting(|leniency, applied| dialect::pairs(parameters, leniency, applied))?;
     let decoded = segments(path)?;
     let decoded: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let mapping = context.native.mapping();
@@ -47,16 +51,23 @@ async fn answer(context: &Context<'_>, engine: &Engine, request: &Request, targe
             found.map(|schema| Answer::new(200, schema)).ok_or_else(missing)
         }
         ["ResourceTypes", ..] => {
-            let mut answer = discovery::answer(context, &decoded, &query::pairs(parameters)?)?;
+            let mut answer = discovery::answer(context, &decoded, &parameters)?;
             answer.body = answer.body.map(version1::resource_types);
             Ok(answer)
         }
-        ["Bulk" | "Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
+        ["Bulk"] if method == "POST" => {
+            let mut answer =
+                bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
+            answer.body = answer.body.map(version1::bulk_response);
+            Ok(answer)
+        }
+        ["Bulk"] => Err(not_allowed(method, &["POST"])),
+        ["Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
         [endpoint] | [endpoint, _] => {
             let resource = resource(context, endpoint)?;
             let request = Request {
                 method: method.to_owned(),
-                target: engine.scim_target(&format!("{path}?{}", parameters_of(parameters)?)),
+                target: engine.scim_target(&format!("{path}?{}", query(&parameters))),
                 headers: request.headers.clone(),
                 body: translated(engine, request, resource)?,
             };
@@ -89,16 +100,15 @@ fn method(request: &Request) -> &str {
 }
 
 /// The query with the names of SCIM 2.0, without what SCIM 1.1 does not have.
-fn parameters_of(text: &str) -> Result<String, Error> {
+fn query(parameters: &[(String, String)]) -> String {
     let encode =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let pairs = query::pairs(text)?;
-    let pairs: Vec<String> = pairs
+    let pairs: Vec<String> = parameters
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("cursor"))
         .map(|(name, value)| format!("{}={}", encode(name), encode(&version1::query_text(value))))
         .collect();
-    Ok(pairs.join("&"))
+    pairs.join("&")
 }
 
 /// What Okta's provisioning agent may use: only what the mapping has calls for.
@@ -106,9 +116,7 @@ fn okta_capabilities(mapping: &Mapping) -> Vec<&'static str> {
     let user = mapping.resource("User");
     let has = |of: fn(&Resource) -> bool| user.is_some_and(of);
     let pushes_groups = mapping.resource("Group").is_some_and(|group| {
-        let members = group.members.as_ref();
-        group.create.is_some()
-            && members.is_some_and(|m| m.replace.is_some() || (m.add.is_some() && m.remove.is_some()))
+        group.create.is_some() && group.members.as_ref().is_some_and(|members| members.change.is_some())
     });
     let makes = |active: bool| user.is_some_and(|user| changes(user, "active", Some(&active.into())));
     [
@@ -140,7 +148,7 @@ fn changes(resource: &Resource, attribute: &str, value: Option<&Value>) -> bool 
         };
         named
             && !matches!(row.access, Access::Read | Access::Create)
-            && ((row.in_body() && resource.update.is_some()) || row.actions.iter().any(brings))
+            && ((row.in_update() && resource.update.is_some()) || row.actions.iter().any(brings))
     })
 }
 
@@ -154,7 +162,7 @@ mod tests {
     use crate::Engine;
     use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
 
-    fn answer(method: &str, target: &str, body: &[u8]) -> Response {
+    fn answer(method: &str, target: &str, body: &[u8], reply: &[u8]) -> Response {
         let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, \
             access: read}, userName: {native: n}, 'emails[type eq \"work\"].value': {native: m}}, list: {}, \
             create: {}, update: {}, delete: {}}}}";
@@ -170,7 +178,11 @@ mod tests {
         let mut exchange = Exchange::new(Rc::new(engine), request, moment);
         loop {
             match exchange.poll_output() {
-                Output::Call(id, ..) => exchange.handle_reply(id, Err(Unreachable::Timeout), 0),
+                Output::Call(id, ..) if reply.is_empty() => exchange.handle_reply(id, Err(Unreachable::Timeout), 0),
+                Output::Call(id, ..) => {
+                    let reply = Response { status: 200, headers: Vec::new(), body: reply.to_vec() };
+                    exchange.handle_reply(id, Ok(reply), 0);
+                }
                 Output::Respond(response) => return response,
                 Output::Pause(..) | Output::Waiting => panic!("it waits for nothing"),
             }
@@ -199,6 +211,9 @@ mod tests {
             "sortBy",
             "failOnErrors",
             "version",
+            "op",
+            "primary",
+            "userName",
         ]);
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -212,7 +227,12 @@ mod tests {
                 "",
                 "/Bulk",
                 "PATCH",
-                "/Users/bulkId:a"
+                "/Users/bulkId:a",
+                "replace",
+                "remove",
+                "emails[type eq \"work\"].value",
+                "emails",
+                "work"
             ])
             .prop_map(Value::from),
             any::<String>().prop_map(Value::from),
@@ -227,18 +247,32 @@ mod tests {
         value.prop_map(|value| value.to_string())
     }
 
+    /// As near to a PATCH as random JSON can be.
+    fn patch() -> impl Strategy<Value = String> {
+        let op = prop::sample::select(vec!["add", "replace", "remove", "Replace"]);
+        let path =
+            prop::sample::select(vec!["userName", "emails", "emails[type eq \"work\"]", "emails.value", "id", ""]);
+        let operation = (op, path, body())
+            .prop_map(|(op, path, value)| format!(r#"{{"op":"{op}","path":{},"value":{value}}}"#, Value::from(path)));
+        prop::collection::vec(operation, 0..4).prop_map(|all| format!(r#"{{"Operations":[{}]}}"#, all.join(",")))
+    }
+
     proptest! {
         #[test]
         fn anything_is_answered(
             method in prop::sample::select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]),
             endpoint in prop::sample::select(vec![
                 "/scim/v1/Users", "/scim/v1/Users/7", "/scim/v2/Bulk", "/scim/v2/.search", "/scim/v2/Users/.search",
-                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=",
+                "/scim/v2/Users?cursor=", "/scim/v1/Users?filter=", "/scim/v2/Users/7", "/scim/v2/Users", "/scim/v2/",
+                "/scim/v2/Users?filter=", "/scim/v2/Users?sortBy=", "/scim/v2/Users?attributes=", "/scim/v1/Bulk",
             ]),
             tail in prop_oneof![Just(String::new()), any::<String>()],
-            body in prop_oneof![body(), any::<String>()],
+            body in prop_oneof![body(), patch(), any::<String>()],
+            reply in prop_oneof![
+                Just(String::new()), Just(r#"{"id":"7","n":"u","m":"a@x"}"#.to_owned()), Just("[]".to_owned()), any::<String>(),
+            ],
         ) {
-            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes());
+            let response = answer(method, &format!("{endpoint}{tail}"), body.as_bytes(), reply.as_bytes());
             prop_assert!((200..600).contains(&response.status));
             let parsed: Result<Value, _> = serde_json::from_slice(&response.body);
             prop_assert!(response.body.is_empty() || parsed.is_ok_and(|body| body.is_object()));

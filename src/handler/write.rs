@@ -6,20 +6,24 @@
 mod act;
 mod converge;
 mod create;
+mod settle;
 
 use serde_json::Value;
 
 pub(super) use self::create::create;
 
 use self::converge::converge;
+use self::settle::settle;
+use super::links::are_wanted;
 use super::members::{check, edit};
 use super::native::{is_absent, noun};
-use super::read::{Current, current, with_members};
-use super::{Answer, Context};
+use super::read::{Current, current, with_links};
+use super::{Answer, Context, Version};
 use crate::mapping::language::Unmapped;
+use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{MemberSource, Resource};
+use crate::mapping::{Delete, Resource};
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -33,20 +37,24 @@ pub(super) async fn replace(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.native.mapping().leniency)?;
+    let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
+    context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
-            vec![MemberEdit::Replace(ids(&members))]
+            vec![MemberEdit::Replace(ids(&members)?)]
         }
         _ => Vec::new(),
     };
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
-    let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, &after, projection).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
@@ -58,25 +66,35 @@ pub(super) async fn patch(
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
-    let patch = patch::parse(&resource.kind, body, context.native.mapping().reading())?;
+    let mut patch = patch::parse(&resource.kind, body, context.reading())?;
+    context.note(patch.applied);
+    if context.version == Version::One {
+        // Its values are added or take the place of others of their type: there is no target to miss.
+        patch.operations.iter_mut().for_each(|operation| operation.create = true);
+    }
     refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
         None => (Vec::new(), patch.operations),
     };
     let asked = !projection.attributes.is_empty();
-    if !edits.is_empty() && operations.is_empty() && !asked {
+    if !edits.is_empty() && operations.is_empty() && !asked && resource.protect.is_empty() {
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
-        edit(context, resource, &native_id, &edits, None).await?;
+        let known = if has_capitals(id) { Some(current(context, resource, id).await?.native) } else { None };
+        edit(context, resource, &native_id, &edits, known.as_ref()).await?;
         return Ok(Answer::empty(204));
     }
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    if !edits.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+    }
     let mut desired = Value::Object(before.attributes.clone());
-    patch::apply(&resource.kind, &mut desired, &operations)?;
+    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
+    settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
@@ -85,8 +103,8 @@ pub(super) async fn patch(
         edit(context, resource, &after.id, &edits, Some(&after.native)).await?;
         return Ok(Answer::empty(204));
     }
-    let after = edited(context, resource, after, &edits).await?;
-    let attributes = with_members(context, resource, &after, projection).await?;
+    let after = edited(context, resource, after, &edits, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
 
@@ -94,28 +112,58 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    if remove(context, resource, &native_id).await? { Ok(Answer::empty(204)) } else { Err(not_found()) }
+    let needed =
+        has_capitals(id) || !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let current = if needed {
+        let current = current(context, resource, id).await?;
+        refuse_protected(resource, &current.attributes)?;
+        Some(current)
+    } else {
+        None
+    };
+    let removed = remove(context, resource, &native_id, current).await?;
+    if removed { Ok(Answer::empty(204)) } else { Err(not_found()) }
 }
 
-/// Deletes a resource; `false` if it was not there.
-async fn remove(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<bool, Error> {
+/// Deletes a resource, which is known if the mapping needs that; `false` if it was not there.
+async fn remove(
+    context: &Context<'_>,
+    resource: &Resource,
+    id: &Value,
+    mut current: Option<Current>,
+) -> Result<bool, Error> {
     let what = format!("delete the {}", noun(resource));
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
-    let Ok(request) = delete.call.render(&Scope { id: Some(id), ..Scope::default() }) else {
+    if !delete.from.is_empty()
+        && let Some(before) = current.take()
+    {
+        let mut desired = before.attributes.clone();
+        for (row, value) in &delete.from {
+            if let Some(row) = resource.rows.get(*row) {
+                row.place.set(&mut desired, value.clone());
+            }
+        }
+        current = Some(converge(context, resource, before, Value::Object(desired)).await?);
+    }
+    let Delete { operation, .. } = delete;
+    let native = current.as_ref().map(|current| &current.native);
+    let Ok(request) = operation.call.render(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
     };
-    if let Some(guard) = delete.guard
-        && !context.native.has(resource, id, guard).await?
-    {
-        return Ok(false);
-    }
     let reply = context.native.send(&what, request).await?;
-    if is_absent(&reply, &delete.absent) {
+    if is_absent(&reply, &operation.absent) {
         return Ok(false);
     }
     context.native.check(&what, reply).map(|_| true)
+}
+
+/// Whether an id that no read confirms must be read first: an application that ignores letter case in its paths would
+/// take it for another resource's. The ids that applications make up (numbers, UUIDs, hexadecimal digits) have no
+/// capitals, so that the usual request is spared the read.
+fn has_capitals(id: &str) -> bool {
+    id.chars().any(char::is_uppercase)
 }
 
 /// Changes members, and reads the group again if its own object shows them and is to be answered.
@@ -124,10 +172,12 @@ async fn edited(
     resource: &Resource,
     mut group: Current,
     edits: &[MemberEdit],
+    projection: &Projection,
 ) -> Result<Current, Error> {
     edit(context, resource, &group.id, edits, Some(&group.native)).await?;
     if !edits.is_empty()
         && shows_members(resource)
+        && are_wanted(resource, projection)
         && let Some(native) = context.native.read(resource, &group.id).await?
     {
         group.native = native;
@@ -143,8 +193,22 @@ fn is_addressable(resource: &Resource, id: &Value) -> bool {
 
 /// Whether a group's own object has its members.
 fn shows_members(resource: &Resource) -> bool {
-    let source = resource.members.as_ref().and_then(|members| members.source.as_ref());
-    matches!(source, Some(MemberSource::Inline { .. }))
+    matches!(resource.links.as_ref().map(|links| &links.source), Some(LinkSource::Inline { .. }))
+}
+
+/// Refuses to write a resource that the mapping protects: what locks the gateway's own account out, locks everybody out.
+pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> Result<(), Error> {
+    match resource.protection(attributes) {
+        None => Ok(()),
+        Some((row, value)) => Err(Error::new(
+            403,
+            format!(
+                "the {} whose `{}` is `{value}` is protected by the mapping: clients cannot create, change or delete it",
+                noun(resource),
+                row.name
+            ),
+        )),
+    }
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.
@@ -164,7 +228,8 @@ fn refuse_unmapped(
     Err(Error::invalid_value(format!("the application has nowhere to keep {}", unmapped.join(", "))))
 }
 
-fn ids(members: &Value) -> Vec<String> {
-    let members = members.as_array().into_iter().flatten();
-    members.filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect()
+fn ids(members: &Value) -> Result<Vec<String>, Error> {
+    let members = members.as_array().map(Vec::as_slice).unwrap_or_default();
+    members.iter().try_for_each(patch::only_users)?;
+    Ok(members.iter().filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect())
 }

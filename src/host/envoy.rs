@@ -101,9 +101,10 @@ impl Plugin {
         let is_text = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{85}');
         let mapping = String::from_utf8(configuration).ok().filter(|text| text.chars().all(is_text)).ok_or(NOT_TEXT)?;
         // A variable that is not text can be neither a setting nor a secret.
-        let environment: Environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut environment = Environment::new();
+        environment.extend(variables);
         let engine = Engine::new(&mapping, "configuration", &environment).map_err(|error| error.to_string())?;
         if engine.upstream().is_empty() {
             return Err(NO_UPSTREAM.to_owned());

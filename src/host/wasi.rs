@@ -24,6 +24,7 @@ use spin_sdk::wasip3::random::random::get_random_u64;
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader};
 use spin_sdk::wasip3::{http, spawn, wit_future, wit_stream};
 
+use super::origin::origin;
 use crate::exchange::{Exchange, Moment, Output, Request, Response, Unreachable};
 use crate::handler::error_response;
 use crate::scim::Error;
@@ -106,7 +107,9 @@ fn load() -> Result<Rc<Deployment>, Rc<str>> {
     let loaded = environment().and_then(|environment| {
         let (name, mapping) = mapping(&environment)?;
         let engine = Engine::new(&mapping, &name, &environment).map_err(|e| e.to_string())?;
-        let origin = origin(engine.upstream())?;
+        let (scheme, authority) = origin(engine.upstream())?;
+        let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+        let origin = Origin { scheme, authority: authority.to_owned() };
         Ok(Deployment { engine: Rc::new(engine), origin })
     });
     match loaded {
@@ -160,30 +163,6 @@ fn mapping(environment: &Environment) -> Result<(String, String), String> {
              `SCIM_EDGE_MAPPING`"
         )),
     }
-}
-
-fn origin(upstream: &str) -> Result<Origin, String> {
-    const EXPECTED: &str = "the application's origin, such as `http://127.0.0.1:8080`";
-    if upstream.trim().is_empty() {
-        return Err(format!("`SCIM_EDGE_UPSTREAM` is not set: it must be {EXPECTED}"));
-    }
-    if upstream.contains('@') {
-        return Err(format!(
-            "`SCIM_EDGE_UPSTREAM` holds a user name or a password: it must be {EXPECTED}, and the mapping \
-             says how native calls authenticate"
-        ));
-    }
-    let parsed = || {
-        let uri: Uri = upstream.trim().parse().ok()?;
-        let scheme = match uri.scheme_str()? {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            _ => return None,
-        };
-        let authority = uri.authority()?.as_str().to_owned();
-        (uri.path() == "/" && uri.query().is_none()).then_some(Origin { scheme, authority })
-    };
-    parsed().ok_or_else(|| format!("`SCIM_EDGE_UPSTREAM` is `{upstream}`: it must be {EXPECTED}"))
 }
 
 async fn answer(

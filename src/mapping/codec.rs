@@ -1,8 +1,8 @@
 //! How one value is written in SCIM and in the application.
 
-use jiff::Timestamp;
 use serde_json::{Number, Value};
 
+use crate::scim::instant::Instant;
 use crate::scim::schema::Kind;
 
 /// A two-way conversion between a SCIM value and a native value.
@@ -57,8 +57,8 @@ impl Codec {
         }
         Ok(match self {
             Codec::Same => scim.clone(),
-            Codec::EpochSeconds => instant(scim)?.as_second().into(),
-            Codec::EpochMillis => instant(scim)?.as_millisecond().into(),
+            Codec::EpochSeconds => instant(scim)?.seconds().into(),
+            Codec::EpochMillis => instant(scim)?.milliseconds().into(),
             Codec::Lowercase => match scim.as_str() {
                 Some(text) => text.to_lowercase().into(),
                 None => scim.clone(),
@@ -94,11 +94,14 @@ impl Codec {
         })
     }
 
-    /// Whether `scim` has one native value only: what an enum reads everything else as has many, so that a native
+    /// Whether `scim` has one native value only: what an enum reads several as, or everything else, has many, so that a native
     /// query for one of them would miss the rest.
     pub fn is_exact(&self, scim: &Value) -> bool {
         match self {
-            Codec::Enum { otherwise: Some(otherwise), .. } => !same(otherwise, scim),
+            Codec::Enum { pairs, otherwise } => {
+                let natives = pairs.iter().filter(|(key, _)| same(key, scim)).count();
+                natives < 2 && otherwise.as_ref().is_none_or(|otherwise| !same(otherwise, scim))
+            }
             _ => true,
         }
     }
@@ -112,8 +115,8 @@ impl Codec {
             };
         }
         let value = match self {
-            Codec::EpochSeconds => Timestamp::from_second(number(&native)?).ok()?.to_string().into(),
-            Codec::EpochMillis => Timestamp::from_millisecond(number(&native)?).ok()?.to_string().into(),
+            Codec::EpochSeconds => Instant::from_seconds(number(&native)?)?.to_string().into(),
+            Codec::EpochMillis => Instant::from_milliseconds(number(&native)?)?.to_string().into(),
             Codec::Not => Value::Bool(!truth(&native)?),
             Codec::Csv => {
                 let text = native.as_str()?;
@@ -222,9 +225,9 @@ fn same(a: &Value, b: &Value) -> bool {
     a == b || (!a.is_null() && !b.is_null() && text_of(a) == text_of(b))
 }
 
-fn instant(value: &Value) -> Result<Timestamp, String> {
+fn instant(value: &Value) -> Result<Instant, String> {
     let text = value.as_str().unwrap_or_default();
-    text.parse().map_err(|_| format!("`{text}` is not a date and time such as 2026-01-31T12:00:00Z"))
+    Instant::parse(text).ok_or_else(|| format!("`{text}` is not a date and time such as 2026-01-31T12:00:00Z"))
 }
 
 #[cfg(test)]

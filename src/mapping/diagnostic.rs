@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use super::node::Mark;
 
 macro_rules! codes {
@@ -70,6 +72,8 @@ codes! {
     BadMembers = "M206",
     /// An error rule that an earlier one leaves nothing for.
     Unreached = "M207",
+    /// A protection that protects nothing.
+    BadProtection = "M208",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.
@@ -80,6 +84,10 @@ impl Code {
     /// Whether a mapping with it works all the same.
     pub fn is_warning(self) -> bool {
         matches!(self, Code::LiteralSecret)
+    }
+
+    fn severity(self) -> &'static str {
+        if self.is_warning() { "warning" } else { "error" }
     }
 }
 
@@ -136,6 +144,19 @@ pub struct Diagnostics {
     pub all: Vec<Diagnostic>,
 }
 
+impl Diagnostics {
+    /// The diagnostics for programs: a list of objects.
+    pub fn to_json(&self) -> Value {
+        let all = self.all.iter().map(|it| {
+            json!({
+                "file": self.file, "line": it.at.line, "column": it.at.column, "code": it.code.as_str(),
+                "severity": it.code.severity(), "message": it.message, "suggestion": it.suggestion,
+            })
+        });
+        all.collect()
+    }
+}
+
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.all.iter().enumerate() {
@@ -144,7 +165,7 @@ impl fmt::Display for Diagnostics {
             }
             let Diagnostic { code, at, message, suggestion } = diagnostic;
             let (file, code) = (&self.file, code.as_str());
-            let severity = if diagnostic.code.is_warning() { "warning" } else { "error" };
+            let severity = diagnostic.code.severity();
             write!(f, "{file}:{}:{}: {severity}[{code}]: {message}", at.line, at.column)?;
             if !suggestion.is_empty() {
                 write!(f, "\n  help: {suggestion}")?;

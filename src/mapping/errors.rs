@@ -1,5 +1,7 @@
 //! What native errors mean to an identity provider.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use super::codec::text_of;
@@ -20,6 +22,8 @@ pub struct Recognised {
     pub is: Option<String>,
     /// What the text there must contain.
     pub contains: Option<String>,
+    /// What the text there must not be.
+    pub differs: Option<String>,
 }
 
 impl Recognised {
@@ -36,6 +40,7 @@ impl Recognised {
         let Some(text) = text else { return false };
         self.is.as_ref().is_none_or(|is| *is == text)
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
+            && self.differs.as_ref().is_none_or(|other| *other != text)
     }
 }
 
@@ -136,9 +141,9 @@ pub fn retry_after(reply: &Response, now: u64) -> Option<u64> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok();
     }
-    let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let then = u64::try_from(then.as_millisecond()).unwrap_or(0);
-    Some(then.saturating_sub(now).div_ceil(1000))
+    let then = httpdate::parse_http_date(text).ok()?;
+    let wait = then.duration_since(UNIX_EPOCH + Duration::from_millis(now)).unwrap_or_default();
+    u64::try_from(wait.as_millis().div_ceil(1000)).ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! documentation is the reference, and the JSON Schema for editors is derived from it.
 //!
 //! Wherever a text may have placeholders, `{env.NAME}` is one: the text of an environment variable of the host, which
-//! must be set.
+//! must be set. In calls about a resource that exists, `{native.FIELD}` is a field of its own native object. A placeholder's
+//! value is written in another form by `{name|form}`: see [`Form`].
 
 use serde_json::{Value, json};
 
@@ -113,8 +114,15 @@ words! {
         Absent = "absent",
         /// Before a create: as `absent`, and what `read.absent` recognises is there too: its name stays taken.
         Unused = "unused",
-        /// Before a delete: the resource is read, and 404 answered when it is not there.
+        /// Before a delete: the resource is read, and 404 answered when it is not there, or has the id in another letter
+        /// case. Without it, only an id with capitals is read first.
         Present = "present",
+    }
+
+    /// What writes an attribute that has an action when the resource is created.
+    OnCreate {
+        /// The create's own body has it. The action follows only where the reply shows another value.
+        Body = "body",
     }
 
     /// What is made sure of before a value is written.
@@ -123,10 +131,28 @@ words! {
         Unique = "unique",
     }
 
+    /// What a page with fewer rows than were asked for means.
+    ShortPage {
+        /// There is no further page, which spares the call that would find none.
+        Last = "last",
+    }
+
     /// What is done when a call after a create fails.
     Undo {
         /// The new resource is deleted.
         Delete = "delete",
+    }
+
+    /// The form of a placeholder's value: `{displayName|slug}`.
+    Form {
+        /// Letters and digits in lower case with `-` between them: `R&D North` becomes `r-d-north`.
+        Slug = "slug",
+        /// Lower-case text.
+        Lowercase = "lowercase",
+        /// The values of a list with commas between them.
+        Csv = "csv",
+        /// Text, where the lone placeholder of a body would keep the value's type.
+        Text = "text",
     }
 
     /// The part of a text that a row owns, where several rows share one native field.
@@ -162,7 +188,7 @@ tables! {
     /// The application.
     Upstream {
         /// The prefix of every native path.
-        base: Option<String>,
+        base: Option<Spanned<String>>,
         /// Header fields of every native call.
         headers: Table<Text>,
         /// How the calls are authenticated, where a fixed header is not enough.
@@ -257,6 +283,8 @@ tables! {
         items: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
         total: Option<Total>,
+        /// What a page with fewer rows than were asked for means: nothing, unless it is said.
+        short_page: Option<Spanned<ShortPage>>,
     }
 
     /// Numbered pages.
@@ -321,6 +349,9 @@ tables! {
         wrap: Option<Spanned<String>>,
         /// The attribute rows, by SCIM path.
         attributes: Table<Attribute>,
+        /// Values of attributes, one of which makes a resource one that no client can create, change or delete: the
+        /// account that the gateway itself uses.
+        protect: Table<Vec<Spanned<String>>>,
         /// Reading one resource: `GET {path}/{id}` unless it is said.
         read: Option<Operation>,
         /// Listing and filtering.
@@ -335,6 +366,11 @@ tables! {
         actions: Table<Action>,
         /// The members of a group.
         members: Option<Members>,
+        /// The groups of a user.
+        groups: Option<Groups>,
+        /// The resources themselves as native objects, where the application has no calls for them: roles that are built in,
+        /// as groups.
+        fixed: Option<Spanned<Vec<Value>>>,
     }
 
     /// One attribute row: how a SCIM attribute and a native field are the same thing.
@@ -347,22 +383,28 @@ tables! {
         required: Option<bool>,
         /// How the value is written natively.
         codec: Option<Codec>,
-        /// SCIM value to native value, one for one.
+        /// SCIM value to native value. Of several native values in a list, the first is written and all are read.
         enumeration as "enum": Option<Table<Value>>,
         /// The SCIM value that stands for every native value outside `enum`.
         otherwise: Option<Spanned<Value>>,
+        /// The SCIM value that a native object without the field, or with `null` in it, stands for.
+        missing: Option<Spanned<Value>>,
         /// The part of the native text that this row owns.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
         constant: Option<Value>,
         /// The SCIM value that a resource is created with when the client gives none.
         default: Option<Value>,
+        /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
+        generate: Option<Generate>,
         /// What clearing the attribute sends: `null` unless it is said.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
         primary: bool,
         /// The action that writes it.
         action: Option<Spanned<String>>,
+        /// What writes an attribute that has an action when the resource is created: the action unless it is said.
+        on_create: Option<Spanned<OnCreate>>,
         /// Whether letter case matters. As the schema says unless it is said.
         case_exact as "caseExact": Option<bool>,
         /// Whether two resources can have the same value. As the schema says unless it is said.
@@ -373,6 +415,15 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+    }
+
+    /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
+    /// `symbols`, at least one of each.
+    Generate {
+        /// How many characters it has, 12 to 128: 24 unless it is said.
+        length: Option<Spanned<u32>>,
+        /// The symbols that may stand in it: `-._~` unless it is said, none if it is empty.
+        symbols: Option<Spanned<String>>,
     }
 
     /// A native call.
@@ -389,7 +440,7 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
-        /// Where the object is in the reply, if the reply has it.
+        /// Where the object is in the reply, if the reply has it. `users.0`: the first of a list, which may be empty.
         item: Option<Spanned<String>>,
     }
 
@@ -417,6 +468,8 @@ tables! {
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
         absent: Vec<Match>,
+        /// The attribute values that a resource is deleted with: one that has others is brought to these first.
+        from: Option<Table<Value>>,
     }
 
     /// How a request body is made.
@@ -457,20 +510,25 @@ tables! {
         filters: Table<Narrowing>,
         /// What becomes of a filter that none of them narrows: `scan` unless it is said.
         otherwise: Option<Unnarrowed>,
-        /// Whether rows lack fields that reading one resource has, so that each is read.
-        partial: bool,
+        /// What rows lack that reading one resource has, so that each is read: `true`, or the attributes (`[members]`), so
+        /// that rows are read only where one of these is wanted.
+        partial: Option<Partial>,
     }
 
-    /// How a filter narrows the native list: exactly one of `query`, `read` and `call`.
+    /// How a filter narrows the native list: exactly one of `query`, `read` and `call`. `id in` and the like, with
+    /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
-        /// Query parameters added to the list call.
+        /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
+        /// for each.
         query: Option<Table<Spanned<Value>>>,
         /// The filter's value is the id: the resource is read.
         read: Option<Spanned<String>>,
-        /// A call that answers with one object, or with 404.
+        /// A call that answers with one object, with 404, or with a list of which `item` names the first.
         call: Option<Call>,
         /// Where the id is in that call's reply, for a call that answers with nothing else: the resource is then read.
         id: Option<Spanned<String>>,
+        /// The most values of `in` at once: 100 unless it is said.
+        max: Option<Spanned<u32>>,
     }
 
     /// A call that owns an attribute.
@@ -481,27 +539,48 @@ tables! {
         call: Call,
     }
 
-    /// The members of a group.
+    /// The members of a group. They are read by `list`, `inline` or `user`, and changed by `add` and `remove`, by `replace`,
+    /// by `update` or by `user`.
     Members {
-        /// Reading them.
+        /// Reading them by a call.
         list: Option<MemberList>,
         /// Where they are in the group's own object, instead of a list.
         inline: Option<Spanned<String>>,
-        /// Where the member's id is in an element of the inline list: the element itself unless it is said.
+        /// Membership that is a field of the user, instead of a list.
+        user: Option<MemberField>,
+        /// Where the member is in an element of the inline list: the element itself unless it is said.
         member: Option<Spanned<String>>,
-        /// Adding one (`{member}`) or several (`{members}`).
+        /// Where the member's id is in an element of the inline list, if `by` makes `member` something else.
+        id: Option<Spanned<String>>,
+        /// Where the member's name is in an element of the inline list.
+        display: Option<Spanned<String>>,
+        /// What sort of member an element of the inline list is, for groups in groups.
+        kind as "type": Option<MemberType>,
+        /// The user's attribute that members are known by in calls and lists, such as `userName`: `id` unless it is said.
+        /// Users are looked up where only the other of the two is known.
+        by: Option<Spanned<String>>,
+        /// Members that are neither shown nor changed, as calls name them: the gateway's own user, whom the application puts
+        /// into the groups that it creates. They may say `{env.NAME}`.
+        except: Vec<Spanned<String>>,
+        /// A call that tells whether one user (`{member}`) is a member: a success, or 404 and what `absent` recognises.
+        check: Option<MemberCall>,
+        /// Adding one (`{member}`) or several (`{members}`; with commas between them `{members|csv}`).
         add: Option<MemberCall>,
         /// Removing one (`{member}`, `{key}`) or several (`{members}`).
         remove: Option<MemberCall>,
-        /// Replacing the whole list (`{members}`), for APIs that know no single change.
+        /// Replacing the whole list (`{members}`), for APIs that know no single change. What somebody else
+        /// changes between the read and this call is lost.
         replace: Option<MemberCall>,
+        /// Whether the group's own update changes the inline list: read, changed and sent whole, with the elements that stay
+        /// as they are. What somebody else changes in between is lost.
+        update: bool,
         /// When they are returned: `default` unless it is said; `request` spares a call in every list.
         returned: Option<Returned>,
     }
 
     /// Reading the members of a group.
     MemberList {
-        /// The native path, with `{id}`.
+        /// The native path, with `{id}` and the group's attributes.
         path: Spanned<String>,
         /// Query parameters.
         query: Table<Spanned<Value>>,
@@ -511,21 +590,49 @@ tables! {
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
         items: Option<Spanned<String>>,
-        /// Where the member's id is in a row.
+        /// Where the member is in a row: its id, or what `by` says.
         member: Spanned<String>,
+        /// Where the member's id is in a row, if `by` makes `member` something else: nobody needs to be looked up.
+        id: Option<Spanned<String>>,
         /// Where the membership's own key is in a row, if removing needs it.
         key: Option<Spanned<String>>,
         /// Where the member's name is in a row.
         display: Option<Spanned<String>>,
+        /// What sort of member a row is, for groups in groups.
+        kind as "type": Option<MemberType>,
         /// Query parameters that find one member's row, with `{member}`.
         find: Option<Table<Spanned<Value>>>,
+    }
+
+    /// What sort of member something is. Groups in groups are shown and stay; only users are added and removed.
+    MemberType {
+        /// The native field that says it.
+        native: Spanned<String>,
+        /// Resource type to native value: `User`, `Group`. What has another value is no member.
+        enumeration as "enum": Table<Value>,
+    }
+
+    /// Membership that is a field of the user: the members are the users who have the group there, and the user's update
+    /// changes it.
+    MemberField {
+        /// The native field of a user that has the group's id.
+        field: Spanned<String>,
+        /// Whether it is a list of groups, which is read, changed and sent whole. Otherwise a user has one group: who is added
+        /// to another leaves it.
+        list: bool,
+        /// Where the group's id is in an element of that list: the element itself unless it is said.
+        group: Option<Spanned<String>>,
+        /// Query parameters that narrow the list of users to the members, with `{id}`. Without it, all users are read.
+        find: Option<Table<Spanned<Value>>>,
+        /// What the field of a user without a group is: `null` unless it is said.
+        clear: Option<Value>,
     }
 
     /// Changing the members of a group.
     MemberCall {
         /// The method.
         method: Spanned<String>,
-        /// The native path, with placeholders.
+        /// The native path, with placeholders: `{id}`, the members, and the group's attributes.
         path: Spanned<String>,
         /// Query parameters, with placeholders.
         query: Table<Spanned<Value>>,
@@ -535,10 +642,48 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written.
         format: Option<Format>,
+        /// What each one is in `{members}`, with `{member}`: that alone unless it is said.
+        each: Option<Spanned<Value>>,
+        /// The most members in one call.
+        max: Option<Spanned<u32>>,
         /// Replies that mean that it was a member already: success.
         already: Vec<Match>,
         /// Replies that mean that it was no member: success.
         absent: Vec<Match>,
+    }
+
+    /// The groups of a user, which clients can read: by `list` or `inline`. They are changed as the members of the groups.
+    Groups {
+        /// Reading them by a call.
+        list: Option<GroupList>,
+        /// Where they are in the user's own object: a list, or one group.
+        inline: Option<Spanned<String>>,
+        /// Where the group is in an element of the inline list: the element itself unless it is said.
+        group: Option<Spanned<String>>,
+        /// Where the group's name is in an element of the inline list.
+        display: Option<Spanned<String>>,
+        /// The group's attribute that groups are known by here, such as `displayName`: `id` unless it is said.
+        by: Option<Spanned<String>>,
+        /// When they are returned: `request` for a list, which is a call for every user, and `default` otherwise.
+        returned: Option<Returned>,
+    }
+
+    /// Reading the groups of a user.
+    GroupList {
+        /// The native path, with `{id}` and the user's attributes.
+        path: Spanned<String>,
+        /// Query parameters.
+        query: Table<Spanned<Value>>,
+        /// Header fields.
+        headers: Table<Spanned<String>>,
+        /// How the list is paged.
+        paging: Option<Paging>,
+        /// Where the rows are in the reply, if the paging does not say it.
+        items: Option<Spanned<String>>,
+        /// Where the group is in a row: its id, or what `by` says.
+        group: Spanned<String>,
+        /// Where the group's name is in a row.
+        display: Option<Spanned<String>>,
     }
 
     /// What a native error means.
@@ -551,6 +696,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
         /// A header field that must be there, in place of `at`.
         header: Option<String>,
         /// The SCIM error.
@@ -583,7 +730,7 @@ pub enum Total {
 #[derive(Clone, Debug)]
 pub enum Text {
     /// The text itself.
-    Literal(String),
+    Literal(Spanned<String>),
     /// The variable's name.
     Environment(Spanned<String>),
 }
@@ -591,6 +738,15 @@ pub enum Text {
 /// A reply that is recognised: a bare status, or a table.
 #[derive(Clone, Debug)]
 pub struct Match(pub MatchTable);
+
+/// What the rows of a list lack: anything (`true`), or these attributes.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Whether they lack anything.
+    Any(bool),
+    /// The attributes that they lack.
+    These(Vec<Spanned<String>>),
+}
 
 /// How a value is written natively: a word; `{ template: '@{value}:example.org' }`; `{ escape: '=', keep: a-z0-9 }`;
 /// or a list of these for a text, applied in order to what clients write and backwards to what they read.
@@ -663,6 +819,8 @@ tables! {
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,
+        /// What the text there must not be.
+        differs: Option<String>,
     }
 }
 
@@ -679,11 +837,24 @@ impl Read for Total {
     }
 }
 
+impl Read for Partial {
+    fn read(node: &Node, report: &mut Report) -> Option<Self> {
+        match node.kind {
+            Kind::List(_) => Vec::read(node, report).map(Partial::These),
+            _ => bool::read(node, report).map(Partial::Any),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [bool::schema(definitions), Vec::<String>::schema(definitions)] })
+    }
+}
+
 impl Read for Text {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
             Kind::Table(_) => EnvironmentName::read(node, report).map(|it| Text::Environment(it.env)),
-            _ => String::read(node, report).map(Text::Literal),
+            _ => Spanned::read(node, report).map(Text::Literal),
         }
     }
 
@@ -696,14 +867,14 @@ impl Read for Match {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         if let Kind::Number(_) = node.kind {
             let status = u32::read(node, report);
-            let (at, is, contains) = (None, None, None);
-            return Some(Match(MatchTable { place: node.at, status, at, is, contains }));
+            let (at, is, contains, differs) = (None, None, None, None);
+            return Some(Match(MatchTable { place: node.at, status, at, is, contains, differs }));
         }
         let table = MatchTable::read(node, report)?;
         if table.status.is_none() && table.at.is_none() {
             report
                 .add(Code::MissingKey, node.at, "nothing is said that a reply could be recognised by")
-                .suggest("give `status`, or `at` with `is` or `contains`");
+                .suggest("give `status`, or `at` with `is`, `contains` or `differs`");
         }
         Some(Match(table))
     }

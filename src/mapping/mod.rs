@@ -8,7 +8,9 @@ pub mod codec;
 mod compile;
 pub mod diagnostic;
 pub mod errors;
+pub mod generate;
 pub mod language;
+pub mod links;
 pub mod node;
 pub mod paging;
 pub mod place;
@@ -22,10 +24,13 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::exchange::Response;
 use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
-use codec::Codec;
+use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
-use language::{Access, Guard, Part, Returned, Send, Unmapped, Unnarrowed};
+use generate::Generate;
+use language::{Access, Guard, Part, Send, Unmapped, Unnarrowed};
+use links::{Links, Members};
 use paging::Paging;
 use place::Place;
 use pointer::Pointer;
@@ -137,6 +142,16 @@ pub enum ReplyValue {
     Header(String),
 }
 
+impl ReplyValue {
+    /// The text there.
+    pub fn text(&self, reply: &Response) -> Option<String> {
+        match self {
+            ReplyValue::Body(at) => at.get(&errors::json_body(reply)).filter(|value| !value.is_null()).map(text_of),
+            ReplyValue::Header(name) => reply.header(name).map(str::to_owned),
+        }
+    }
+}
+
 /// One resource type: its SCIM face and its native calls.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -146,6 +161,8 @@ pub struct Resource {
     pub rows: Vec<Row>,
     /// The index of the row of `id`.
     pub id: usize,
+    /// Rows, by index, and the values that make a resource one that no client can change; values in lower case.
+    pub protect: Vec<(usize, Vec<String>)>,
     /// Reading one resource.
     pub read: Operation,
     /// Listing.
@@ -155,11 +172,15 @@ pub struct Resource {
     /// Updating.
     pub update: Option<Update>,
     /// Deleting.
-    pub delete: Option<Operation>,
+    pub delete: Option<Delete>,
     /// Calls that own attributes.
     pub actions: Vec<Action>,
-    /// The members of a group.
+    /// What a resource shows of those that it is linked with: the members of a group, the groups of a user.
+    pub links: Option<Links>,
+    /// How the members of a group are changed.
     pub members: Option<Members>,
+    /// The resources themselves, where the application has no calls for them.
+    pub fixed: Option<Vec<Value>>,
 }
 
 /// One attribute row.
@@ -179,12 +200,18 @@ pub struct Row {
     pub access: Access,
     /// The actions that write it, by index; empty: the create and update bodies do.
     pub actions: Vec<usize>,
+    /// Whether the create body carries it although an action writes it.
+    pub on_create: bool,
+    /// The SCIM value that a native object without the field stands for.
+    pub missing: Option<Value>,
     /// The part of the native text that it owns.
     pub part: Option<Part>,
     /// The fixed SCIM value.
     pub constant: Option<Value>,
     /// The SCIM value of a new resource when the client gives none.
     pub default: Option<Value>,
+    /// How that value is made up, where it is a secret of each resource's own.
+    pub generate: Option<Generate>,
     /// What clearing sends.
     pub clear: Value,
     /// Whether no other resource may have a value that is written, which is looked up first.
@@ -197,9 +224,14 @@ impl Row {
         self.access != Access::Write
     }
 
-    /// Whether the create and update bodies carry it.
-    pub fn in_body(&self) -> bool {
+    /// Whether the update body carries it.
+    pub fn in_update(&self) -> bool {
         self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+    }
+
+    /// Whether the create body carries it.
+    pub fn in_create(&self) -> bool {
+        self.in_update() || (self.on_create && self.access != Access::Read && self.native.is_some())
     }
 }
 
@@ -271,6 +303,22 @@ pub struct Update {
     pub send: Send,
 }
 
+/// Deleting a resource.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The call.
+    pub operation: Operation,
+    /// The row indices and values that a resource is brought to first.
+    pub from: Vec<(usize, Value)>,
+}
+
+impl Delete {
+    /// Whether the resource has to be read first.
+    pub fn needs_current(&self) -> bool {
+        !self.from.is_empty() || self.operation.guard.is_some() || self.operation.call.needs_native()
+    }
+}
+
 /// Listing.
 #[derive(Clone, Debug)]
 pub struct List {
@@ -280,10 +328,34 @@ pub struct List {
     pub paging: Paging,
     /// What narrows it.
     pub filters: Vec<Narrowing>,
+    /// What finds several resources at once.
+    pub batches: Vec<Batch>,
     /// What becomes of a filter that nothing narrows.
     pub otherwise: Unnarrowed,
-    /// Whether each row must be read on its own.
-    pub partial: bool,
+    /// What rows lack, so that each must be read on its own.
+    pub partial: Partial,
+}
+
+/// What the rows of a list lack.
+#[derive(Clone, Debug)]
+pub enum Partial {
+    /// Nothing.
+    Nothing,
+    /// Anything.
+    Anything,
+    /// These attributes.
+    These(Vec<AttributePath>),
+}
+
+impl Partial {
+    /// Whether rows may lack an attribute that is `wanted`.
+    pub fn lacks(&self, wanted: impl FnMut(&AttributePath) -> bool) -> bool {
+        match self {
+            Partial::Nothing => false,
+            Partial::Anything => true,
+            Partial::These(attributes) => attributes.iter().any(wanted),
+        }
+    }
 }
 
 /// A native query for one kind of filter term.
@@ -291,12 +363,25 @@ pub struct List {
 pub struct Narrowing {
     /// The canonical SCIM path.
     pub path: AttributePath,
-    /// The row that encodes the value; `None` for `members.value`, whose values are ids.
+    /// The row that encodes the value; `None` for `members.value` and `groups.value`, whose values are ids.
     pub row: Option<usize>,
     /// The operator.
     pub op: CompareOp,
     /// The query.
     pub how: How,
+}
+
+/// A native query for the resources whose row has one of several values.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The row that encodes the values.
+    pub row: usize,
+    /// The call, with the values in it.
+    pub call: CallTemplate,
+    /// How its reply is paged, and where the resources are in it.
+    pub paging: Paging,
+    /// The most values at once.
+    pub max: usize,
 }
 
 /// How a filter narrows.
@@ -323,59 +408,4 @@ pub struct Action {
     pub call: CallTemplate,
     /// Where the object is in the reply, if it is there.
     pub item: Option<Pointer>,
-}
-
-/// The members of a group.
-#[derive(Clone, Debug)]
-pub struct Members {
-    /// Where they are read.
-    pub source: Option<MemberSource>,
-    /// Adding.
-    pub add: Option<MemberCall>,
-    /// Removing.
-    pub remove: Option<MemberCall>,
-    /// Replacing the whole list.
-    pub replace: Option<MemberCall>,
-    /// When they are returned.
-    pub returned: Returned,
-}
-
-/// Where members are read.
-#[derive(Clone, Debug)]
-pub enum MemberSource {
-    /// By a call of their own.
-    List {
-        /// The call.
-        call: CallTemplate,
-        /// How it is paged.
-        paging: Paging,
-        /// Where the member's id is in a row.
-        member: Pointer,
-        /// Where the membership's key is in a row.
-        key: Option<Pointer>,
-        /// Where the member's name is in a row.
-        display: Option<Pointer>,
-        /// Query parameters that find one member's row.
-        find: Option<Vec<(String, JsonTemplate)>>,
-    },
-    /// In the group's own object.
-    Inline {
-        /// The list.
-        at: Pointer,
-        /// Where the member's id is in an element.
-        member: Pointer,
-    },
-}
-
-/// A call that changes members.
-#[derive(Clone, Debug)]
-pub struct MemberCall {
-    /// The call.
-    pub call: CallTemplate,
-    /// Replies that mean that there was nothing to do.
-    pub done: Vec<Recognised>,
-    /// Whether one call takes several members.
-    pub batch: bool,
-    /// Whether the membership's key is needed.
-    pub keyed: bool,
 }

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use super::diagnostic::{Code, Report};
+use crate::scim::json::object;
 
 /// A place in the document: line and column, both from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,9 +111,9 @@ impl Node {
             Kind::Number(value) => Value::Number(value.clone()),
             Kind::Text(value) => Value::String(value.clone()),
             Kind::List(items) => items.iter().map(Node::to_json).collect(),
-            Kind::Table(entries) => Value::Object(
-                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect::<Map<_, _>>(),
-            ),
+            Kind::Table(entries) => {
+                Value::Object(object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json()))))
+            }
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Paging {
     pub items: Pointer,
     /// Where the number of all rows is.
     pub total: Option<ReplyValue>,
+    /// Whether a page with fewer rows than were asked for is the last.
+    pub short_is_last: bool,
 }
 
 /// The styles.
@@ -67,6 +69,11 @@ pub struct Numbered {
 }
 
 impl Paging {
+    /// A reply is the whole list.
+    pub fn whole(items: Pointer) -> Self {
+        Paging { style: Style::Whole, items, total: None, short_is_last: false }
+    }
+
     /// Whether a page in the middle can be asked for and the total is told, so that index paging needs no walk.
     pub fn is_random_access(&self) -> bool {
         self.total.is_some() && matches!(self.style, Style::Page(_) | Style::Offset(_))
@@ -273,6 +280,7 @@ impl<'a> Walk<'a> {
             return Ok(Page { items: Vec::new(), total });
         }
         self.previous = first;
+        let asked = self.asked();
         match (&self.paging.style, total) {
             (Style::Page(_), Some(total)) => {
                 // Neither a whole page nor the last one.
@@ -324,9 +332,19 @@ impl<'a> Walk<'a> {
                 self.link = next;
             }
         }
+        self.done |= self.paging.short_is_last && asked.is_some_and(|asked| count < asked);
         let skip = self.skip.min(count);
         self.skip -= skip;
         Ok(Page { items: items.into_iter().skip(skip).collect(), total })
+    }
+
+    /// How many rows the next page is asked to have, or has at the most.
+    fn asked(&self) -> Option<usize> {
+        match &self.paging.style {
+            Style::Page(_) | Style::Offset(_) => Some(self.size),
+            Style::Cursor { size, .. } | Style::Marker { size, .. } => size.as_ref().map(|(_, size)| *size),
+            Style::Whole | Style::Next(_) | Style::Link => None,
+        }
     }
 
     /// The cursor or the address of the page after `reply`.

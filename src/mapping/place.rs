@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::scim::json;
+
 /// Where a row's value is in a SCIM resource with canonical names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
@@ -80,18 +82,22 @@ impl Place {
     /// Puts a value here.
     pub fn set(&self, resource: &mut Map<String, Value>, new: Value) {
         let container = match &self.extension {
-            Some(urn) => object(entry(resource, urn)),
+            Some(urn) => entry(resource, urn).and_then(object),
             None => Some(resource),
         };
         let Some(container) = container else { return };
-        let mut value = entry(container, &self.attribute);
+        if self.element.is_none() && self.sub.is_none() {
+            container.insert(self.attribute.clone(), new);
+            return;
+        }
+        let Some(mut value) = entry(container, &self.attribute) else { return };
         if let Some(element) = &self.element {
             if !value.is_array() {
                 *value = Value::Array(Vec::new());
             }
             let Value::Array(items) = value else { return };
             let index = items.iter().position(|item| element.is(item)).unwrap_or_else(|| {
-                let mut made: Map<String, Value> = element.keys.iter().cloned().collect();
+                let mut made = json::object(element.keys.iter().cloned());
                 if element.primary {
                     made.insert("primary".to_owned(), Value::Bool(true));
                 }
@@ -114,8 +120,12 @@ impl Place {
     }
 }
 
-fn entry<'m>(map: &'m mut Map<String, Value>, key: &str) -> &'m mut Value {
-    map.entry(key).or_insert(Value::Null)
+/// The value at `key`, which is made only where there is none: most are there, and a key costs an allocation.
+fn entry<'m>(map: &'m mut Map<String, Value>, key: &str) -> Option<&'m mut Value> {
+    if !map.contains_key(key) {
+        map.insert(key.to_owned(), Value::Null);
+    }
+    map.get_mut(key)
 }
 
 fn object(value: &mut Value) -> Option<&mut Map<String, Value>> {

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::scim::json::object;
+
 /// A place in a JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointer(Vec<Step>);
@@ -70,6 +72,24 @@ impl Pointer {
         Some(value)
     }
 
+    /// Whether this place is an element beyond the end of a list: a search that found nothing has no first one.
+    pub fn is_past_end(&self, mut value: &Value) -> bool {
+        for step in &self.0 {
+            value = match (step, value) {
+                (Step::Field(name, _), Value::Object(map)) => match map.get(name) {
+                    Some(next) => next,
+                    None => return false,
+                },
+                (Step::Field(_, Some(index)), Value::Array(items)) => match items.get(*index) {
+                    Some(next) => next,
+                    None => return true,
+                },
+                _ => return false,
+            };
+        }
+        false
+    }
+
     /// Takes the value at this place out, leaving `null`.
     pub fn take(&self, value: &mut Value) -> Option<Value> {
         let mut place = value;
@@ -91,7 +111,10 @@ impl Pointer {
         let mut place = value;
         for step in &self.0 {
             place = match step {
-                Step::Field(_, Some(index)) if place.is_array() => {
+                Step::Field(_, Some(index)) if place.is_array() || place.is_null() => {
+                    if place.is_null() {
+                        *place = Value::Array(Vec::new());
+                    }
                     let Value::Array(items) = place else { return };
                     if items.len() <= *index {
                         items.resize(index + 1, Value::Null);
@@ -115,7 +138,7 @@ impl Pointer {
                     let Value::Array(items) = place else { return };
                     let index = items.iter().position(|item| has(item, name, text));
                     let index = index.unwrap_or_else(|| {
-                        items.push(Value::Object(Map::from_iter([(name.clone(), Value::from(text.as_str()))])));
+                        items.push(Value::Object(object([(name.clone(), Value::from(text.as_str()))])));
                         items.len() - 1
                     });
                     match items.get_mut(index) {
@@ -257,12 +280,29 @@ mod tests {
 
     #[test]
     fn makes_what_is_missing() {
-        for (text, expected) in
-            [("a.b", json!({"a": {"b": 1}})), ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})), ("", json!(1))]
-        {
+        for (text, expected) in [
+            ("a.b", json!({"a": {"b": 1}})),
+            ("a.0", json!({"a": [1]})),
+            ("a.0.v", json!({"a": [{"v": 1}]})),
+            ("a[k=x].v", json!({"a": [{"k": "x", "v": 1}]})),
+            ("", json!(1)),
+        ] {
             let mut value = Value::Null;
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);
+        }
+    }
+
+    #[test]
+    fn knows_the_end_of_a_list() {
+        for (text, value, expected) in [
+            ("users.0", json!({"users": []}), true),
+            ("0", json!([]), true),
+            ("users.0", json!({"users": [1]}), false),
+            ("users.0", json!({"users": {}}), false),
+            ("users.0", json!({"error": "busy"}), false),
+        ] {
+            assert_eq!(Pointer::parse(text).unwrap().is_past_end(&value), expected, "{text} of {value}");
         }
     }
 

@@ -313,23 +313,31 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $( $(#[doc = $word_doc])+ $word, )* }
 
+        impl $name {
+            pub(crate) const WORDS: &[&str] = &[ $( $text, )* ];
+
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $( $text => Some($name::$word), )*
+                    _ => None,
+                }
+            }
+        }
+
         impl $crate::mapping::read::Read for $name {
             fn read(
                 node: &$crate::mapping::node::Node,
                 report: &mut $crate::mapping::diagnostic::Report,
             ) -> Option<Self> {
-                const WORDS: &[&str] = &[ $( $text, )* ];
                 let Some(word) = node.scalar() else {
                     $crate::mapping::read::wrong_kind(node, "a word", report);
                     return None;
                 };
-                match word.as_str() {
-                    $( $text => Some($name::$word), )*
-                    other => {
-                        $crate::mapping::read::unknown_word(other, node.at, WORDS, report);
-                        None
-                    }
+                let known = $name::from_word(&word);
+                if known.is_none() {
+                    $crate::mapping::read::unknown_word(&word, node.at, $name::WORDS, report);
                 }
+                known
             }
 
             fn schema(_: &mut $crate::mapping::read::Definitions) -> serde_json::Value {

@@ -1,12 +1,18 @@
 //! Request templates: `{name}` is replaced by a value, escaped by where it stands.
 
+mod form;
 mod recognise;
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codec::text_of;
+use super::language::Form;
+use super::pointer::Pointer;
 use crate::exchange::Request;
+use crate::scim::json::object;
 
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -20,14 +26,16 @@ pub enum Slot {
     Value,
     /// One member's native id.
     Member,
-    /// Several members' native ids, as a list.
-    Members,
+    /// Several members or values, as a list.
+    List,
     /// The membership's own key.
     Key,
     /// The token that a login answered with.
     Token,
-    /// The native value of the attribute row with this index.
+    /// The native value that is wanted of the attribute row with this index.
     Row(usize),
+    /// A field of the resource's own native object.
+    Native(Pointer),
 }
 
 /// The values for placeholders.
@@ -39,14 +47,16 @@ pub struct Scope<'a> {
     pub value: Option<&'a Value>,
     /// `{member}`
     pub member: Option<&'a Value>,
-    /// `{members}`, a list
-    pub members: Option<&'a Value>,
+    /// `{members}` and `{values}`, a list
+    pub list: Option<&'a Value>,
     /// `{key}`
     pub key: Option<&'a Value>,
     /// `{token}`
     pub token: Option<&'a Value>,
-    /// The native values of the attribute rows, by index.
+    /// The native values that are wanted of the attribute rows, by index.
     pub rows: &'a [Option<Value>],
+    /// The resource's own native object.
+    pub native: Option<&'a Value>,
 }
 
 impl Scope<'_> {
@@ -55,10 +65,11 @@ impl Scope<'_> {
             Slot::Id => self.id,
             Slot::Value => self.value,
             Slot::Member => self.member,
-            Slot::Members => self.members,
+            Slot::List => self.list,
             Slot::Key => self.key,
             Slot::Token => self.token,
             Slot::Row(index) => self.rows.get(*index).and_then(Option::as_ref),
+            Slot::Native(at) => at.get(self.native?),
         }
     }
 }
@@ -75,7 +86,24 @@ pub enum Unfit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Slot(Slot),
+    Slot(Placeholder),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Placeholder {
+    slot: Slot,
+    form: Option<Form>,
+}
+
+impl Placeholder {
+    fn value<'a>(&self, scope: &'a Scope) -> Option<Cow<'a, Value>> {
+        let value = scope.get(&self.slot)?;
+        Some(self.form.map_or(Cow::Borrowed(value), |form| Cow::Owned(form.of(value))))
+    }
+
+    fn text(&self, scope: &Scope) -> String {
+        self.value(scope).map(|value| text_of(&value)).unwrap_or_default()
+    }
 }
 
 /// Text with placeholders.
@@ -102,12 +130,16 @@ impl Template {
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
             let (name, after) = inside.split_once('}').ok_or(TemplateError::Braces)?;
+            let (name, form) = match name.split_once('|') {
+                Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
+                None => (name, None),
+            };
             match slot(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))? {
                 Ok(slot) => {
                     if !literal.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(slot));
+                    pieces.push(Piece::Slot(Placeholder { slot, form }));
                 }
                 Err(text) => literal.push_str(&text),
             }
@@ -128,7 +160,7 @@ impl Template {
     /// The placeholders, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Slot(slot) => Some(slot),
+            Piece::Slot(placeholder) => Some(&placeholder.slot),
             Piece::Text(_) => None,
         })
     }
@@ -140,20 +172,20 @@ impl Template {
                 .iter()
                 .map(|piece| match piece {
                     Piece::Text(text) => Some(text.as_str()),
-                    Piece::Slot(_) => None,
+                    Piece::Slot(..) => None,
                 })
                 .collect::<Option<String>>()
         };
-        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(_)))?;
+        let at = self.0.iter().position(|piece| matches!(piece, Piece::Slot(..)))?;
         let (before, rest) = self.0.split_at(at);
         let (_, after) = rest.split_first()?;
         Some((text(before)?, text(after)?))
     }
 
     /// The only placeholder of a template that is nothing else.
-    fn only_slot(&self) -> Option<&Slot> {
+    fn lone(&self) -> Option<&Placeholder> {
         match self.0.as_slice() {
-            [Piece::Slot(slot)] => Some(slot),
+            [Piece::Slot(placeholder)] => Some(placeholder),
             _ => None,
         }
     }
@@ -163,8 +195,8 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => {
-                    let text = scope.get(slot).map(text_of).unwrap_or_default();
+                Piece::Slot(placeholder) => {
+                    let text = placeholder.text(scope);
                     // A proxy or a framework would resolve dot segments, percent-encoded or not, and reach another
                     // resource; some decode slashes first.
                     let dots = text.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
@@ -195,8 +227,8 @@ impl Template {
 
     /// The text, each value escaped by the quotes of the template that it stands between.
     fn escaped(&self, scope: &Scope, escape: impl Fn(Option<char>, String) -> String) -> Option<String> {
-        if let Some(slot) = self.only_slot() {
-            return scope.get(slot).map(text_of);
+        if let Some(placeholder) = self.lone() {
+            return placeholder.value(scope).map(|value| text_of(&value));
         }
         let mut out = String::new();
         let mut open = None;
@@ -212,9 +244,7 @@ impl Template {
                     }
                     out.push_str(text);
                 }
-                Piece::Slot(slot) => {
-                    out.push_str(&escape(open, scope.get(slot).map(text_of).unwrap_or_default()));
-                }
+                Piece::Slot(placeholder) => out.push_str(&escape(open, placeholder.text(scope))),
             }
         }
         Some(out)
@@ -235,8 +265,8 @@ impl Template {
 
     /// As a JSON value: a text that is exactly one placeholder keeps the value's type.
     fn json(&self, scope: &Scope) -> Value {
-        match self.only_slot() {
-            Some(slot) => scope.get(slot).cloned().unwrap_or(Value::Null),
+        match self.lone() {
+            Some(placeholder) => placeholder.value(scope).map(Cow::into_owned).unwrap_or_default(),
             None => self.text(scope).unwrap_or_default().into(),
         }
     }
@@ -249,6 +279,8 @@ pub enum TemplateError {
     Braces,
     /// A placeholder of this name has no meaning where the template stands.
     Unknown(String),
+    /// There is no form of this name.
+    Form(String),
 }
 
 /// JSON with templates in its texts.
@@ -279,11 +311,16 @@ impl JsonTemplate {
 
     /// Whether `slot` stands anywhere in it.
     pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
         match self {
             JsonTemplate::Constant(_) => false,
-            JsonTemplate::Text(template) => template.slots().any(|other| other == slot),
-            JsonTemplate::List(items) => items.iter().any(|item| item.uses(slot)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.uses(slot)),
+            JsonTemplate::Text(template) => template.slots().any(test),
+            JsonTemplate::List(items) => items.iter().any(|item| item.any(test)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.any(test)),
         }
     }
 
@@ -293,10 +330,20 @@ impl JsonTemplate {
             JsonTemplate::Constant(value) => value.clone(),
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
-            JsonTemplate::Object(fields) => Value::Object(
-                fields.iter().map(|(key, value)| (key.clone(), value.render(scope))).collect::<Map<_, _>>(),
-            ),
+            JsonTemplate::Object(fields) => {
+                Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
+            }
         }
+    }
+
+    /// The values of a query parameter: a lone placeholder of a list is one for each of its elements.
+    fn parameters(&self, scope: &Scope) -> Vec<String> {
+        if let JsonTemplate::Text(template) = self
+            && let Some(Value::Array(items)) = template.lone().and_then(|it| it.value(scope)).as_deref()
+        {
+            return items.iter().map(text_of).collect();
+        }
+        self.query(scope).into_iter().collect()
     }
 
     /// The value as the text of a query parameter; `None` leaves the parameter out.
@@ -339,13 +386,40 @@ impl CallTemplate {
         }
     }
 
+    /// The call with further query parameters, in place of those of the same name.
+    #[must_use]
+    pub fn with_query(&self, query: &[(String, JsonTemplate)]) -> Self {
+        let mut call = self.clone();
+        call.query.retain(|(name, _)| !query.iter().any(|(further, _)| further == name));
+        call.query.extend(query.iter().cloned());
+        call
+    }
+
+    /// Whether it has a field of the resource's native object, so that this has to be read first.
+    pub fn needs_native(&self) -> bool {
+        self.any(&|slot| matches!(slot, Slot::Native(_)))
+    }
+
+    /// Whether `slot` stands anywhere in it.
+    pub fn uses(&self, slot: &Slot) -> bool {
+        self.any(&|other| other == slot)
+    }
+
+    /// Whether a placeholder passes the test.
+    pub fn any(&self, test: &dyn Fn(&Slot) -> bool) -> bool {
+        self.path.slots().any(test)
+            || self.query.iter().any(|(_, value)| value.any(test))
+            || self.headers.iter().any(|(_, value)| value.slots().any(test))
+            || self.body.as_ref().is_some_and(|body| body.any(test))
+    }
+
     /// The request, with the body of the template.
     pub fn render(&self, scope: &Scope) -> Result<Request, Unfit> {
         let body = self.body.as_ref().map(|body| body.render(scope));
         self.render_with(scope, &[], body)
     }
 
-    /// The request with further query parameters and with this body.
+    /// The request with further query parameters, in place of its own of the same name, and with this body.
     pub fn render_with(
         &self,
         scope: &Scope,
@@ -354,8 +428,9 @@ impl CallTemplate {
     ) -> Result<Request, Unfit> {
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
-        for (name, value) in &self.query {
-            if let Some(value) = value.query(scope) {
+        let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
+        for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
+            for value in value.parameters(scope) {
                 push_parameter(&mut target, name, &value);
             }
         }

@@ -4,8 +4,10 @@ use serde_json::{Map, Value};
 
 use super::codec::text_of;
 use super::language::{Access, Part, Send};
-use super::template::Scope;
-use super::{Body, Resource, Row};
+use super::pointer::Pointer;
+use super::template::{Scope, Slot};
+use super::{Body, Resource, Row, Update};
+use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
 /// A SCIM resource with canonical names.
@@ -16,7 +18,14 @@ impl Row {
         if let Some(constant) = &self.constant {
             return Some(constant.clone());
         }
-        let found = self.native.as_ref()?.get(native)?;
+        let found = self.native.as_ref()?.get(native);
+        let value = found.and_then(|found| self.decode_field(found));
+        // A value that cannot be understood is not a missing one.
+        let lacks = || found.is_none_or(Value::is_null);
+        value.or_else(|| self.missing.clone().filter(|_| lacks()))
+    }
+
+    fn decode_field(&self, found: &Value) -> Option<Value> {
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -44,7 +53,7 @@ impl Row {
                     .into_iter()
                     .map(|item| match item {
                         Value::Object(_) => item,
-                        plain => Value::Object(Map::from_iter([("value".to_owned(), plain)])),
+                        plain => Value::Object(object([("value".to_owned(), plain)])),
                     })
                     .collect(),
             ),
@@ -67,6 +76,11 @@ impl Row {
         }
     }
 
+    /// Whether `scim` is one native value only, so that a native query for that misses nothing.
+    pub fn is_exact(&self, scim: &Value) -> bool {
+        self.codec.is_exact(scim) && self.missing.as_ref() != Some(scim)
+    }
+
     /// The native value for a SCIM value of this row.
     pub fn encode(&self, scim: &Value) -> Result<Value, Error> {
         self.codec.encode(scim).map_err(|problem| Error::invalid_value(format!("`{}`: {problem}", self.name)))
@@ -82,8 +96,13 @@ impl Resource {
     /// The SCIM attributes that a native object has, without `schemas` and `meta`. Only what has a row can
     /// get out: everything else in the object stays behind.
     pub fn decode(&self, native: &Value) -> Attributes {
+        self.decode_some(native, |_| true)
+    }
+
+    /// The same for attributes whose names `wanted` accepts.
+    pub fn decode_some(&self, native: &Value, wanted: impl Fn(&str) -> bool) -> Attributes {
         let mut attributes = Map::new();
-        for row in self.rows.iter().filter(|row| row.readable()) {
+        for row in self.rows.iter().filter(|row| row.readable() && wanted(&row.place.attribute)) {
             if let Some(value) = row.decode(native) {
                 row.place.set(&mut attributes, value);
             }
@@ -109,6 +128,19 @@ impl Resource {
         }
     }
 
+    /// The row and the value that make a resource with these attributes a protected one. Letter case makes no
+    /// difference, whether the application knows one or not.
+    pub fn protection(&self, attributes: &Attributes) -> Option<(&Row, String)> {
+        self.protect.iter().find_map(|(index, values)| {
+            let row = self.rows.get(*index)?;
+            let value = row.place.get(attributes)?;
+            let own = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
+            own.map(|value| text_of(value.get("value").unwrap_or(value)))
+                .find(|text| values.contains(&text.to_lowercase()))
+                .map(|text| (row, text))
+        })
+    }
+
     /// The rows whose value differs between two states, by index. Rows that clients cannot write are left out.
     pub fn changed(&self, current: &Attributes, desired: &Attributes) -> Vec<usize> {
         let differs = |row: &Row| match (row.place.get(current), row.place.get(desired)) {
@@ -127,7 +159,7 @@ impl Resource {
     /// The body of a create.
     pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
-        for row in self.rows.iter().filter(|row| row.in_body()) {
+        for row in self.rows.iter().filter(|row| row.in_create()) {
             if row.place.get(desired).is_some() {
                 self.write(row, desired, &mut native)?;
             }
@@ -175,7 +207,7 @@ impl Resource {
     }
 
     /// The text that the row of this part of a native field wants.
-    fn part(&self, at: &super::pointer::Pointer, part: Part, desired: &Attributes) -> Option<String> {
+    fn part(&self, at: &Pointer, part: Part, desired: &Attributes) -> Option<String> {
         let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
         owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
     }
@@ -212,6 +244,25 @@ impl Resource {
             }
         }
         found
+    }
+}
+
+impl Update {
+    /// Whether anything but the body's own fields needs the resource as it is.
+    pub fn needs_current(&self) -> bool {
+        let of_it = |slot: &Slot| matches!(slot, Slot::Row(_) | Slot::Native(_));
+        self.send == Send::Full || self.operation.call.any(&of_it) || self.body.set.iter().any(|(_, it)| it.any(&of_it))
+    }
+
+    /// The body of an update that puts one native value at `at`.
+    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Value {
+        let mut native = match self.send {
+            Send::Changed => Value::Object(Map::new()),
+            Send::Full => current.clone(),
+        };
+        at.seed_list(&mut native, current);
+        at.set(&mut native, value);
+        self.body.finish(native, scope)
     }
 }
 

@@ -97,8 +97,7 @@ pub fn service_provider_config(capabilities: &Capabilities, base: &str) -> Value
 /// `/ResourceTypes`.
 pub fn resource_types(types: &[ResourceType], base: &str) -> Value {
     let all: Vec<Value> = types.iter().map(|rt| rt.to_json(base)).collect();
-    let total = all.len();
-    list::response(all, total, 1)
+    list::whole(all)
 }
 
 /// `/ResourceTypes/{id}`.
@@ -116,8 +115,7 @@ pub fn schemas(types: &[ResourceType], base: &str) -> Value {
             all.push(schema.to_json(base));
         }
     }
-    let total = all.len();
-    list::response(all, total, 1)
+    list::whole(all)
 }
 
 /// `/Schemas/{id}`, the URN in any letter case.

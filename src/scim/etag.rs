@@ -21,7 +21,17 @@ pub fn of(resource: &Value) -> String {
         }
         other => hash.value(other),
     }
-    format!("W/\"{:016x}\"", hash.0)
+    hash.text()
+}
+
+/// The same from the members that make the content up.
+pub fn of_members<'m>(members: impl Iterator<Item = (&'m String, &'m Value)>) -> String {
+    let mut hash = Fnv::default();
+    for (name, value) in members {
+        hash.write(name.as_bytes());
+        hash.value(value);
+    }
+    hash.text()
 }
 
 /// FNV-1a, 64 bits: tags only have to differ between versions of one resource.
@@ -34,6 +44,10 @@ impl Default for Fnv {
 }
 
 impl Fnv {
+    fn text(&self) -> String {
+        format!("W/\"{:016x}\"", self.0)
+    }
+
     fn byte(&mut self, byte: u8) {
         self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }

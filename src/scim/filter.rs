@@ -125,6 +125,17 @@ impl Filter {
         eval::matches(self, rt, resource)
     }
 
+    /// Whether a part of it is about an attribute of this name, in any letter case and of whatever schema.
+    pub fn names(&self, attribute: &str) -> bool {
+        match self {
+            Self::And(operands) | Self::Or(operands) => operands.iter().any(|operand| operand.names(attribute)),
+            Self::Not(operand) => operand.names(attribute),
+            Self::Compare { path, .. } | Self::Present(path) | Self::ValuePath { path, .. } => {
+                path.attribute.eq_ignore_ascii_case(attribute)
+            }
+        }
+    }
+
     /// Whether one element of a multi-valued attribute satisfies a filter that stood between brackets.
     pub fn matches_element(&self, attribute: &Attribute, element: &Value) -> bool {
         eval::element_matches(self, attribute, element)

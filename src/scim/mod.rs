@@ -12,6 +12,7 @@ pub mod discovery;
 pub mod error;
 pub mod etag;
 pub mod filter;
+pub mod instant;
 pub mod json;
 pub mod list;
 pub mod patch;

@@ -2,6 +2,8 @@
 
 mod apply;
 mod members;
+#[cfg(test)]
+mod model;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,7 @@ use super::filter::Filter;
 use super::path::AttributePath;
 
 pub use apply::apply;
-pub use members::member_edits;
+pub use members::{member_edits, only_users};
 pub use parse::parse;
 
 /// The schema URN of a PATCH request.

@@ -5,9 +5,10 @@ mod replace;
 use serde_json::{Map, Value};
 
 use super::core;
-use super::dialect::{self, Applied, Leniency};
+use super::dialect::{self, Applied, Key, Leniency};
 use super::error::Error;
 use super::filter::eval::is_present;
+use super::json::object;
 use super::path::AttributePath;
 use super::schema::{Attribute, Mutability, ResourceType, Schema};
 use super::value::Reader;
@@ -75,13 +76,16 @@ fn check_schemas(
         .chain(used.filter(|id| body.keys().any(|key| key.eq_ignore_ascii_case(id))))
         .find(|id| !lists(id));
     match missing {
-        None => Ok(()),
-        Some(_) if reader.lenient() => {
-            reader.applied.note(&dialect::MISSING_SCHEMAS);
-            Ok(())
-        }
-        Some(id) => Err(Error::invalid_syntax(format!("`schemas` must list `{id}`"))),
+        None => {}
+        Some(_) if reader.lenient() => reader.applied.note(&dialect::MISSING_SCHEMAS),
+        Some(id) => return Err(Error::invalid_syntax(format!("`schemas` must list `{id}`"))),
     }
+    match listed.iter().find(|urn| !dialect::is_known_schema(rt, urn)) {
+        None => {}
+        Some(_) if reader.lenient() => reader.applied.note(&dialect::UNKNOWN_SCHEMA),
+        Some(urn) => return Err(Error::invalid_syntax(format!("`schemas` lists `{urn}`, which is not served here"))),
+    }
+    Ok(())
 }
 
 struct Writer<'a> {
@@ -96,20 +100,14 @@ impl<'a> Writer<'a> {
         if let Some(attribute) = self.rt.attribute(key) {
             return self.attribute(None, attribute, value);
         }
-        if let Some(schema) = dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied) {
-            return self.extension(schema, value);
-        }
-        if self.reader.lenient() {
-            if key.eq_ignore_ascii_case(&self.rt.schema.id) {
-                if let Value::Object(members) = value {
-                    self.reader.applied.note(&dialect::CORE_URN_KEY);
-                    return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
-                }
-            } else if let Ok(path) = dialect::path(self.rt, key, Leniency::Lenient, &mut self.reader.applied) {
-                return self.path(&path, key, value);
+        match (dialect::key(self.rt, key, self.reader.leniency, &mut self.reader.applied)?, value) {
+            (Key::Extension(schema), value) => return self.extension(schema, value),
+            (Key::Core, Value::Object(members)) => {
+                return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
             }
+            (Key::Path(path), value) => return self.path(&path, key, value),
+            (Key::Core | Key::Unknown, _) => self.ignore(key),
         }
-        self.ignore(key);
         Ok(())
     }
 
@@ -120,11 +118,6 @@ impl<'a> Writer<'a> {
             self.ignore(key);
             return Ok(());
         };
-        self.reader.applied.note(if path.schema.is_none() && path.sub_attribute.is_none() {
-            &dialect::BARE_EXTENSION_ATTRIBUTE
-        } else {
-            &dialect::DOTTED_KEY
-        });
         let Some(sub) = resolved.sub else {
             return self.attribute(resolved.extension, resolved.attribute, value);
         };
@@ -143,7 +136,7 @@ impl<'a> Writer<'a> {
                 object.insert(sub.name.clone(), value);
             }
             Some(whole) => {
-                *whole = Value::Object([(sub.name.clone(), value)].into_iter().collect());
+                *whole = Value::Object(object([(sub.name.clone(), value)]));
             }
             None => {}
         }
@@ -156,7 +149,13 @@ impl<'a> Writer<'a> {
                 for (key, value) in members {
                     match schema.attribute(&key) {
                         Some(attribute) => self.attribute(Some(&schema.id), attribute, value)?,
-                        None => self.reader.ignored.push(format!("{}:{key}", schema.id)),
+                        None => {
+                            let (leniency, applied) = (self.reader.leniency, &mut self.reader.applied);
+                            match dialect::key_within(self.rt, schema, &key, leniency, applied)? {
+                                Some(path) => self.path(&path, &key, value)?,
+                                None => self.reader.ignored.push(format!("{}:{key}", schema.id)),
+                            }
+                        }
                     }
                 }
                 Ok(())
@@ -201,7 +200,9 @@ impl<'a> Writer<'a> {
     }
 
     fn ignore(&mut self, key: &str) {
-        if !is_read_only_elsewhere(self.rt, key) {
+        if self.mode == Mode::Create && self.reader.lenient() && key.eq_ignore_ascii_case("password") {
+            self.reader.applied.note(&dialect::PLACEHOLDER_PASSWORD);
+        } else if !is_read_only_elsewhere(self.rt, key) {
             self.reader.ignored.push(key.to_owned());
         }
     }

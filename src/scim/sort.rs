@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::filter::eval::{element_matches, instant, is_present};
+use super::filter::eval::{element_matches, is_present};
 use super::filter::text;
+use super::instant::Instant;
 use super::path::AttributePath;
 use super::schema::{Attribute, Kind, Resolved, ResourceType};
 use super::value::is_primary;
@@ -36,7 +37,7 @@ pub fn sort(rt: &ResourceType, resources: &mut [Value], by: &AttributePath, desc
 /// What a resource is sorted by; made once a resource.
 enum Key {
     Number(f64),
-    Instant(jiff::Timestamp),
+    Instant(Instant),
     Text(String),
 }
 
@@ -87,7 +88,7 @@ fn key(resolved: &Resolved<'_>, by: &AttributePath, resource: &Value) -> Option<
     Some(match value {
         Value::Number(number) => Key::Number(number.as_f64()?),
         Value::Bool(value) => Key::Number(f64::from(u8::from(*value))),
-        Value::String(text) => match instant(text).filter(|_| leaf.kind == Kind::DateTime) {
+        Value::String(text) => match Instant::parse(text).filter(|_| leaf.kind == Kind::DateTime) {
             Some(instant) => Key::Instant(instant),
             None if leaf.case_exact => Key::Text(text.clone()),
             None => Key::Text(text::fold(text)),

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::dialect::{self, Applied, Leniency};
 use super::error::Error;
-use super::filter::eval::{instant, is_present};
+use super::filter::eval::is_present;
+use super::instant::Instant;
 use super::schema::{Attribute, Kind, Mutability};
 
 const ARRAY: &str = "an array";
@@ -54,7 +55,7 @@ impl Reader {
             return self.single(parent, attribute, value);
         }
         if self.lenient() {
-            value = dialect::list(attribute, value, &mut self.applied);
+            value = dialect::list(value, &mut self.applied);
         }
         let elements = match value {
             Value::Null => return Ok(None),
@@ -106,7 +107,7 @@ impl Reader {
                 None => ("an integer", Value::Number(number)),
             },
             (Kind::DateTime, Value::String(text)) => {
-                if instant(&text).is_some() {
+                if Instant::parse(&text).is_some() {
                     return Ok(Some(Value::String(text)));
                 }
                 let name = name(parent, attribute);
@@ -133,8 +134,8 @@ impl Reader {
         let (mut unknown, mut read_only) = (false, false);
         for (key, value) in object {
             let mut sub = attribute.sub(&key);
-            if sub.is_none() && self.lenient() {
-                sub = dialect::sub_attribute(attribute, &key, &mut self.applied);
+            if sub.is_none() {
+                sub = dialect::sub_attribute(attribute, &key, self.leniency, &mut self.applied)?;
             }
             let Some(sub) = sub else {
                 self.ignored.push(format!("{}.{key}", attribute.name));

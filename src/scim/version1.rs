@@ -3,16 +3,18 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bulk;
 use super::core::ENTERPRISE_USER;
 use super::discovery::Capabilities;
 use super::error::Error;
+use super::json::object;
 use super::patch;
 use super::schema::{Attribute, Mutability, ResourceType};
 
 /// The core schema of SCIM 1.1, which resources, lists and discovery share.
 pub const CORE: &str = "urn:scim:schemas:core:1.0";
 /// The enterprise extension of SCIM 1.1.
-const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
+pub(super) const ENTERPRISE: &str = "urn:scim:schemas:extension:enterprise:1.0";
 /// What a list of schemas is called in Okta's test for SCIM 1.1.
 const LIST: &str = "urn:scim:schemas:core:1.0:ListResponse";
 /// Where Okta's provisioning agent looks for what a server can do.
@@ -35,14 +37,15 @@ pub fn resource(rt: &ResourceType, body: Value) -> Value {
 
 /// The members of a body without `schemas`, extensions under their URNs of SCIM 2.0.
 fn members(rt: &ResourceType, body: Map<String, Value>) -> Map<String, Value> {
-    body.into_iter()
+    let members = body
+        .into_iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("schemas"))
         .filter(|(name, _)| name != OKTA_GROUP || rt.extension(name).is_some())
         .map(|(name, value)| match name.as_str() {
             ENTERPRISE => (ENTERPRISE_USER.to_owned(), renamed(value, "managerId", "value")),
             _ => (name, value),
-        })
-        .collect()
+        });
+    object(members)
 }
 
 /// An enterprise extension whose manager has `to` in place of `from`.
@@ -151,7 +154,7 @@ pub fn response(body: Value) -> Value {
         }
         (_, value) => (name, without_refs(value)),
     };
-    Value::Object(body.into_iter().map(member).collect())
+    Value::Object(object(body.into_iter().map(member)))
 }
 
 fn schemas(urns: &[Value]) -> Value {
@@ -186,6 +189,33 @@ fn without_refs(value: Value) -> Value {
     }
 }
 
+/// The body of a bulk request in the form of SCIM 2.0, but for the data of its operations.
+pub fn bulk_request(mut body: Value) -> Value {
+    if let Some(body) = body.as_object_mut() {
+        body.retain(|name, _| !name.eq_ignore_ascii_case("schemas"));
+        body.insert("schemas".to_owned(), json!([bulk::REQUEST_SCHEMA]));
+    }
+    body
+}
+
+/// The body of a bulk response in the form of SCIM 1.1, where a status is an object and says what went wrong.
+pub fn bulk_response(mut body: Value) -> Value {
+    let operations = body.get_mut("Operations").and_then(Value::as_array_mut);
+    for operation in operations.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let error = operation.remove("response");
+        if let Some(status) = operation.get_mut("status") {
+            *status = match error.as_ref().and_then(|error| error.get("detail")) {
+                Some(detail) => json!({ "code": status, "description": detail }),
+                None => json!({ "code": status }),
+            };
+        }
+    }
+    if let Some(body) = body.as_object_mut() {
+        body.insert("schemas".to_owned(), json!([CORE]));
+    }
+    body
+}
+
 /// The body of an error. Okta's test wants `detail`, its connectors read `Errors`.
 pub fn error(error: &Error) -> Value {
     json!({
@@ -208,7 +238,11 @@ pub fn service_provider_config(capabilities: &Capabilities, okta: &[&str]) -> Va
     json!({
         "schemas": [CORE, OKTA_CONFIG],
         "patch": { "supported": c.patch },
-        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
+        "bulk": {
+            "supported": c.bulk_max_operations.is_some(),
+            "maxOperations": c.bulk_max_operations.unwrap_or(0),
+            "maxPayloadSize": c.bulk_max_payload_size,
+        },
         "filter": { "supported": c.filter_max_results.is_some(), "maxResults": c.filter_max_results.unwrap_or(0) },
         "changePassword": { "supported": c.change_password },
         "sort": { "supported": c.sort },

@@ -1,13 +1,15 @@
-//! What is in the two files that are shipped.
+//! What is in the files that are shipped.
 
 use std::collections::BTreeSet;
 
 use scim_edge::cli::artifact::build_wasm;
+use scim_edge::cli::npm;
 use wasmparser::{Parser, Payload};
 
 /// Bytes, a little more than there are: what grows them further should be looked at.
 const MODULE: usize = 1_750_000;
 const COMPONENT: usize = 1_900_000;
+const NPM_MODULE: usize = 1_600_000;
 
 pub(crate) fn the_module_imports_what_every_proxy_has() {
     let wasm = read("wasm32-wasip1", MODULE);
@@ -57,6 +59,40 @@ pub(crate) fn the_component_imports_nothing_but_wasi() {
     assert!(imports.contains("wasi:http/client@0.3.0"), "{imports:?}");
     let other: Vec<_> = imports.iter().filter(|import| !import.starts_with("wasi:")).collect();
     assert!(other.is_empty(), "{other:?}");
+}
+
+pub(crate) fn the_npm_package_has_what_it_needs_and_no_more() {
+    let package = npm::node_modules().unwrap().join("scim-edge");
+    let mut files = BTreeSet::new();
+    for directory in ["", "wasm/"] {
+        for entry in std::fs::read_dir(package.join(directory)).unwrap() {
+            files.insert(format!("{directory}{}", entry.unwrap().file_name().to_string_lossy()));
+        }
+    }
+    let expected = [
+        "LICENSE",
+        "README.md",
+        "index.d.ts",
+        "node.js",
+        "package.json",
+        "scim-edge.js",
+        "wasm",
+        "wasm/scim_edge.js",
+        "wasm/scim_edge_bg.wasm",
+        "web.js",
+        "workerd.js",
+    ];
+    assert_eq!(files, expected.map(str::to_owned).into());
+    let wasm = std::fs::read(package.join("wasm/scim_edge_bg.wasm")).unwrap();
+    println!("npm package: module of {} bytes", wasm.len());
+    assert!(wasm.len() <= NPM_MODULE, "{} bytes are more than {NPM_MODULE}", wasm.len());
+    // Everything comes from the JavaScript beside it: no import that an edge would not have.
+    for payload in Parser::new(0).parse_all(&wasm) {
+        if let Payload::ImportSection(section) = payload.unwrap() {
+            let other = section.into_imports().find(|it| it.as_ref().unwrap().module != "./scim_edge_bg.js");
+            assert!(other.is_none(), "{other:?}");
+        }
+    }
 }
 
 fn read(target: &str, most: usize) -> Vec<u8> {

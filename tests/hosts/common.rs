@@ -10,6 +10,7 @@ use scim_edge::cli::DemoHost;
 use scim_edge::cli::artifact::build_wasm;
 use scim_edge::cli::demo::{Demo, TOKEN};
 use scim_edge::cli::envoy::{Config, Envoy};
+use scim_edge::cli::node::NodeServer;
 use scim_edge::cli::wasi::WasiServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,7 +22,8 @@ pub(crate) const MAPPING: &str = include_str!("../../host-configs/spin/mapping.y
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// The hosts, by the names that trials begin with.
-pub(crate) const HOSTS: [(&str, DemoHost); 2] = [("envoy", DemoHost::Envoy), ("wasi", DemoHost::Wasi)];
+pub(crate) const HOSTS: [(&str, DemoHost); 3] =
+    [("envoy", DemoHost::Envoy), ("wasi", DemoHost::Wasi), ("node", DemoHost::Node)];
 
 /// The mapping with this line at its top level.
 pub(crate) fn mapping_with(line: &str) -> String {
@@ -59,22 +61,26 @@ impl Shared {
 pub(crate) enum Front {
     Envoy(Box<Envoy>),
     Wasi(WasiServer, TempDir),
+    Node(NodeServer),
 }
 
 impl Front {
     pub(crate) fn start(host: DemoHost, mapping: &str, upstream: SocketAddr) -> Front {
+        let environment = || {
+            let upstream = format!("http://{upstream}");
+            let settings = SECRETS.into_iter().chain([("SCIM_EDGE_UPSTREAM", upstream.as_str())]);
+            settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+        };
         match host {
             DemoHost::Envoy => Front::Envoy(Box::new(start_envoy(&envoy_config(mapping, upstream)))),
             DemoHost::Wasi => {
                 let directory = TempDir::new().unwrap();
                 let path = directory.path().join("mapping.yaml");
                 std::fs::write(&path, mapping).unwrap();
-                let upstream = format!("http://{upstream}");
-                let settings = SECRETS.into_iter().chain([("SCIM_EDGE_UPSTREAM", upstream.as_str())]);
-                let settings: Vec<_> = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 let component = build_wasm("wasm32-wasip2").unwrap();
-                Front::Wasi(WasiServer::start(&component, &path, &settings).unwrap(), directory)
+                Front::Wasi(WasiServer::start(&component, &path, &environment()).unwrap(), directory)
             }
+            DemoHost::Node => Front::Node(NodeServer::start(mapping, &environment()).unwrap()),
         }
     }
 
@@ -82,6 +88,7 @@ impl Front {
         Scim::new(&match self {
             Front::Envoy(envoy) => format!("http://{}", envoy.address()),
             Front::Wasi(server, _) => server.url().to_owned(),
+            Front::Node(server) => server.url().to_owned(),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! An example application: a small user API of its own that knows nothing of SCIM, for the demo and the
 //! tests.
 //!
-//! Every path is below [`BASE`] and wants the header `X-Api-Key`. Ids are integers, timestamps epoch
-//! seconds, answers enveloped: `{"data": …}`, with `"meta": {"total", "page", "per_page"}` beside it in a
+//! Every path is below [`BASE`] and wants the header `X-Api-Key`. Ids are integers, and no user has the id of a
+//! group, as SCIM wants it (RFC 7643 section 3.1); timestamps are epoch seconds, answers enveloped: `{"data": …}`, with `"meta": {"total", "page", "per_page"}` beside it in a
 //! list. `?page=` counts from 1; `?per_page=` is 25 unless told and at most 100, larger ones are capped
 //! silently; lists are in the order of ids. Unknown query parameters are ignored.
 //!

@@ -46,6 +46,8 @@ const SCHEMA: &str = "
         created_at INTEGER NOT NULL DEFAULT (unixepoch()),
         updated_at INTEGER NOT NULL DEFAULT (unixepoch())
     );
+    INSERT INTO sqlite_sequence (name, seq)
+        SELECT 'groups', 1000000 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'groups');
     CREATE TABLE IF NOT EXISTS memberships (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,

@@ -4,31 +4,31 @@ use serde_json::Value;
 
 use crate::handler::Context;
 use crate::handler::native::{is_absent, noun, unfit};
+use crate::handler::read::Current;
 use crate::mapping::Resource;
 use crate::mapping::errors::json_body;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::Error;
 
-/// Runs the actions that own these rows, and answers the attributes as they then are.
+/// Runs the actions that own these rows, and answers the resource as it then is.
 pub(super) async fn act(
     context: &Context<'_>,
     resource: &Resource,
-    id: &Value,
+    mut current: Current,
     rows: &[usize],
-    mut attributes: Attributes,
     desired: &Attributes,
-) -> Result<Attributes, Error> {
+) -> Result<Current, Error> {
     if rows.is_empty() {
-        return Ok(attributes);
+        return Ok(current);
     }
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
-    let scope = Scope { id: Some(id), rows: &values, ..Scope::default() };
-    let mut due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    due.sort_unstable();
-    due.dedup();
-    for action in due.iter().filter_map(|index| resource.actions.get(*index)) {
+    let Current { id, native, attributes } = &mut current;
+    let scope = Scope { id: Some(id), rows: &values, native: Some(native), ..Scope::default() };
+    let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
+    let in_order = resource.actions.iter().enumerate();
+    for (_, action) in in_order.filter(|(index, _)| due.contains(index)) {
         let what = format!("carry out `{}` for the {}", action.name, noun(resource));
         let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
         let reply = context.native.send(&what, request).await?;
@@ -44,15 +44,15 @@ pub(super) async fn act(
         if let Some(at) = &action.item
             && let Some(native) = at.get(&json_body(&reply))
         {
-            attributes = resource.decode(native);
+            *attributes = resource.decode(native);
         }
     }
     for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
         if let Some(value) = row.place.get(desired) {
-            row.place.set(&mut attributes, value.clone());
+            row.place.set(attributes, value.clone());
         }
     }
-    Ok(attributes)
+    Ok(current)
 }
 
 /// The actions that bring one row to its desired value, by index.

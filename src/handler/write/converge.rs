@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::act::{act, check_actions};
+use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::{Context, list};
@@ -24,6 +25,10 @@ pub(super) async fn converge(
         return Ok(before);
     };
     let changed = resource.changed(&before.attributes, &desired);
+    if !changed.is_empty() {
+        refuse_protected(resource, &before.attributes)?;
+        refuse_protected(resource, &desired)?;
+    }
     refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
     let (mut body, mut actions) = (Vec::new(), Vec::new());
     for index in changed {
@@ -33,16 +38,14 @@ pub(super) async fn converge(
         if row.access == Access::Create && row.place.get(&before.attributes).is_some() {
             return Err(Error::mutability(format!("`{}` cannot be changed once it is set", row.name)));
         }
-        if row.in_body() { body.push(index) } else { actions.push(index) }
+        if row.in_update() { body.push(index) } else { actions.push(index) }
     }
     check_actions(resource, &actions, &desired)?;
     let mut after = before;
     if !body.is_empty() {
         after = update(context, resource, after, &body, &desired).await?;
     }
-    let attributes = std::mem::take(&mut after.attributes);
-    after.attributes = act(context, resource, &after.id, &actions, attributes, &desired).await?;
-    Ok(after)
+    act(context, resource, after, &actions, &desired).await
 }
 
 /// The update call for these rows.
@@ -62,7 +65,7 @@ async fn update(
         return Err(Error::mutability(format!("the application has no call that changes {}", names())));
     };
     let values = resource.native_values(desired)?;
-    let scope = Scope { id: Some(&before.id), rows: &values, ..Scope::default() };
+    let scope = Scope { id: Some(&before.id), rows: &values, native: Some(&before.native), ..Scope::default() };
     let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;

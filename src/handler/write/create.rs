@@ -4,16 +4,17 @@ use serde_json::Value;
 
 use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_unmapped, remove};
+use super::{ids, refuse_protected, refuse_unmapped, remove};
 use crate::exchange::Response;
-use crate::handler::members::{self, check, edit};
+use crate::handler::links;
+use crate::handler::members::{check, edit_new, of_new};
 use crate::handler::native::{item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::{Answer, Context, list};
 use crate::mapping::errors::{json_body, not_understood};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Create, NewId, Resource};
+use crate::mapping::{Create, NewId, Resource, Row};
 use crate::scim::patch::MemberEdit;
 use crate::scim::resource::{Mode, normalise};
 use crate::scim::{Error, Projection};
@@ -28,18 +29,23 @@ pub(in crate::handler) async fn create(
     let Some(create) = &resource.create else {
         return Err(Error::new(405, format!("{}s cannot be created", noun(resource))));
     };
-    let normalised = normalise(&resource.kind, body, Mode::Create, context.native.mapping().leniency)?;
+    let normalised = normalise(&resource.kind, body, Mode::Create, context.leniency())?;
+    context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
-    let edits = member_values(desired.remove("members"));
+    let edits = member_values(desired.remove("members"))?;
     check(context, resource, &edits)?;
     // What the client itself asked for: only that must show in the reply.
     let asked = desired.clone();
     for row in &resource.rows {
-        if let (Some(default), None) = (&row.default, row.place.get(&desired)) {
-            row.place.set(&mut desired, default.clone());
+        let generated = || row.generate.as_ref().map(|how| context.native.generate(how));
+        if row.place.get(&desired).is_none()
+            && let Some(value) = row.default.clone().or_else(generated)
+        {
+            row.place.set(&mut desired, value);
         }
     }
+    refuse_protected(resource, &desired)?;
     let values = resource.native_values(&desired)?;
     let scope = Scope { rows: &values, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
@@ -62,8 +68,11 @@ pub(in crate::handler) async fn create(
         Ok(attributes) => attributes,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    if members::are_wanted(resource, projection) {
-        attributes.insert("members".to_owned(), members::of_new(context, &edits));
+    if links::are_wanted(resource, projection) {
+        match &resource.members {
+            Some(_) => drop(attributes.insert("members".to_owned(), of_new(context, resource, &edits))),
+            None => links::read_into(context, resource, created.object(), &mut attributes).await?,
+        }
     }
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
@@ -143,9 +152,11 @@ async fn finish(
     (asked, desired): (&Attributes, &Attributes),
     edits: &[MemberEdit],
 ) -> Result<Attributes, Error> {
-    // A default that the application does not show is taken for what it made.
-    let known =
-        |row: &crate::mapping::Row| row.place.get(asked).is_some() || row.place.get(&created.attributes).is_some();
+    // What the create call was given, and a default, is taken for what the application made unless it shows otherwise.
+    let known = |row: &Row| {
+        let shown = row.place.get(&created.attributes).is_some();
+        shown || (row.place.get(asked).is_some() && !row.on_create)
+    };
     let changed: Vec<usize> = resource
         .changed(&created.attributes, desired)
         .into_iter()
@@ -154,9 +165,9 @@ async fn finish(
             row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some() && known(row))
         })
         .collect();
-    let attributes = act(context, resource, &created.id, &changed, created.attributes.clone(), desired).await?;
-    edit(context, resource, &created.id, edits, Some(&created.native)).await?;
-    Ok(attributes)
+    let after = act(context, resource, created.clone(), &changed, desired).await?;
+    edit_new(context, resource, &after, edits).await?;
+    Ok(after.attributes)
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.
@@ -164,7 +175,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     let name = noun(resource);
     let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let left = match &resource.delete {
-        Some(_) if create.undo => match remove(context, resource, &created.id).await {
+        Some(_) if create.undo => match remove(context, resource, &created.id, Some(created.clone())).await {
             Ok(_) => format!("the {name} was taken away again: send the request again"),
             Err(_) => {
                 format!("the {name} `{id}` could not be taken away again and is left as it is")
@@ -175,9 +186,59 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
     Error { detail: format!("{}; {left}", error.detail), ..error }
 }
 
-fn member_values(members: Option<Value>) -> Vec<MemberEdit> {
-    match members.map(|members| ids(&members)) {
-        Some(ids) if !ids.is_empty() => vec![MemberEdit::Add(ids)],
-        _ => Vec::new(),
+fn member_values(members: Option<Value>) -> Result<Vec<MemberEdit>, Error> {
+    let ids = members.map(|members| ids(&members)).transpose()?.unwrap_or_default();
+    Ok(if ids.is_empty() { Vec::new() } else { vec![MemberEdit::Add(ids)] })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::rc::Rc;
+
+    use serde_json::{Value, json};
+
+    use crate::Engine;
+    use crate::exchange::{Exchange, Moment, Output, Request, Response};
+
+    #[test]
+    fn every_resource_of_a_bulk_request_has_a_password_of_its_own() {
+        let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, \
+            access: read}, userName: {native: n}, password: {native: p, generate: {}}}, create: {}}}}";
+        let environment = [("SCIM_EDGE_TOKENS".to_owned(), "t".to_owned())].into();
+        let engine = Rc::new(Engine::new(mapping, "mapping.yaml", &environment).unwrap());
+        let operation = |name: usize| {
+            let data = json!({ "userName": name.to_string() });
+            json!({ "method": "POST", "path": "/Users", "bulkId": name.to_string(), "data": data })
+        };
+        let request = Request {
+            method: "POST".to_owned(),
+            target: "/scim/v2/Bulk".to_owned(),
+            headers: vec![("authorization".to_owned(), "t".to_owned())],
+            body: json!({ "Operations": (0..9).map(operation).collect::<Value>() }).to_string().into_bytes(),
+        };
+        let mut passwords = BTreeSet::new();
+        for entropy in [[1; 32], [2; 32]] {
+            let mut exchange = Exchange::new(Rc::clone(&engine), request.clone(), Moment { now: 0, entropy });
+            loop {
+                match exchange.poll_output() {
+                    Output::Call(id, call, _) => {
+                        let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+                        passwords.insert(body["p"].as_str().unwrap().to_owned());
+                        body["id"] = body["n"].clone();
+                        let body = body.to_string().into_bytes();
+                        exchange.handle_reply(id, Ok(Response { status: 201, headers: Vec::new(), body }), 0);
+                    }
+                    Output::Respond(response) => {
+                        let response = String::from_utf8(response.body).unwrap();
+                        assert_eq!(response.matches("\"201\"").count(), 9, "{response}");
+                        assert!(!passwords.iter().any(|password| response.contains(password)));
+                        break;
+                    }
+                    Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
+                }
+            }
+        }
+        assert_eq!(passwords.len(), 18);
     }
 }

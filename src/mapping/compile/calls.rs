@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use crate::mapping::diagnostic::{Code, nearest};
-use crate::mapping::language as written;
+use crate::mapping::language::{self as written, Form};
 use crate::mapping::node::Mark;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
@@ -15,22 +15,55 @@ use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
 pub(super) struct Names<'a> {
     fixed: Vec<(&'static str, Slot)>,
     rows: &'a [Row],
+    /// Whether the call is about a resource that exists, so that `{native.FIELD}` means something.
+    one: bool,
+    /// Whether a row means the value that the resource has, not the one that is wanted.
+    current: bool,
 }
 
 impl<'a> Names<'a> {
     /// These, and every attribute row.
     pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
-        Names { fixed: fixed.to_vec(), rows }
+        Names { fixed: fixed.to_vec(), rows, one: false, current: false }
+    }
+
+    /// Those of a call that changes a resource.
+    pub(super) fn of_change(rows: &'a [Row]) -> Self {
+        Names { one: true, ..Names::new(&[("id", Slot::Id)], rows) }
+    }
+
+    /// Those of a call that deletes a resource.
+    pub(super) fn of_delete(rows: &'a [Row]) -> Self {
+        Names { current: true, ..Names::of_change(rows) }
+    }
+
+    /// These in a call about a resource that stays as it is, whose rows mean the values that it has.
+    pub(super) fn of_current(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
+        Names { one: true, current: true, ..Names::new(fixed, rows) }
+    }
+
+    /// These in a path, which says where the resource is now.
+    fn in_path(&self) -> Self {
+        Names { fixed: self.fixed.clone(), current: self.one, ..*self }
     }
 
     /// Those of a login call.
     pub(super) fn of_login() -> Names<'static> {
-        Names { fixed: vec![("token", Slot::Token)], rows: &[] }
+        Names::new(&[("token", Slot::Token)], &[])
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
-        let fixed = self.fixed.iter().find(|(known, _)| *known == name).map(|(_, slot)| slot.clone());
-        fixed.or_else(|| self.rows.iter().position(|row| row.name == name).map(Slot::Row))
+        if let Some((_, slot)) = self.fixed.iter().find(|(known, _)| *known == name) {
+            return Some(slot.clone());
+        }
+        if let (true, Some(field)) = (self.one, name.strip_prefix("native.")) {
+            return Pointer::parse(field).ok().map(Slot::Native);
+        }
+        let index = self.rows.iter().position(|row| row.name == name)?;
+        match self.rows.get(index) {
+            Some(row) if self.current => row.native.clone().map(Slot::Native),
+            _ => Some(Slot::Row(index)),
+        }
     }
 
     fn all(&self) -> Vec<&str> {
@@ -62,6 +95,14 @@ impl Compiler<'_> {
                 self.error(Code::BadTemplate, text.at, format!("the braces in `{}` do not match", text.value), help);
                 Template::default()
             }
+            Err(TemplateError::Form(form)) => {
+                let help = match nearest(&form, Form::WORDS.iter().copied()) {
+                    Some(meant) => format!("did you mean `|{meant}`?"),
+                    None => format!("one of: {}", Form::WORDS.join(", ")),
+                };
+                self.error(Code::BadTemplate, text.at, format!("`{form}` is no form of a placeholder"), help);
+                Template::default()
+            }
             Err(TemplateError::Unknown(name)) => {
                 let mut all = names.all();
                 let mut seen = std::collections::BTreeSet::new();
@@ -90,7 +131,7 @@ impl Compiler<'_> {
             at: text.at,
             value: format!("{}{}", self.base.replace('{', "{{").replace('}', "}}"), text.value),
         };
-        self.template(&whole, names)
+        self.template(&whole, &names.in_path())
     }
 
     pub(super) fn json(&mut self, value: &Value, at: Mark, names: &Names) -> JsonTemplate {
@@ -214,7 +255,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, total: None };
+            return Paging { style: paging::Style::Whole, items, total: None, short_is_last: false };
         };
         let styles = [
             written.page.is_some(),
@@ -238,7 +279,16 @@ impl Compiler<'_> {
             written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
         });
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
-        Paging { style, items, total }
+        let sized = match &style {
+            paging::Style::Page(_) | paging::Style::Offset(_) => true,
+            paging::Style::Cursor { size, .. } | paging::Style::Marker { size, .. } => size.is_some(),
+            paging::Style::Whole | paging::Style::Next(_) | paging::Style::Link => false,
+        };
+        if let (Some(short), false) = (&written.short_page, sized) {
+            let help = "remove `short_page`, or say by `size` how many rows are asked for";
+            self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
+        }
+        Paging { style, items, total, short_is_last: written.short_page.is_some() }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {

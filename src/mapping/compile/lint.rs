@@ -33,16 +33,16 @@ impl Compiler<'_> {
     fn literal_secrets(&mut self, upstream: &written::Upstream) {
         for (name, text) in upstream.headers.iter() {
             let lower = name.value.to_lowercase();
-            if matches!(text, Text::Literal(_)) && SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+            if is_literal(text) && SECRET_WORDS.iter().any(|word| lower.contains(word)) {
                 self.literal(name.at, &name.value);
             }
         }
         let Some(auth) = &upstream.auth else { return };
-        if matches!(auth.bearer, Some(Text::Literal(_))) {
+        if auth.bearer.as_ref().is_some_and(is_literal) {
             self.literal(auth.place, "bearer");
         }
         if let Some(basic) = &auth.basic
-            && matches!(basic.password, Text::Literal(_))
+            && is_literal(&basic.password)
         {
             self.literal(basic.place, "password");
         }
@@ -75,6 +75,9 @@ impl Compiler<'_> {
         }
         if row.default.is_some() && row.access == Some(Access::Read) {
             bad(format!("`{name}` has a default that is never written"), "remove `default`, or `access: read`");
+        }
+        if row.default.is_some() && row.generate.is_some() {
+            bad(format!("`{name}` has a fixed default and a generated one"), "keep `default` or `generate`");
         }
         if created && row.required == Some(true) && row.access == Some(Access::Read) {
             bad(format!("clients must give `{name}` and cannot write it"), "remove `required`, or `access: read`");
@@ -118,6 +121,9 @@ impl Compiler<'_> {
             }
             for (key, narrowing) in list.filters.iter() {
                 let says = |text: &str| text.contains("{value}");
+                if key.value.ends_with(" in") {
+                    continue;
+                }
                 let mute = match (&narrowing.query, &narrowing.read, &narrowing.call) {
                     (None, Some(read), None) => !says(&read.value),
                     (None, None, Some(call)) => {
@@ -171,16 +177,15 @@ impl Compiler<'_> {
                 self.error(Code::BadMembers, key.at, message, "put `{member}` into one of its values");
             }
         }
-        if let (Some(member), None) = (&members.member, &members.inline) {
-            let message = "`member` belongs to an inline list, and there is none";
-            self.error(Code::BadMembers, member.at, message, "move it into `list`, or add `inline:`");
-        }
     }
 
     fn error_order(&mut self, rules: &[ErrorRule]) {
         for (index, rule) in rules.iter().enumerate() {
-            if rule.at.is_none() && rule.header.is_none() && (rule.is.is_some() || rule.contains.is_some()) {
-                let message = "`is` and `contains` are about a text, and nothing says where it is";
+            if rule.at.is_none()
+                && rule.header.is_none()
+                && [&rule.is, &rule.contains, &rule.differs].into_iter().any(Option::is_some)
+            {
+                let message = "`is`, `contains` and `differs` are about a text, and nothing says where it is";
                 self.error(Code::MissingKey, rule.place, message, "add `at: errors.0.code`, or `header:`");
             }
             if let Some(status) = rule.status.filter(|status| !(100..600).contains(status)) {
@@ -197,13 +202,19 @@ impl Compiler<'_> {
     }
 }
 
+/// Whether the whole text stands in the mapping.
+fn is_literal(text: &Text) -> bool {
+    matches!(text, Text::Literal(text) if !text.value.contains("{env."))
+}
+
 /// Whether every reply that `rule` matches is matched by `first`.
 fn covers(first: &ErrorRule, rule: &ErrorRule) -> bool {
     let place = |rule: &ErrorRule| (rule.at.as_ref().map(|at| at.value.clone()), rule.header.clone());
     let anywhere = first.at.is_none() && first.header.is_none();
     let status = first.status.is_none() || first.status == rule.status;
+    let wider = |first: &Option<String>, rule: &Option<String>| first.is_none() || first == rule;
     let text =
-        (first.is.is_none() || first.is == rule.is) && (first.contains.is_none() || first.contains == rule.contains);
+        wider(&first.is, &rule.is) && wider(&first.contains, &rule.contains) && wider(&first.differs, &rule.differs);
     status && (anywhere || (place(first) == place(rule) && text))
 }
 

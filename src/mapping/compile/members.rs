@@ -1,151 +1,287 @@
-//! The members of groups.
+//! The members of groups: where they are read, and what changes them.
 
 use super::Compiler;
 use super::calls::Names;
+use crate::mapping::Resource;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language as written;
+use crate::mapping::links::{
+    Link, LinkSource, Links, MemberBatch, MemberCall, MemberChange, Members, Target, UserField,
+};
 use crate::mapping::node::Mark;
-use crate::mapping::template::{JsonTemplate, Slot, Template};
-use crate::mapping::{MemberCall, MemberSource, Members};
-use crate::scim::schema::{Mutability, Returned};
-use crate::scim::{Attribute, Kind};
+use crate::mapping::read::Spanned;
+use crate::mapping::template::{Scope, Slot};
+
+/// What members are.
+const USER: &str = "User";
+
+/// The placeholders of member calls, beside the group's rows.
+const IN_CALLS: [(&str, Slot); 4] =
+    [("id", Slot::Id), ("member", Slot::Member), ("members", Slot::List), ("key", Slot::Key)];
 
 impl Compiler<'_> {
-    pub(super) fn members(&mut self, members: &written::Members) -> Members {
-        if members.list.is_some() && members.inline.is_some() {
-            self.error(
-                Code::ExactlyOne,
-                members.place,
-                "members are read by a call or from the group itself",
-                "keep `list` or `inline`",
-            );
+    pub(super) fn member_links(
+        &mut self,
+        members: &written::Members,
+        group: &Resource,
+        resources: &[Resource],
+    ) -> Option<Links> {
+        let sources = [members.list.is_some(), members.inline.is_some(), members.user.is_some()];
+        if sources.iter().filter(|given| **given).count() > 1 {
+            let message = "members are read by a call, from the group itself or from the users";
+            self.error(Code::ExactlyOne, members.place, message, "keep one of list, inline, user");
         }
-        let inline = members.inline.as_ref().and_then(|at| self.pointer(at));
-        let source = match (&members.list, inline) {
-            (Some(list), _) => self.member_list(list),
-            (None, Some(at)) => {
-                let member = self.optional_pointer(members.member.as_ref()).unwrap_or_default();
-                Some(MemberSource::Inline { at, member })
+        for (key, given) in [("member", &members.member), ("id", &members.id), ("display", &members.display)] {
+            if let (Some(given), None) = (given, &members.inline) {
+                self.belongs_to_inline(given.at, key);
             }
-            (None, None) => None,
+        }
+        if let (Some(kind), None) = (&members.kind, &members.inline) {
+            self.belongs_to_inline(kind.place, "type");
+        }
+        let source = match (&members.list, &members.inline, &members.user) {
+            (Some(list), _, _) => self.member_list(list, group, resources)?,
+            (None, Some(inline), _) => LinkSource::Inline {
+                at: self.pointer(inline)?,
+                link: Link {
+                    at: self.optional_pointer_or_root(members.member.as_ref()),
+                    id: self.optional_pointer(members.id.as_ref()),
+                    key: None,
+                    display: self.optional_pointer(members.display.as_ref()),
+                    kinds: self.kinds(members.kind.as_ref(), resources),
+                },
+            },
+            (None, None, Some(field)) => LinkSource::Field(self.user_field(field, resources)?),
+            (None, None, None) => return None,
         };
-        let compiled = Members {
-            source,
-            add: members.add.as_ref().and_then(|call| self.change(call, "add")),
-            remove: members.remove.as_ref().and_then(|call| self.change(call, "remove")),
-            replace: members.replace.as_ref().and_then(|call| self.change(call, "replace")),
-            returned: members.returned.unwrap_or(written::Returned::Default),
+        let shows_id = match &source {
+            LinkSource::List { link, .. } | LinkSource::Inline { link, .. } => link.id.is_some(),
+            LinkSource::Field(_) => true,
         };
-        self.check(members, &compiled);
-        compiled
+        if members.by.is_none()
+            && let Some(id) = members.list.as_ref().and_then(|list| list.id.as_ref()).or(members.id.as_ref())
+        {
+            let message = "`member` is the id already: `id` is for members who are known `by` something else";
+            self.error(Code::BadMembers, id.at, message, "remove it, or add `by: userName`");
+        }
+        let by = self.by(USER, members.by.as_ref(), resources, !shows_id);
+        let returned = members.returned.unwrap_or(written::Returned::Default);
+        let target = Target { kind: USER, by, except: self.except(members) };
+        Some(Links { attribute: "members", target, source, returned })
     }
 
-    fn check(&mut self, members: &written::Members, compiled: &Members) {
-        let keyed = compiled.remove.as_ref().is_some_and(|call| call.keyed);
-        let has_key = matches!(compiled.source, Some(MemberSource::List { key: Some(_), .. }));
-        if keyed && !has_key {
-            self.error(
-                Code::BadMembers,
-                members.place,
-                "`{key}` is the membership's own key, and nothing says where that is",
-                "add `key:` to `members.list`",
-            );
-        }
-        if members.add.is_some() != members.remove.is_some() && members.replace.is_none() {
-            self.error(
-                Code::BadMembers,
-                members.place,
-                "members that can be added must be removable, and the other way round",
-                "give `add` and `remove`, or `replace`",
-            );
-        }
-        if compiled.source.is_none() && (compiled.replace.is_some() || compiled.add.is_none()) {
-            self.error(
-                Code::BadMembers,
-                members.place,
-                "nothing says where the members are read",
-                "add `list:` or `inline:`",
-            );
-        }
-    }
-
-    fn member_list(&mut self, list: &written::MemberList) -> Option<MemberSource> {
-        let names = Names::new(&[("id", Slot::Id)], &[]);
-        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(&list.path, &names));
-        call.query = self.query(&list.query, &names);
-        call.headers = self.headers(&list.headers, &names);
-        let finder = Names::new(&[("id", Slot::Id), ("member", Slot::Member)], &[]);
-        let find = list.find.as_ref().map(|query| self.query(query, &finder));
-        Some(MemberSource::List {
+    fn member_list(
+        &mut self,
+        list: &written::MemberList,
+        group: &Resource,
+        resources: &[Resource],
+    ) -> Option<LinkSource> {
+        let names = Names::of_current(&[("id", Slot::Id)], &group.rows);
+        let call = self.list_call((&list.path, &list.query, &list.headers), &names);
+        let find = list.find.as_ref().map(|query| {
+            let names = Names::of_current(&[("id", Slot::Id), ("member", Slot::Member)], &group.rows);
+            call.with_query(&self.query(query, &names))
+        });
+        Some(LinkSource::List {
             call,
             paging: self.paging(list.paging.as_ref(), list.items.as_ref()),
-            member: self.pointer(&list.member)?,
-            key: self.optional_pointer(list.key.as_ref()),
-            display: self.optional_pointer(list.display.as_ref()),
+            link: Link {
+                at: self.pointer(&list.member)?,
+                id: self.optional_pointer(list.id.as_ref()),
+                key: self.optional_pointer(list.key.as_ref()),
+                display: self.optional_pointer(list.display.as_ref()),
+                kinds: self.kinds(list.kind.as_ref(), resources),
+            },
             find,
         })
     }
 
-    fn change(&mut self, call: &written::MemberCall, what: &str) -> Option<MemberCall> {
-        let names = Names::new(
-            &[("id", Slot::Id), ("member", Slot::Member), ("members", Slot::Members), ("key", Slot::Key)],
-            &[],
-        );
-        let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
-        let call_template = self.member_call(call, &names);
-        let uses = |slot: Slot| {
-            let in_text = |template: &Template| template.slots().any(|other| *other == slot);
-            in_text(&call_template.path)
-                || call_template.query.iter().any(|(_, value)| value.uses(&slot))
-                || call_template.headers.iter().any(|(_, value)| in_text(value))
-                || call_template.body.as_ref().is_some_and(|body: &JsonTemplate| body.uses(&slot))
+    fn user_field(&mut self, field: &written::MemberField, resources: &[Resource]) -> Option<UserField> {
+        let user = resources.iter().find(|resource| resource.kind.name == USER);
+        let (list, update) = (user.and_then(|user| user.list.as_ref()), user.and_then(|user| user.update.as_ref()));
+        for (given, key, help) in
+            [(list.is_some(), "list", "list: {}"), (update.is_some(), "update", "update: { method: PATCH }")]
+        {
+            if !given && self.well_formed {
+                let message = format!("the members are users who have the group in a field, and `User` has no `{key}`");
+                self.error(Code::BadMembers, field.place, message, format!("add `{help}` to `User`"));
+            }
+        }
+        if let (Some(group), false) = (&field.group, field.list) {
+            let message = "`group` is about the elements of a list, and the field is none";
+            self.error(Code::BadMembers, group.at, message, "remove it, or add `list: true`");
+        }
+        if field.clear.is_some() && field.list {
+            let message = "`clear` is for users who have one group; a list of none is empty";
+            self.error(Code::BadMembers, field.place, message, "remove `clear`, or `list`");
+        }
+        let find = field.find.as_ref().zip(list).map(|(query, list)| {
+            let names = Names::new(&[("id", Slot::Id)], &[]);
+            list.call.with_query(&self.query(query, &names))
+        });
+        Some(UserField {
+            at: self.pointer(&field.field)?,
+            list: field.list,
+            group: self.optional_pointer_or_root(field.group.as_ref()),
+            find,
+            clear: field.clear.clone().unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn members(
+        &mut self,
+        members: &written::Members,
+        links: Option<&Links>,
+        group: &Resource,
+        resources: &[Resource],
+    ) -> Members {
+        let ways = [
+            members.add.is_some() || members.remove.is_some(),
+            members.replace.is_some(),
+            members.update,
+            members.user.is_some(),
+        ];
+        if ways.iter().filter(|given| **given).count() > 1 {
+            let message = "members are changed in one way, and several are given";
+            let help = "keep `add` and `remove`, or one of replace, update, user";
+            self.error(Code::ExactlyOne, members.place, message, help);
+        }
+        let change = match (&members.add, &members.remove, &members.replace) {
+            (Some(add), Some(remove), _) => self
+                .member_change(add, "add", group)
+                .zip(self.member_change(remove, "remove", group))
+                .map(|(add, remove)| MemberChange::Calls { add, remove }),
+            (_, _, Some(replace)) => self.member_change(replace, "replace", group).map(MemberChange::Replace),
+            _ if members.update => Some(MemberChange::Update),
+            _ => match links.map(|links| &links.source) {
+                Some(LinkSource::Field(field)) => Some(MemberChange::Field(field.clone())),
+                _ => None,
+            },
         };
-        let (one, several, keyed) = (uses(Slot::Member), uses(Slot::Members), uses(Slot::Key));
+        let check = members.check.as_ref().and_then(|check| self.member_change(check, "check", group));
+        self.check_members(members, change.as_ref(), links, group);
+        let target = match links {
+            Some(links) => links.target.clone(),
+            None => Target {
+                kind: USER,
+                by: self.by(USER, members.by.as_ref(), resources, false),
+                except: self.except(members),
+            },
+        };
+        Members { target, check, change }
+    }
+
+    fn except(&mut self, members: &written::Members) -> Vec<String> {
+        let names = Names::new(&[], &[]);
+        members.except.iter().map(|text| self.template(text, &names).plain(&Scope::default())).collect()
+    }
+
+    fn check_members(
+        &mut self,
+        members: &written::Members,
+        change: Option<&MemberChange>,
+        links: Option<&Links>,
+        group: &Resource,
+    ) {
+        let mut bad = |message: &str, help: &str| self.error(Code::BadMembers, members.place, message, help);
+        let source = links.map(|links| &links.source);
+        let keyed = matches!(change, Some(MemberChange::Calls { remove, .. }) if remove.keyed);
+        let has_key = matches!(source, Some(LinkSource::List { link, .. }) if link.key.is_some());
+        if keyed && !has_key {
+            bad("`{key}` is the membership's own key, and nothing says where that is", "add `key:` to `members.list`");
+        }
+        if members.add.is_some() != members.remove.is_some() {
+            bad(
+                "members that can be added must be removable, and the other way round",
+                "give `add` and `remove`, or `replace`",
+            );
+        }
+        let reads = members.list.is_some() || members.inline.is_some() || members.user.is_some();
+        if !reads && members.add.is_none() {
+            bad("nothing says where the members are read", "add `list:`, `inline:` or `user:`");
+        }
+        if members.update && !matches!(source, Some(LinkSource::Inline { .. })) {
+            bad(
+                "`update` changes a list in the group's own object, and nothing says where that is",
+                "add `inline: members`",
+            );
+        }
+        if members.update && group.update.is_none() {
+            bad("`update` is the group's own, and the group has none", "add `update: { method: PATCH }` to `Group`");
+        }
+        let typed = match source {
+            Some(LinkSource::List { link, .. } | LinkSource::Inline { link, .. }) => link.kinds.is_some(),
+            _ => false,
+        };
+        if typed && matches!(change, Some(MemberChange::Replace(_))) {
+            bad(
+                "replacing the whole list would put out the groups among the members",
+                "remove `type`, or change members by `add` and `remove` or by `update`",
+            );
+        }
+        if members.user.is_some() && members.by.is_some() {
+            bad("users who have the group in a field are known by their id", "remove `by`");
+        }
+    }
+
+    fn member_change(&mut self, call: &written::MemberCall, what: &str, group: &Resource) -> Option<MemberCall> {
+        let names = Names::of_current(&IN_CALLS, &group.rows);
+        let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
+        let template = self.member_call(call, &names);
+        let uses = |slot: Slot| template.uses(&slot);
+        let (one, several, keyed) = (uses(Slot::Member), uses(Slot::List), uses(Slot::Key));
         let place: Mark = call.place;
-        if !(one || several || keyed) {
+        let help = match what {
+            "replace" => "put `{members}` into its body",
+            "check" => "put `{member}` into its path, query or body",
+            _ => "put `{member}` or `{members}` into its path, query or body",
+        };
+        let names_them = match what {
+            "replace" => several && !one && !keyed,
+            "check" => one && !several && !keyed,
+            _ => one || several || keyed,
+        };
+        if !names_them {
+            self.error(Code::BadMembers, place, format!("the call that is to {what} members does not say which"), help);
+            return None;
+        }
+        if one && several {
+            let message = "a call takes one member or several, and this one names both";
             self.error(
                 Code::BadMembers,
                 place,
-                format!("the call that is to {what} members does not say which"),
-                "put `{member}` or `{members}` into its path, query or body",
+                message,
+                "keep `{member}` or `{members}`; what each one is goes into `each`",
             );
-            return None;
         }
-        Some(MemberCall { call: call_template, done, batch: several, keyed })
+        let extra = |given: &Option<Mark>| given.filter(|_| !several);
+        let each = call.each.as_ref().map(|each| each.at);
+        let max = call.max.as_ref().map(|max| max.at);
+        for (key, at) in [("each", extra(&each)), ("max", extra(&max))] {
+            if let Some(at) = at {
+                let message = format!("`{key}` is about several members in one call, and this one takes one");
+                self.error(Code::BadMembers, at, message, "remove it, or put `{members}` in place of `{member}`");
+            }
+        }
+        if let (Some(max), "replace") = (&call.max, what) {
+            self.error(Code::BadMembers, max.at, "a whole list cannot be sent in parts", "remove `max`");
+        }
+        let batch = several.then(|| MemberBatch {
+            each: call.each.as_ref().map(|each| {
+                let names = Names::new(&[("member", Slot::Member)], &[]);
+                self.json(&each.value, each.at, &names)
+            }),
+            max: self.most(call.max.as_ref(), usize::MAX),
+        });
+        Some(MemberCall { call: template, done, batch, keyed })
     }
-}
 
-/// The `members` attribute, as it really behaves (RFC 7643 section 4.2).
-pub(super) fn attribute(members: &Members) -> Attribute {
-    let writable = members.add.is_some() || members.replace.is_some();
-    let mut attribute = Attribute::new("members", Kind::Complex);
-    attribute.multi_valued = true;
-    "The members of the group".clone_into(&mut attribute.description);
-    attribute.mutability = if writable { Mutability::ReadWrite } else { Mutability::ReadOnly };
-    attribute.returned = match members.source {
-        Some(_) => members.returned.into(),
-        None => Returned::Never,
-    };
-    let sub = |name: &str, kind: Kind, description: &str| Attribute {
-        mutability: Mutability::Immutable,
-        description: description.to_owned(),
-        ..Attribute::new(name, kind)
-    };
-    attribute.sub_attributes = vec![
-        Attribute { case_exact: true, ..sub("value", Kind::String, "The id of the member") },
-        Attribute {
-            reference_types: vec!["User".to_owned()],
-            ..sub("$ref", Kind::Reference, "The address of the member")
-        },
-        Attribute {
-            canonical_values: vec!["User".to_owned()],
-            ..sub("type", Kind::String, "The member's resource type")
-        },
-    ];
-    if matches!(members.source, Some(MemberSource::List { display: Some(_), .. })) {
-        attribute
-            .sub_attributes
-            .push(Attribute { mutability: Mutability::ReadOnly, ..sub("display", Kind::String, "The member's name") });
+    /// A bound that must not be nothing.
+    pub(super) fn most(&mut self, written: Option<&Spanned<u32>>, usual: usize) -> usize {
+        let Some(written) = written else { return usual };
+        if written.value == 0 {
+            self.error(Code::OutOfRange, written.at, "0 at once is none", "write the application's own limit");
+        }
+        usize::try_from(written.value).unwrap_or(usual).max(1)
     }
-    attribute
 }

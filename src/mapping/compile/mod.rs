@@ -1,7 +1,10 @@
 //! From the document as written to the mapping that runs, with every diagnostic at once.
 
 mod calls;
+mod fixed;
+mod links;
 mod lint;
+mod lookups;
 mod members;
 mod resources;
 mod rows;
@@ -16,6 +19,7 @@ use super::language::{self as written, ErrorType, Match, Text, Unmapped};
 use super::node::{Mark, Node};
 use super::pointer::Pointer;
 use super::read::{Read, Spanned};
+use super::template::Scope;
 use super::{Limits, Login, Mapping, ReplyValue};
 use crate::scim::{Leniency, ScimType};
 use calls::Names;
@@ -89,7 +93,8 @@ impl Compiler<'_> {
     fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
-        self.base = upstream.base.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+        let base = upstream.base.as_ref().map(|base| self.fixed_text(base)).unwrap_or_default();
+        self.base = base.trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
                 Code::BadTemplate,
@@ -116,8 +121,9 @@ impl Compiler<'_> {
                 "add `User:` below `resources:`",
             );
         }
-        let resources: Vec<_> =
+        let mut resources: Vec<_> =
             document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
+        self.all_links(document, &mut resources);
         let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
         Mapping {
             headers,
@@ -166,9 +172,14 @@ impl Compiler<'_> {
     /// The text of a literal or of an environment variable.
     fn text(&mut self, text: &Text) -> Option<String> {
         match text {
-            Text::Literal(text) => Some(text.clone()),
+            Text::Literal(text) => Some(self.fixed_text(text)),
             Text::Environment(name) => self.secret(&name.value, name.at),
         }
+    }
+
+    /// A text in which the only placeholders are `{env.NAME}`.
+    fn fixed_text(&mut self, text: &Spanned<String>) -> String {
+        self.template(text, &Names::new(&[], &[])).plain(&Scope::default())
     }
 
     fn secret(&mut self, name: &str, at: Mark) -> Option<String> {
@@ -263,6 +274,7 @@ impl Compiler<'_> {
             header: None,
             is: written.is.clone(),
             contains: written.contains.clone(),
+            differs: written.differs.clone(),
         }
     }
 
@@ -299,6 +311,7 @@ impl Compiler<'_> {
                 header: rule.header.as_ref().map(|name| name.to_lowercase()),
                 is: rule.is.clone(),
                 contains: rule.contains.clone(),
+                differs: rule.differs.clone(),
             },
             status: status?,
             kind: rule.scim.kind.map(|kind| match kind {

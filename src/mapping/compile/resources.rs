@@ -7,8 +7,8 @@ use super::calls::Names;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::Slot;
-use crate::mapping::{Action, Create, How, List, Narrowing, NewId, Resource, Row, Update};
+use crate::mapping::template::{CallTemplate, Scope, Slot};
+use crate::mapping::{Action, Create, Delete, How, List, Narrowing, NewId, Resource, Row, Update};
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -31,11 +31,11 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_one = Names::new(&[("id", Slot::Id)], &rows);
+        let of_change = Names::of_change(&rows);
         let says_path = |operation: &Option<written::Operation>| {
             operation.as_ref().is_some_and(|operation| operation.path.is_some())
         };
-        if resource.path.is_none() && !says_path(&resource.read) {
+        if resource.path.is_none() && !says_path(&resource.read) && resource.fixed.is_none() {
             self.error(
                 Code::MissingKey,
                 name.at,
@@ -43,7 +43,8 @@ impl Compiler<'_> {
                 "add `path: /users`, or `read: { path: … }`",
             );
         }
-        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &of_one);
+        let by_id = Names::new(&[("id", Slot::Id)], &[]);
+        let read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
@@ -52,24 +53,81 @@ impl Compiler<'_> {
             Create { operation, body, id, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_one),
-            body: self.body(written, resource.wrap.as_ref(), &of_one),
+            operation: self.operation(Some(written), "PATCH", &single, item, &of_change),
+            body: self.body(written, resource.wrap.as_ref(), &of_change),
             send: written.send.unwrap_or(written::Send::Changed),
         });
         self.guards(resource, &rows, id);
+        self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
-            let mut operation = self.operation(Some(written), "DELETE", &single, item, &of_one);
-            let body = self.body(written, None, &of_one);
+            let names = Names::of_delete(&rows);
+            let mut operation = self.operation(Some(written), "DELETE", &single, item, &names);
+            let body = self.body(written, None, &names);
             operation.call.body = (!body.set.is_empty()).then(|| body.as_template());
-            operation
+            let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
+            for (row, _) in &from {
+                let row = rows.get(*row);
+                let written_by =
+                    row.is_some_and(|row| !row.actions.is_empty() || (row.in_update() && update.is_some()));
+                if let (Some(row), false) = (row, written_by) {
+                    let help = "add an action for it below `actions:`";
+                    let message = format!("nothing can change `{}` before the delete", row.name);
+                    self.error(Code::BadRow, written.place, message, help);
+                }
+            }
+            Delete { operation, from }
         });
-        let list = resource.list.as_ref().map(|list| self.list(list, collection, &kind, &rows));
-        let members = resource.members.as_ref().map(|members| {
-            let compiled = self.members(members);
-            kind.schema.attributes.push(super::members::attribute(&compiled));
-            compiled
-        });
-        Some(Resource { kind, rows, id, read, list, create, update, delete, actions, members })
+        let list = match (&resource.list, &resource.fixed) {
+            (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
+            (None, Some(_)) => Some(super::fixed::list()),
+            (None, None) => None,
+        };
+        let protect = self.protection(resource, &rows);
+        let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
+        // What is linked is compiled when all resource types are known.
+        let (links, members) = (None, None);
+        Some(Resource { kind, rows, id, protect, read, list, create, update, delete, actions, links, members, fixed })
+    }
+
+    /// Checks that the create call carries what is generated for it: nobody could give it later.
+    fn generated(&mut self, resource: &written::Resource, rows: &[Row], create: Option<&Create>) {
+        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.generate.is_some()) {
+            let slot = Slot::Row(index);
+            let in_call = |create: &Create| {
+                create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
+            };
+            if create.is_some_and(|create| row.in_create() || in_call(create)) {
+                continue;
+            }
+            let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
+            if let Some(generate) = written.and_then(|(_, row)| row.generate.as_ref()) {
+                let message = format!("no create call carries the generated `{}`", row.name);
+                let help = format!("give the row a `native` field, or put `{{{}}}` into `create.body.set`", row.name);
+                self.error(Code::BadRow, generate.place, message, help);
+            }
+        }
+    }
+
+    /// The rows and values that make a resource a protected one.
+    fn protection(&mut self, resource: &written::Resource, rows: &[Row]) -> Vec<(usize, Vec<String>)> {
+        let mut compiled = Vec::new();
+        for (path, values) in resource.protect.iter() {
+            let row = rows.iter().position(|row| row.name == path.value && row.readable());
+            if row.is_none() {
+                let message = format!("`{}` has no row that is read, so it protects nothing", path.value);
+                let help = "name an attribute row as it is written under `attributes`: `userName: [scim-service]`";
+                self.error(Code::BadProtection, path.at, message, help);
+            }
+            if values.is_empty() {
+                let message = format!("no value of `{}` is given, so it protects nothing", path.value);
+                self.error(Code::BadProtection, path.at, message, "write `userName: [scim-service]`");
+            }
+            let values =
+                values.iter().map(|value| self.template(value, &Names::new(&[], &[])).plain(&Scope::default()));
+            let values = values.map(|value| value.to_lowercase()).collect();
+            compiled.extend(row.map(|row| (row, values)));
+        }
+        compiled
     }
 
     /// Checks that each guard can do what it is for.
@@ -82,6 +140,12 @@ impl Compiler<'_> {
             ("a delete", &resource.delete, &[Guard::Present]),
         ];
         for (what, operation, allowed) in operations {
+            if let Some((path, _)) = operation.as_ref().and_then(|it| it.from.as_ref()?.iter().next())
+                && what != "a delete"
+            {
+                let help = "move it below `delete`";
+                self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
+            }
             let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
                 continue;
             };
@@ -184,18 +248,7 @@ impl Compiler<'_> {
     fn actions(&mut self, resource: &written::Resource, rows: &mut [Row]) -> Vec<Action> {
         let mut compiled = Vec::new();
         for (index, (name, action)) in resource.actions.iter().enumerate() {
-            let mut when = Vec::new();
-            for (path, value) in action.when.iter().flat_map(Table::iter) {
-                match rows.iter().position(|row| row.name == path.value) {
-                    Some(row) => when.push((row, value.clone())),
-                    None => self.error(
-                        Code::BadAction,
-                        path.at,
-                        format!("`{}` has no row", path.value),
-                        "name an attribute row as it is written under `attributes`",
-                    ),
-                }
-            }
+            let when = self.values(action.when.as_ref(), rows, Code::BadAction);
             let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
                 row.action.as_ref().is_some_and(|action| {
@@ -224,11 +277,21 @@ impl Compiler<'_> {
                     row.actions.push(index);
                 }
             }
-            let names = Names::new(&[("id", Slot::Id)], rows);
+            let names = Names::of_change(rows);
             let (call, item) = self.call(&action.call, &names);
             compiled.push(Action { name: name.value.clone(), when, call, item });
         }
         for (path, row) in resource.attributes.iter() {
+            let written = rows.iter().any(|it| it.name == path.value && !it.actions.is_empty() && it.native.is_some());
+            if let (Some(on_create), false) = (&row.on_create, written) {
+                let message = format!("`{}` has no action, or no native field that a create could carry", path.value);
+                self.error(
+                    Code::BadAction,
+                    on_create.at,
+                    message,
+                    "remove `on_create`, or add `native:` and `action:`",
+                );
+            }
             let Some(action) = &row.action else { continue };
             let known: Vec<&str> = resource.actions.iter().map(|(name, _)| name.value.as_str()).collect();
             if !known.contains(&action.value.as_str()) {
@@ -241,6 +304,21 @@ impl Compiler<'_> {
             }
         }
         compiled
+    }
+
+    /// Attribute values, by row.
+    fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
+        let mut values = Vec::new();
+        for (path, value) in written.into_iter().flat_map(Table::iter) {
+            match rows.iter().position(|row| row.name == path.value) {
+                Some(row) => values.push((row, value.clone())),
+                None => {
+                    let help = "name an attribute row as it is written under `attributes`";
+                    self.error(code, path.at, format!("`{}` has no row", path.value), help);
+                }
+            }
+        }
+        values
     }
 
     fn new_id(&mut self, id: &written::CreatedId, rows: &[Row]) -> Option<NewId> {
@@ -264,18 +342,22 @@ impl Compiler<'_> {
     fn list(&mut self, list: &written::List, collection: &Spanned<String>, kind: &ResourceType, rows: &[Row]) -> List {
         let names = Names::new(&[], &[]);
         let path = list.path.as_ref().unwrap_or(collection);
-        let mut call = crate::mapping::template::CallTemplate::new("GET", self.path(path, &names));
+        let mut call = CallTemplate::new("GET", self.path(path, &names));
         call.query = self.query(&list.query, &names);
         call.headers = self.headers(&list.headers, &names);
         let paging = self.paging(list.paging.as_ref(), list.items.as_ref());
-        let filters =
-            list.filters.iter().filter_map(|(key, narrowing)| self.narrowing(key, narrowing, kind, rows)).collect();
+        let is_batch = |key: &Spanned<String>| key.value.ends_with(" in");
+        let (several, single): (Vec<_>, Vec<_>) = list.filters.iter().partition(|(key, _)| is_batch(key));
+        let filters = single.iter().filter_map(|(key, it)| self.narrowing(key, it, kind, rows)).collect();
+        let batches =
+            several.iter().filter_map(|(key, it)| self.batch(key, it, (&call, &paging), kind, rows)).collect();
         List {
             call,
             paging,
             filters,
+            batches,
             otherwise: list.otherwise.unwrap_or(written::Unnarrowed::Scan),
-            partial: list.partial,
+            partial: self.partial(list.partial.as_ref(), kind),
         }
     }
 
@@ -295,10 +377,10 @@ impl Compiler<'_> {
             self.error(Code::BadFilter, key.at, format!("`{}` is no filter key", key.value), help);
             return None;
         };
-        let of_members = path.attribute == "members";
-        let canonical = if of_members { Some(path) } else { kind.canonical(&path) };
+        let of_links = super::links::of_links(&key.value).is_some();
+        let canonical = if of_links { Some(path) } else { kind.canonical(&path) };
         let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
-        if row.is_none() && !of_members {
+        if row.is_none() && !of_links {
             self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);
         }
         let given = [narrowing.query.is_some(), narrowing.read.is_some(), narrowing.call.is_some()];
@@ -321,6 +403,10 @@ impl Compiler<'_> {
         if let (Some(id), None) = (&narrowing.id, &narrowing.call) {
             let help = "remove it, or give the call that answers with an id";
             self.error(Code::BadFilter, id.at, "`id` belongs to `call`, and there is none", help);
+        }
+        if let Some(max) = &narrowing.max {
+            let message = "`max` is about several values, and `eq` has one";
+            self.error(Code::BadFilter, max.at, message, "remove it, or write `id in` with `{values}`");
         }
         Some(Narrowing { path: canonical?, row, op, how })
     }

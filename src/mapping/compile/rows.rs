@@ -6,6 +6,7 @@ use super::Compiler;
 use super::calls::Names;
 use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
+use crate::mapping::generate::Generate;
 use crate::mapping::language::{self as written, Access, AttributeType, CodecWord, Returned};
 use crate::mapping::node::Mark;
 use crate::mapping::place::{Element, Place};
@@ -111,10 +112,13 @@ impl Compiler<'_> {
             kind,
             access,
             actions: Vec::new(),
+            missing: attribute.missing.as_ref().map(|missing| missing.value.clone()),
             part: attribute.part,
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
+            generate: attribute.generate.as_ref().and_then(|written| self.generate(written, name, (kind, access))),
             clear: attribute.clear.clone().unwrap_or(Value::Null),
+            on_create: attribute.on_create.is_some(),
             looked_up: attribute.guard.is_some(),
         })
     }
@@ -248,6 +252,36 @@ impl Compiler<'_> {
         }
     }
 
+    fn generate(
+        &mut self,
+        written: &written::Generate,
+        name: &Spanned<String>,
+        (kind, access): (Kind, Access),
+    ) -> Option<Generate> {
+        if access != Access::Write || kind != Kind::String {
+            let message = format!("`{}` is no secret text, and what is generated must never be returned", name.value);
+            self.error(Code::BadRow, written.place, message, "add `access: write`, or give a `default` instead");
+        }
+        let length = written.length.as_ref().map_or(24, |length| length.value);
+        if let Some(given) = written.length.as_ref().filter(|_| !(12..=128).contains(&length)) {
+            let help = "write a length from 12 to 128";
+            self.error(Code::OutOfRange, given.at, format!("a secret of {length} characters is no good one"), help);
+        }
+        let symbols = written.symbols.as_ref().map_or("-._~", |symbols| symbols.value.as_str());
+        if let Some(given) = &written.symbols
+            && let Some(bad) = symbols.chars().find(|c| c.is_alphanumeric() || c.is_whitespace() || c.is_control())
+        {
+            let message = format!("`{}` is no symbol", bad.escape_default());
+            self.error(
+                Code::BadRow,
+                given.at,
+                message,
+                "write symbols only, such as '-._~'; letters and digits come anyway",
+            );
+        }
+        Some(Generate { length: usize::try_from(length).ok()?, symbols: symbols.to_owned() })
+    }
+
     fn escape(&mut self, written: &written::EscapeCodec) -> Codec {
         let mut keep = Vec::new();
         let mut rest = written.keep.value.as_str();
@@ -305,11 +339,17 @@ impl Compiler<'_> {
                 }
                 (_, text) => Value::from(text),
             };
-            if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
-                let help = "give every SCIM value a native value of its own";
-                self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
+            let natives = match native {
+                Value::Array(natives) if !natives.is_empty() => natives.as_slice(),
+                native => std::slice::from_ref(native),
+            };
+            for native in natives {
+                if let Some((other, _)) = pairs.iter().find(|(_, value)| value == native) {
+                    let help = "give every SCIM value native values of its own";
+                    self.error(Code::NotInvertible, key.at, format!("{native} stands for {other} already"), help);
+                }
+                pairs.push((scim.clone(), native.clone()));
             }
-            pairs.push((scim, native.clone()));
         }
         if let Some(otherwise) = otherwise
             && !pairs.iter().any(|(scim, _)| *scim == otherwise.value)
@@ -317,7 +357,7 @@ impl Compiler<'_> {
             let help = "name one of the values of `enum`";
             self.error(Code::NotInvertible, otherwise.at, format!("{} is no value of the enum", otherwise.value), help);
         }
-        if kind == Kind::Boolean && pairs.len() < 2 && otherwise.is_none() {
+        if kind == Kind::Boolean && table.0.len() < 2 && otherwise.is_none() {
             let at = table.iter().next().map_or(row, |(key, _)| key.at);
             let help = "add the other value";
             self.error(Code::NotInvertible, at, "a boolean has two values, and the enum has fewer", help);
@@ -329,7 +369,7 @@ impl Compiler<'_> {
 /// Whether two rows write the same native field. Parts of one text share it.
 fn collides(a: &Row, b: &Row) -> bool {
     let parts = a.part.is_some() && b.part.is_some() && a.part != b.part;
-    a.in_body() && b.in_body() && a.native == b.native && !parts
+    a.in_update() && b.in_update() && a.native == b.native && !parts
 }
 
 /// The schema extension with this URN, made if it is not there.
@@ -437,7 +477,7 @@ fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Acc
     if let Some(required) = row.required {
         attribute.required = required;
     }
-    attribute.defaulted = row.default.is_some();
+    attribute.defaulted = row.default.is_some() || row.generate.is_some();
     if let Some(case_exact) = row.case_exact {
         attribute.case_exact = case_exact;
     }

@@ -16,12 +16,12 @@ fn captures(pieces: &[Piece], path: &str) -> Option<Vec<(Slot, String)>> {
     match pieces.split_first() {
         None => path.is_empty().then(Vec::new),
         Some((Piece::Text(text), rest)) => captures(rest, path.strip_prefix(text.as_str())?),
-        Some((Piece::Slot(slot), rest)) => {
+        Some((Piece::Slot(placeholder), rest)) => {
             let segment = path.find('/').unwrap_or(path.len());
             (1..=segment).rev().find_map(|end| {
                 let mut found = captures(rest, path.get(end..)?)?;
                 let value = percent_decode_str(path.get(..end)?).decode_utf8().ok()?;
-                found.insert(0, (slot.clone(), value.into_owned()));
+                found.insert(0, (placeholder.slot.clone(), value.into_owned()));
                 Some(found)
             })
         }

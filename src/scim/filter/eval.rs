@@ -6,6 +6,7 @@ use serde_json::{Number, Value};
 
 use super::{CompareOp, Filter, text};
 use crate::scim::error::Error;
+use crate::scim::instant::Instant;
 use crate::scim::path::AttributePath;
 use crate::scim::schema::{Attribute, Kind, ResourceType};
 
@@ -240,7 +241,7 @@ fn number_order(a: &Number, b: &Number) -> Option<Ordering> {
 
 fn strings(leaf: &Attribute, a: &str, op: CompareOp, b: &str) -> bool {
     if leaf.kind == Kind::DateTime
-        && let (Some(a), Some(b)) = (instant(a), instant(b))
+        && let (Some(a), Some(b)) = (Instant::parse(a), Instant::parse(b))
         && !matches!(op, CompareOp::Co | CompareOp::Sw | CompareOp::Ew)
     {
         return ordered(op, a.cmp(&b));
@@ -269,13 +270,4 @@ fn ordered(op: CompareOp, order: Ordering) -> bool {
         CompareOp::Le => order.is_le(),
         CompareOp::Co | CompareOp::Sw | CompareOp::Ew => false,
     }
-}
-
-/// The instant that a dateTime names; without an offset it is UTC.
-pub(in crate::scim) fn instant(text: &str) -> Option<jiff::Timestamp> {
-    if let Ok(instant) = text.parse() {
-        return Some(instant);
-    }
-    let civil: jiff::civil::DateTime = text.parse().ok()?;
-    jiff::tz::Offset::UTC.to_timestamp(civil).ok()
 }

@@ -5,33 +5,41 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::{Op, Operation};
+use crate::scim::dialect::{Applied, CREATED_ELEMENT};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::{element_matches, is_present};
 use crate::scim::filter::text;
+use crate::scim::json::object;
 use crate::scim::resource::extension_of;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::is_primary;
 
-/// Applies the operations in order, all or none: after an error the resource is as it was. Errors: 400 `noTarget`,
-/// `mutability`, `invalidPath`.
-pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) -> Result<(), Error> {
+/// Applies the operations in order, all or none: after an error the resource is as it was. Gives the deviations that
+/// only the resource shows. Errors: 400 `noTarget`, `mutability`, `invalidPath`.
+pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) -> Result<Applied, Error> {
     let mut patched = resource.as_object().cloned().unwrap_or_default();
+    let mut applied = Applied::default();
     for operation in operations {
-        apply_one(rt, &mut patched, operation)?;
+        apply_one(rt, &mut patched, operation, &mut applied)?;
     }
     *resource = Value::Object(patched);
-    Ok(())
+    Ok(applied)
 }
 
-fn apply_one(rt: &ResourceType, resource: &mut Map<String, Value>, operation: &Operation) -> Result<(), Error> {
+fn apply_one(
+    rt: &ResourceType,
+    resource: &mut Map<String, Value>,
+    operation: &Operation,
+    applied: &mut Applied,
+) -> Result<(), Error> {
     let unknown = || Error::invalid_path(format!("`{}` is not an attribute", operation.path));
     let resolved = rt.resolve(&operation.path).ok_or_else(unknown)?;
     let target = Target { operation, attribute: resolved.attribute, sub: resolved.sub };
     match resolved.extension {
-        None => target.apply(resource),
+        None => target.apply(resource, applied),
         Some(urn) => {
             if let Some(container) = extension_of(resource, urn) {
-                target.apply(container)?;
+                target.apply(container, applied)?;
                 if container.is_empty() {
                     resource.remove(urn);
                 }
@@ -48,7 +56,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn apply(&self, container: &mut Map<String, Value>) -> Result<(), Error> {
+    fn apply(&self, container: &mut Map<String, Value>, applied: &mut Applied) -> Result<(), Error> {
         let name = &self.attribute.name;
         let mut value = container.remove(name).unwrap_or_default();
         if self.attribute.multi_valued {
@@ -57,7 +65,7 @@ impl Target<'_> {
                 Value::Null => Vec::new(),
                 single => vec![single],
             };
-            self.list(&mut elements)?;
+            self.list(&mut elements, applied)?;
             value = Value::Array(elements);
         } else {
             self.single(&mut value)?;
@@ -77,7 +85,7 @@ impl Target<'_> {
         self.change(value)
     }
 
-    fn list(&self, elements: &mut Vec<Value>) -> Result<(), Error> {
+    fn list(&self, elements: &mut Vec<Value>, applied: &mut Applied) -> Result<(), Error> {
         if self.operation.path.filter.is_none() && self.sub.is_none() {
             return self.whole_list(elements);
         }
@@ -99,7 +107,7 @@ impl Target<'_> {
         }
         let mut primary = kept_primary.or(new_primary);
         if selected == 0 {
-            self.nothing_selected(Some(elements))?;
+            self.nothing_selected(Some((elements, applied)))?;
             primary = elements.len().checked_sub(1).filter(|&last| elements.get(last).is_some_and(is_primary));
         } else {
             elements.retain(|element| !is_empty(element));
@@ -230,20 +238,20 @@ impl Target<'_> {
         }
     }
 
-    fn nothing_selected(&self, elements: Option<&mut Vec<Value>>) -> Result<(), Error> {
+    fn nothing_selected(&self, elements: Option<(&mut Vec<Value>, &mut Applied)>) -> Result<(), Error> {
         let operation = self.operation;
         let gone = operation.create || operation.path.filter.is_none();
         if operation.op == Op::Remove && gone {
             return Ok(());
         }
         let none = || Error::no_target(format!("`{}` selects nothing", operation.path));
-        let (Some(elements), true, Some(new)) = (elements, operation.create, &operation.value) else {
+        let (Some((elements, applied)), true, Some(new)) = (elements, operation.create, &operation.value) else {
             return Err(none());
         };
         let mut element = Map::new();
         if let Some(filter) = &operation.path.filter {
             for (name, key) in filter.equalities() {
-                element.insert(name.to_owned(), key.clone());
+                element.entry(name).or_insert_with(|| key.clone());
             }
             if !element_matches(filter, self.attribute, &Value::Object(element.clone())) {
                 return Err(none());
@@ -257,6 +265,7 @@ impl Target<'_> {
             (None, _) => return Err(none()),
         }
         elements.push(Value::Object(element));
+        applied.note(&CREATED_ELEMENT);
         Ok(())
     }
 
@@ -285,7 +294,7 @@ fn merge(attribute: &Attribute, old: &mut Value, new: &Value) {
         *old = match new {
             Value::Object(new) => {
                 let given = new.iter().filter(|(_, value)| !value.is_null());
-                Value::Object(given.map(|(k, v)| (k.clone(), v.clone())).collect())
+                Value::Object(object(given.map(|(k, v)| (k.clone(), v.clone()))))
             }
             other => other.clone(),
         };

@@ -43,6 +43,7 @@ fn ids(value: &Value) -> Result<Vec<String>, Error> {
     let mut seen = HashSet::new();
     let mut ids = Vec::new();
     for element in value.as_array().map(Vec::as_slice).unwrap_or_default() {
+        only_users(element)?;
         match element.get("value").and_then(Value::as_str) {
             Some(id) if !id.is_empty() => {
                 if seen.insert(id) {
@@ -53,6 +54,16 @@ fn ids(value: &Value) -> Result<Vec<String>, Error> {
         }
     }
     Ok(ids)
+}
+
+/// Refuses a member that says that it is no user: as one it would be somebody else. Errors: 400 `invalidValue`.
+pub fn only_users(member: &Value) -> Result<(), Error> {
+    match member.get("type").and_then(Value::as_str) {
+        Some(kind) if !kind.is_empty() && !kind.eq_ignore_ascii_case("User") => {
+            Err(Error::invalid_value(format!("only users can be members here, and `{kind}` is something else")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The ids of `value eq "a" or value eq "b"`.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Op, Operation, Patch, SCHEMA};
-use crate::scim::dialect::{self, Leniency, Reading};
+use crate::scim::dialect::{self, Key, Leniency, Reading};
 use crate::scim::error::Error;
 use crate::scim::filter::eval::validate_inner;
 use crate::scim::path::AttributePath;
@@ -151,29 +151,18 @@ impl<'a> Parser<'a> {
         if let Some(attribute) = self.rt.attribute(key) {
             return self.echo_or_push(op, &AttributePath::of(&attribute.name), key, value);
         }
-        if let Some(schema) = dialect::extension_key(self.rt, key, self.reader.leniency, &mut self.reader.applied) {
-            return self.extension(op, schema, Some(value));
-        }
-        if !self.reader.lenient() || is_read_only_elsewhere(self.rt, key) {
-            self.unknown(key);
-            return Ok(());
-        }
-        if key.eq_ignore_ascii_case(&self.rt.schema.id) {
-            if let Value::Object(members) = value {
-                self.reader.applied.note(&dialect::CORE_URN_KEY);
-                return members.into_iter().try_for_each(|(key, value)| self.member(op, &key, value));
+        match (dialect::key(self.rt, key, self.reader.leniency, &mut self.reader.applied)?, value) {
+            (Key::Extension(schema), value) => self.extension(op, schema, Some(value)),
+            (Key::Core, Value::Object(members)) => {
+                members.into_iter().try_for_each(|(key, value)| self.member(op, &key, value))
             }
-            return Err(Error::invalid_value(format!("`{key}` must be an object")));
+            (Key::Core, _) => Err(Error::invalid_value(format!("`{key}` must be an object"))),
+            (Key::Path(path), value) => self.echo_or_push(op, &path, key, value),
+            (Key::Unknown, _) => {
+                self.unknown(key);
+                Ok(())
+            }
         }
-        let path = dialect::path(self.rt, key, self.reading, &mut self.reader.applied);
-        let Ok(path) = path else {
-            self.unknown(key);
-            return Ok(());
-        };
-        if path.sub_attribute.is_some() || path.filter.is_some() || path.schema.is_some() {
-            self.reader.applied.note(&dialect::DOTTED_KEY);
-        }
-        self.echo_or_push(op, &path, key, value)
     }
 
     fn unknown(&mut self, spelling: &str) {
@@ -192,9 +181,8 @@ impl<'a> Parser<'a> {
     }
 
     fn at_path(&mut self, op: Op, spelling: &str, value: Option<Value>) -> Result<(), Error> {
-        if let Some(schema) =
-            dialect::extension_key(self.rt, spelling.trim(), self.reader.leniency, &mut self.reader.applied)
-        {
+        let (leniency, applied) = (self.reader.leniency, &mut self.reader.applied);
+        if let Some(schema) = dialect::extension(self.rt, spelling.trim(), leniency, applied)? {
             return self.extension(op, schema, value);
         }
         let path = dialect::path(self.rt, spelling, self.reading, &mut self.reader.applied)?;
@@ -228,12 +216,13 @@ impl<'a> Parser<'a> {
                         Some(attribute) => {
                             self.echo_or_push(op, &inside(&attribute.name), &spelling, value)?;
                         }
-                        None => match AttributePath::parse(&spelling) {
-                            Ok(path) if self.reader.lenient() => {
-                                self.echo_or_push(op, &path, &spelling, value)?;
+                        None => {
+                            let (leniency, applied) = (self.reader.leniency, &mut self.reader.applied);
+                            match dialect::key_within(self.rt, schema, &key, leniency, applied)? {
+                                Some(path) => self.echo_or_push(op, &path, &spelling, value)?,
+                                None => self.reader.ignored.push(spelling),
                             }
-                            _ => self.reader.ignored.push(spelling),
-                        },
+                        }
                     }
                 }
                 Ok(())
@@ -245,16 +234,12 @@ impl<'a> Parser<'a> {
     fn push(&mut self, op: Op, path: &AttributePath, spelling: &str, value: Option<Value>) -> Result<(), Error> {
         let rt = self.rt;
         let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
+            if is_read_only_elsewhere(rt, spelling) {
+                return Err(Error::mutability(format!("`{spelling}` is readOnly")));
+            }
             self.reader.ignored.push(spelling.to_owned());
             return Ok(());
         };
-        if resolved.extension.is_some() && path.schema.is_none() {
-            if !self.reader.lenient() {
-                self.reader.ignored.push(spelling.to_owned());
-                return Ok(());
-            }
-            self.reader.applied.note(&dialect::BARE_EXTENSION_ATTRIBUTE);
-        }
         if is_read_only(&resolved) {
             return Err(Error::mutability(format!("`{spelling}` is readOnly")));
         }

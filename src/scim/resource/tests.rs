@@ -30,7 +30,7 @@ fn okta_create() {
             "password": "1mz050nq", "active": true,
         })
     );
-    assert!(normalised.ignored.is_empty() && normalised.applied.names().is_empty());
+    assert!(normalised.ignored.is_empty() && normalised.applied.quirks().is_empty());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn onelogin_create() {
             "name": {"familyName": "B", "givenName": "A", "formatted": "A B"}, "userName": "a@b",
         })
     );
-    let mut names = normalised.applied.names().to_vec();
+    let mut names: Vec<&str> = normalised.applied.quirks().iter().map(|quirk| quirk.name).collect();
     names.sort_unstable();
     assert_eq!(names, ["manager-id", "missing-schemas", "single-for-array", "string-boolean"]);
 }

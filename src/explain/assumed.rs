@@ -1,17 +1,21 @@
 //! Replies for calls that are not made: what an application would say in which everything that is asked about exists,
 //! and nothing that is about to be created.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value, json};
 
+use crate::Engine;
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::Codec;
+use crate::mapping::links::{Link, LinkSource, Links, MemberCall, MemberChange};
 use crate::mapping::paging::Paging;
 use crate::mapping::template::Slot;
-use crate::mapping::{How, Mapping, MemberSource, NewId, ReplyValue, Resource, Row};
+use crate::mapping::{How, NewId, ReplyValue, Resource, Row};
 use crate::scim::{Filter, Kind};
 
-pub(super) struct Assumed<'m> {
-    mapping: &'m Mapping,
+pub(super) struct Assumed {
+    engine: Rc<Engine>,
     /// The SCIM request's method.
     method: String,
     /// The SCIM request's body.
@@ -22,8 +26,8 @@ pub(super) struct Assumed<'m> {
     created: bool,
 }
 
-impl<'m> Assumed<'m> {
-    pub(super) fn new(mapping: &'m Mapping, request: &Request) -> Self {
+impl Assumed {
+    pub(super) fn new(engine: Rc<Engine>, request: &Request) -> Self {
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         let filter = query.split('&').find_map(|pair| pair.strip_prefix("filter=")).map(|text| {
             let text = text.replace('+', " ");
@@ -32,23 +36,24 @@ impl<'m> Assumed<'m> {
         let filter = filter.and_then(|text| Filter::parse(&text).ok());
         let mut wanted = Vec::new();
         if let Some(filter) = &filter {
-            for resource in &mapping.resources {
+            for resource in &engine.mapping.resources {
                 let terms = filter.terms(&resource.kind);
                 wanted.extend(terms.iter().map(|term| (term.path.to_string(), term.value.clone())));
             }
         }
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        Assumed { mapping, method: request.method.clone(), body, wanted, created: false }
+        Assumed { engine, method: request.method.clone(), body, wanted, created: false }
     }
 
     pub(super) fn reply(&mut self, call: &Request) -> Response {
-        let mapping = self.mapping;
+        let engine = Rc::clone(&self.engine);
+        let mapping = &engine.mapping;
         if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
-            let mut reply = ok(Value::Null);
+            let mut reply = ok(&Value::Null);
             place(&login.token, "assumed-token".into(), &mut reply);
             return reply;
         }
-        mapping.resources.iter().find_map(|resource| self.answer(resource, call)).unwrap_or_else(|| ok(json!({})))
+        mapping.resources.iter().find_map(|resource| self.answer(resource, call)).unwrap_or_else(|| ok(&json!({})))
     }
 
     fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
@@ -59,21 +64,13 @@ impl<'m> Assumed<'m> {
         let wrapped = |item: &crate::mapping::Item, object: Value| {
             let mut body = Value::Null;
             item.at.set(&mut body, object);
-            ok(body)
+            ok(&body)
         };
-        if let Some(MemberSource::List { call: list, paging, member, key, .. }) =
-            resource.members.as_ref().and_then(|members| members.source.as_ref())
+        if let Some(links) = &resource.links
+            && let LinkSource::List { call: list, paging, link, .. } = &links.source
             && list.recognise(call).is_some()
         {
-            let rows = self.members().into_iter().map(|id| {
-                let mut row = Value::Null;
-                member.set(&mut row, self.native_member(&id));
-                if let Some(key) = key {
-                    key.set(&mut row, "assumed-key".into());
-                }
-                row
-            });
-            return Some(page(paging, rows.collect()));
+            return Some(page(paging, self.linked(links, link)));
         }
         if let Some(list) = &resource.list {
             for narrowing in &list.filters {
@@ -114,13 +111,17 @@ impl<'m> Assumed<'m> {
             let object = self.written(resource, &id(found).unwrap_or_else(new_id), &update.body.wrap, call);
             return Some(wrapped(&update.operation.item, object));
         }
-        let done = resource.delete.as_ref().is_some_and(|delete| delete.call.recognise(call).is_some())
+        let done = resource.delete.as_ref().is_some_and(|delete| delete.operation.call.recognise(call).is_some())
             || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
-        let member = |change: &Option<crate::mapping::MemberCall>| {
-            change.as_ref().is_some_and(|change| change.call.recognise(call).is_some())
-        };
-        let changed =
-            resource.members.as_ref().is_some_and(|it| member(&it.add) || member(&it.remove) || member(&it.replace));
+        let member = |change: &MemberCall| change.call.recognise(call).is_some();
+        let changed = resource.members.as_ref().is_some_and(|members| {
+            let changes = match &members.change {
+                Some(MemberChange::Calls { add, remove }) => member(add) || member(remove),
+                Some(MemberChange::Replace(replace)) => member(replace),
+                _ => false,
+            };
+            changes || members.check.as_ref().is_some_and(member)
+        });
         (done || changed).then(|| status(204))
     }
 
@@ -148,15 +149,36 @@ impl<'m> Assumed<'m> {
         {
             at.set(&mut native, id);
         }
-        if let Some(MemberSource::Inline { at, member }) = resource.members.as_ref().and_then(|it| it.source.as_ref()) {
-            let elements = self.members().into_iter().map(|id| {
-                let mut element = Value::Null;
-                member.set(&mut element, self.native_member(&id));
-                element
-            });
-            at.set(&mut native, elements.collect());
+        if let Some(links) = &resource.links
+            && let LinkSource::Inline { at, link } = &links.source
+        {
+            at.set(&mut native, Value::Array(self.linked(links, link)));
         }
         native
+    }
+
+    /// The rows or elements of those that something is linked with.
+    fn linked(&self, links: &Links, link: &Link) -> Vec<Value> {
+        let row = |id: String| {
+            let mut row = Value::Null;
+            let target = self.engine.mapping.resource(links.target.kind);
+            let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
+            link.at.set(&mut row, native.clone());
+            if let Some(at) = &link.id {
+                at.set(&mut row, native);
+            }
+            if let Some(at) = &link.key {
+                at.set(&mut row, "assumed-key".into());
+            }
+            if let Some((at, kinds)) = &link.kinds
+                && let Some((_, value)) = kinds.iter().find(|(kind, _)| kind == links.target.kind)
+            {
+                at.set(&mut row, value.clone());
+            }
+            row
+        };
+        let ids = if links.attribute == "members" { self.members() } else { vec!["1".to_owned()] };
+        ids.into_iter().map(row).collect()
     }
 
     /// The object after a write: what was there, and what the call's body says.
@@ -207,10 +229,6 @@ impl<'m> Assumed<'m> {
         }
         if self.method == "GET" { vec!["1".to_owned()] } else { ids }
     }
-
-    fn native_member(&self, id: &str) -> Value {
-        self.mapping.resource("User").and_then(|user| user.native_id(id)).unwrap_or_else(|| id.into())
-    }
 }
 
 /// SCIM values for a row, the likeliest first.
@@ -232,7 +250,7 @@ fn status(status: u16) -> Response {
     Response { status, ..Response::default() }
 }
 
-fn ok(body: Value) -> Response {
+fn ok(body: &Value) -> Response {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     Response { status: 200, headers, body: body.to_string().into_bytes() }
 }
@@ -255,7 +273,7 @@ fn page(paging: &Paging, rows: Vec<Value>) -> Response {
     let total = Value::from(rows.len());
     let mut body = Value::Null;
     paging.items.set(&mut body, Value::Array(rows));
-    let mut reply = ok(body);
+    let mut reply = ok(&body);
     if let Some(at) = &paging.total {
         place(at, total, &mut reply);
     }

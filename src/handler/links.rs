@@ -1,0 +1,199 @@
+//! What resources show of those that they are linked with: the members of groups, the groups of users.
+
+mod among;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+pub(super) use self::among::among;
+
+use super::Context;
+use super::list::{Found, all, found, listed, whole};
+use super::lookup::{ids, scim_id};
+use super::pages::rows_of_each;
+use super::read::Object;
+use crate::mapping::Resource;
+use crate::mapping::codec::text_of;
+use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
+use crate::mapping::template::Scope;
+use crate::mapping::translate::Attributes;
+use crate::scim::{AttributePath, Error, Projection};
+
+/// One end of a link, seen from the other.
+pub(super) struct Linked<'m> {
+    pub(super) id: String,
+    /// What calls name it by.
+    pub(super) native: Value,
+    /// Its resource type.
+    pub(super) kind: &'m str,
+    /// Whether it is neither shown nor changed.
+    pub(super) hidden: bool,
+    display: Option<Value>,
+}
+
+impl Linked<'_> {
+    /// As clients see it.
+    pub(super) fn present(&self, context: &Context<'_>, attribute: &str) -> Value {
+        let mut value = present(context, attribute, self.kind, &self.id);
+        if let (Some(display), Some(object)) = (&self.display, value.as_object_mut()) {
+            object.insert("display".to_owned(), display.clone());
+        }
+        value
+    }
+}
+
+/// A link to the resource with this id, as clients see it.
+pub(super) fn present(context: &Context<'_>, attribute: &str, kind: &str, id: &str) -> Value {
+    let mut value = json!({ "value": id });
+    let Some(object) = value.as_object_mut() else { return value };
+    if attribute == "members" {
+        object.insert("type".to_owned(), kind.into());
+    }
+    if let Some(resource) = context.native.mapping().resource(kind) {
+        object.insert("$ref".to_owned(), context.location(resource, id).into());
+    }
+    value
+}
+
+/// Whether a response will carry links, so that they must be read.
+pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
+    resource.links.as_ref().is_some_and(|links| projection.wants(&resource.kind, links.attribute))
+}
+
+/// Whether the application tells in any way who is linked with whom.
+pub(super) fn can_be_found(resource: &Resource) -> bool {
+    resource.links.is_some() || resource.members.as_ref().is_some_and(|members| members.check.is_some())
+}
+
+/// Adds the links of a resource to its attributes.
+pub(super) async fn read_into(
+    context: &Context<'_>,
+    resource: &Resource,
+    object: Object<'_>,
+    attributes: &mut Attributes,
+) -> Result<(), Error> {
+    let Some(links) = &resource.links else { return Ok(()) };
+    let found = of_each(context, resource, &[object]).await?.pop();
+    attributes.insert(links.attribute.to_owned(), found.unwrap_or_else(|| Value::Array(Vec::new())));
+    Ok(())
+}
+
+/// The links of each of several resources, read side by side.
+pub(super) async fn of_each(
+    context: &Context<'_>,
+    resource: &Resource,
+    of: &[Object<'_>],
+) -> Result<Vec<Value>, Error> {
+    let Some(links) = &resource.links else {
+        return Ok(vec![Value::Array(Vec::new()); of.len()]);
+    };
+    let linked = linked_of_each(context, links, of).await?;
+    let present = |linked: &Vec<Linked<'_>>| {
+        let shown = linked.iter().filter(|it| !it.hidden);
+        shown.map(|it| it.present(context, links.attribute)).collect()
+    };
+    Ok(linked.iter().map(present).collect())
+}
+
+/// What each of several resources is linked with.
+pub(super) async fn linked_of_each<'m>(
+    context: &Context<'_>,
+    links: &'m Links,
+    of: &[Object<'_>],
+) -> Result<Vec<Vec<Linked<'m>>>, Error> {
+    match &links.source {
+        LinkSource::Inline { at, link } => {
+            let elements: Vec<Vec<&Value>> = of.iter().map(|of| elements(at.get(of.native))).collect();
+            linked(context, &links.target, link, &elements).await
+        }
+        LinkSource::List { call, paging, link, .. } => {
+            let what = format!("read the {}", links.attribute);
+            let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
+            let lists = rows_of_each(context, &what, call, paging, &scopes, &[]).await?;
+            let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
+            linked(context, &links.target, link, &elements).await
+        }
+        LinkSource::Field(field) => users_of_each(context, &links.target, field, of).await,
+    }
+}
+
+/// The elements of an inline list; what is no list is its only element.
+fn elements(found: Option<&Value>) -> Vec<&Value> {
+    match found {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(single) => vec![single],
+    }
+}
+
+/// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found is
+/// none of ours.
+async fn linked<'m>(
+    context: &Context<'_>,
+    target: &'m Target,
+    link: &'m Link,
+    lists: &[Vec<&Value>],
+) -> Result<Vec<Vec<Linked<'m>>>, Error> {
+    let own_id = |row: &Value, kind: &str| {
+        let at = link.id.as_ref().unwrap_or(&link.at);
+        scim_id(context.native.mapping().resource(kind), at.get(row)?)
+    };
+    let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
+    let unknown: BTreeMap<String, Value> = lists
+        .iter()
+        .flatten()
+        .filter(|row| link.kind(row, target.kind).is_some_and(looked_up))
+        .filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone())))
+        .collect();
+    let found = ids(context, target, unknown.into_values().collect()).await?;
+    let one = |row: &&Value| {
+        let kind = link.kind(row, target.kind)?;
+        let native = link.at.get(row).cloned().unwrap_or_default();
+        let id = if looked_up(kind) { found.get(&text_of(&native)).cloned()? } else { own_id(row, kind)? };
+        let display = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
+        let hidden = kind == target.kind && target.excepts(&native);
+        Some(Linked { id, native, kind, hidden, display })
+    };
+    Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
+}
+
+/// The attributes of a user, the best first, that are shown as a member's name.
+const NAMES: [&str; 2] = ["displayName", "userName"];
+
+/// The users who have each of several groups in their field.
+async fn users_of_each<'m>(
+    context: &Context<'_>,
+    target: &'m Target,
+    field: &UserField,
+    groups: &[Object<'_>],
+) -> Result<Vec<Vec<Linked<'m>>>, Error> {
+    let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
+    let list = listed(user)?;
+    let is_name = |path: &AttributePath| NAMES.contains(&path.attribute.as_str());
+    let users: Vec<Vec<Found>> = match &field.find {
+        Some(find) => {
+            let scopes: Vec<Scope<'_>> = groups.iter().map(|group| group.scope()).collect();
+            let mut users = Vec::with_capacity(groups.len());
+            for rows in rows_of_each(context, "read the members", find, &list.paging, &scopes, &[]).await? {
+                users.push(whole(context, user, list, found(user, rows), is_name).await?);
+            }
+            users
+        }
+        None if groups.is_empty() => Vec::new(),
+        None => vec![whole(context, user, list, all(context, user, list, &[]).await?, is_name).await?],
+    };
+    let one = |found: &Found| {
+        let mut names = user.decode_some(&found.native, |name| NAMES.contains(&name));
+        let name = NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string);
+        let id = user.scim_id(&found.id)?;
+        let hidden = target.excepts(&found.id);
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })
+    };
+    // Without a query for one group's users, all groups share the list of all users.
+    let of_group = |(index, group): (usize, &Object<'_>)| {
+        let users = users.get(if field.find.is_some() { index } else { 0 }).into_iter().flatten();
+        users.filter(|user| field.has(&user.native, group.id)).filter_map(one).collect()
+    };
+    Ok(groups.iter().enumerate().map(of_group).collect())
+}

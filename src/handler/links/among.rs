@@ -1,0 +1,139 @@
+//! Whether some resources are linked with others, by the fewest calls that tell: whether somebody belongs to a group of
+//! fifty thousand is one small call, where the application has one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{elements, present};
+use crate::handler::Context;
+use crate::handler::lookup::{by_ids, keys, scim_id};
+use crate::handler::native::{is_absent, unfit};
+use crate::handler::pages::rows_of_each;
+use crate::handler::read::{Current, Object};
+use crate::mapping::Resource;
+use crate::mapping::codec::text_of;
+use crate::mapping::links::{Link, LinkSource, MemberCall, Target, UserField};
+use crate::mapping::template::Scope;
+use crate::scim::Error;
+
+/// What the calls are for.
+const WHAT: &str = "find a membership";
+
+/// What each of several resources is linked with, by SCIM id.
+type Found = Vec<BTreeSet<String>>;
+
+/// What resources at the other end are known by, by SCIM id.
+type Keys = BTreeMap<String, Value>;
+
+/// Those of `ids` that each of several resources is linked with.
+pub(in crate::handler) async fn among(
+    context: &Context<'_>,
+    resource: &Resource,
+    of: &[Object<'_>],
+    ids: &[String],
+) -> Result<Vec<Value>, Error> {
+    let check = resource.members.as_ref().and_then(|members| Some((members, members.check.as_ref()?)));
+    let (attribute, target) = match (&resource.links, check) {
+        (Some(links), _) => (links.attribute, &links.target),
+        (None, Some((members, _))) => ("members", &members.target),
+        (None, None) => return Ok(vec![Value::Array(Vec::new()); of.len()]),
+    };
+    let asked: Vec<&String> = ids.iter().collect();
+    let source = resource.links.as_ref().map(|links| &links.source);
+    let found = if let Some(LinkSource::Field(field)) = source {
+        by_field(context, target, field, of, &asked).await?
+    } else {
+        let mut known = keys(context, target, &asked).await?;
+        known.retain(|_, key| !target.excepts(key));
+        match (check, source) {
+            _ if known.is_empty() => Vec::new(),
+            (Some((_, check)), _) => checked(context, check, of, &known).await?,
+            (None, Some(LinkSource::List { paging, link, find: Some(find), .. })) => {
+                let scopes: Vec<Scope<'_>> = pairs(of, &known).collect();
+                let rows = rows_of_each(context, WHAT, find, paging, &scopes, &[]).await?;
+                let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
+                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
+            }
+            (None, Some(LinkSource::List { call, paging, link, .. })) => {
+                let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
+                let lists = rows_of_each(context, WHAT, call, paging, &scopes, &[]).await?;
+                let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
+                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
+            }
+            (None, Some(LinkSource::Inline { at, link })) => {
+                let each = of.iter().map(|of| elements(at.get(of.native)));
+                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
+            }
+            (None, _) => Vec::new(),
+        }
+    };
+    let mut found = found.into_iter();
+    let present = |found: BTreeSet<String>| {
+        let found = found.iter().filter(|id| ids.contains(id));
+        found.map(|id| present(context, attribute, target.kind, id)).collect()
+    };
+    Ok(of.iter().map(|_| present(found.next().unwrap_or_default())).collect())
+}
+
+/// A call for each resource and each key.
+fn pairs<'v>(of: &'v [Object<'_>], known: &'v Keys) -> impl Iterator<Item = Scope<'v>> {
+    of.iter().flat_map(|of| known.values().map(move |key| Scope { member: Some(key), ..of.scope() }))
+}
+
+/// The users tell which groups they have.
+async fn by_field(
+    context: &Context<'_>,
+    target: &Target,
+    field: &UserField,
+    groups: &[Object<'_>],
+    asked: &[&String],
+) -> Result<Found, Error> {
+    let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
+    let users = by_ids(context, user, asked, |_| false).await?;
+    let of_group = |group: &Object<'_>| {
+        let has = |user: &Current| field.has(&user.native, group.id) && !target.excepts(&user.id);
+        let members = users.iter().filter(|(_, user)| has(user));
+        members.map(|(id, _)| id.clone()).collect()
+    };
+    Ok(groups.iter().map(of_group).collect())
+}
+
+/// A call for each group and user tells.
+async fn checked(
+    context: &Context<'_>,
+    check: &MemberCall,
+    groups: &[Object<'_>],
+    known: &Keys,
+) -> Result<Found, Error> {
+    let requests = pairs(groups, known).map(|scope| check.call.render(&scope));
+    let requests = requests.collect::<Result<Vec<_>, _>>().map_err(|reason| unfit(&reason))?;
+    let mut replies = context.native.send_all(WHAT, requests).await?.into_iter();
+    let mut found = Vec::with_capacity(groups.len());
+    for _ in groups {
+        let mut members = BTreeSet::new();
+        for (id, reply) in known.keys().zip(replies.by_ref()) {
+            let reply = reply?;
+            if !is_absent(&reply, &check.done) {
+                context.native.check(WHAT, reply)?;
+                members.insert(id.clone());
+            }
+        }
+        found.push(members);
+    }
+    Ok(found)
+}
+
+/// The ids that rows or elements show, as far as they are of the target's own type.
+fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows: &[&Value]) -> BTreeSet<String> {
+    let resource = context.native.mapping().resource(target.kind);
+    let id = |row: &&Value| match (&link.id, target.by) {
+        _ if link.kind(row, target.kind) != Some(target.kind) => None,
+        (None, Some(_)) => {
+            let key = text_of(link.at.get(row)?);
+            known.iter().find(|(_, known)| text_of(known) == key).map(|(id, _)| id.clone())
+        }
+        (id, _) => scim_id(resource, id.as_ref().unwrap_or(&link.at).get(row)?),
+    };
+    rows.iter().filter_map(id).collect()
+}

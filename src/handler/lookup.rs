@@ -1,0 +1,178 @@
+//! Look-ups of resources that others are linked with: by their ids, and by what else the application knows them by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Context;
+use super::list::{Found, all, found, whole};
+use super::native::noun;
+use super::pages::rows_of_each;
+use super::read::Current;
+use crate::mapping::codec::text_of;
+use crate::mapping::links::Target;
+use crate::mapping::template::Scope;
+use crate::mapping::{Batch, How, List, Resource, Row};
+use crate::scim::{AttributePath, CompareOp, Error};
+
+impl Target {
+    /// The resource type, and the row whose value stands for its resources where that is not the id.
+    fn known_by<'m>(&self, context: &Context<'m>) -> Option<(&'m Resource, usize, &'m Row)> {
+        let resource = context.native.mapping().resource(self.kind)?;
+        let index = self.by?;
+        Some((resource, index, resource.rows.get(index)?))
+    }
+}
+
+/// What the application knows these resources by in calls, by SCIM id. Those that are not there are left out.
+pub(super) async fn keys(
+    context: &Context<'_>,
+    target: &Target,
+    ids: &[&String],
+) -> Result<BTreeMap<String, Value>, Error> {
+    let Some((resource, _, row)) = target.known_by(context) else {
+        let resource = context.native.mapping().resource(target.kind);
+        return Ok(ids.iter().filter_map(|id| Some(((*id).clone(), native_id(resource, id)?))).collect());
+    };
+    let found = by_ids(context, resource, ids, |path| path.attribute == row.place.attribute).await?;
+    let key = |current: &Current| row.native.as_ref()?.get(&current.native).filter(|key| !key.is_null()).cloned();
+    Ok(found.into_iter().filter_map(|(id, current)| Some((id, key(&current)?))).collect())
+}
+
+/// The SCIM ids of resources, by the text of what the application knows them by. Those that are not there are left out.
+pub(super) async fn ids(
+    context: &Context<'_>,
+    target: &Target,
+    keys: Vec<Value>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let Some((resource, index, row)) = target.known_by(context) else {
+        let resource = context.native.mapping().resource(target.kind);
+        return Ok(keys.iter().filter_map(|key| Some((text_of(key), scim_id(resource, key)?))).collect());
+    };
+    bounded(context, keys.len())?;
+    let mut ids = BTreeMap::new();
+    for user in by_values(context, resource, index, &keys).await? {
+        let key = row.native.as_ref().and_then(|at| at.get(&user.native));
+        if let (Some(key), Some(id)) = (key, resource.scim_id(&user.id)) {
+            ids.insert(spelling(row, key), id);
+        }
+    }
+    let id = |key: &Value| ids.get(&spelling(row, key)).cloned();
+    Ok(keys.iter().filter_map(|key| Some((text_of(key), id(key)?))).collect())
+}
+
+/// The resources with these SCIM ids: in calls for several where the mapping has one, else one by one, side by side.
+/// `wanted` says what is needed of them.
+pub(super) async fn by_ids(
+    context: &Context<'_>,
+    resource: &Resource,
+    ids: &[&String],
+    wanted: impl Fn(&AttributePath) -> bool,
+) -> Result<BTreeMap<String, Current>, Error> {
+    let natives: Vec<Value> = ids.iter().filter_map(|id| resource.native_id(id)).collect();
+    bounded(context, natives.len())?;
+    let batch = resource.list.as_ref().and_then(|list| Some((list, batch(list, resource.id)?)));
+    let all = match batch {
+        Some((list, batch)) => in_batches(context, resource, list, batch, &natives, wanted).await?,
+        None => {
+            let objects = context.native.read_all(resource, &natives).await?;
+            found(resource, objects.into_iter().flatten().collect())
+        }
+    };
+    // An application that folds letter case answers with others than were asked for.
+    let among: BTreeSet<&String> = ids.iter().copied().collect();
+    let asked = |id: &String| among.contains(id);
+    let one = |it: Found| Some((resource.scim_id(&it.id).filter(asked)?, it.into_current(resource)));
+    Ok(all.into_iter().filter_map(one).collect())
+}
+
+/// Resources among which are all whose row has one of these native values.
+async fn by_values(
+    context: &Context<'_>,
+    resource: &Resource,
+    index: usize,
+    values: &[Value],
+) -> Result<Vec<Found>, Error> {
+    let Some(list) = resource.list.as_ref().filter(|_| !values.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let row = resource.rows.get(index);
+    let wanted = |path: &AttributePath| row.is_some_and(|row| row.place.attribute == path.attribute);
+    let what = format!("find the {}", noun(resource));
+    if let Some(batch) = batch(list, index) {
+        return in_batches(context, resource, list, batch, values, wanted).await;
+    }
+    let declared = list.filters.iter().find(|it| it.row == Some(index) && it.op == CompareOp::Eq);
+    let scopes: Vec<Scope<'_>> = values.iter().map(|value| Scope { value: Some(value), ..Scope::default() }).collect();
+    let rows = match declared.map(|narrowing| &narrowing.how) {
+        Some(How::Query(query)) => {
+            let call = list.call.with_query(query);
+            let rows = rows_of_each(context, &what, &call, &list.paging, &scopes, &[]).await?;
+            found(resource, rows.into_iter().flatten().collect())
+        }
+        Some(How::Call(operation)) => {
+            let objects = context.native.objects(&what, resource, operation, &scopes).await?;
+            found(resource, objects.into_iter().flatten().collect())
+        }
+        Some(How::Read(id)) => {
+            let ids: Vec<Value> = scopes.iter().map(|scope| id.plain(scope).into()).collect();
+            let objects = context.native.read_all(resource, &ids).await?;
+            return Ok(found(resource, objects.into_iter().flatten().collect()));
+        }
+        Some(How::Find(..)) | None => all(context, resource, list, &[]).await?,
+    };
+    whole(context, resource, list, rows, wanted).await
+}
+
+fn batch(list: &List, row: usize) -> Option<&Batch> {
+    list.batches.iter().find(|batch| batch.row == row)
+}
+
+async fn in_batches(
+    context: &Context<'_>,
+    resource: &Resource,
+    list: &List,
+    batch: &Batch,
+    values: &[Value],
+    wanted: impl Fn(&AttributePath) -> bool,
+) -> Result<Vec<Found>, Error> {
+    let what = format!("find {}s", noun(resource));
+    let lists: Vec<Value> = values.chunks(batch.max).map(|values| Value::Array(values.to_vec())).collect();
+    let scopes: Vec<Scope<'_>> = lists.iter().map(|list| Scope { list: Some(list), ..Scope::default() }).collect();
+    let rows = rows_of_each(context, &what, &batch.call, &batch.paging, &scopes, &[]).await?;
+    whole(context, resource, list, found(resource, rows.into_iter().flatten().collect()), wanted).await
+}
+
+/// A look-up is a call: as many rows as may be read.
+fn bounded(context: &Context<'_>, count: usize) -> Result<(), Error> {
+    let most = context.native.mapping().limits.scan;
+    if count <= most {
+        return Ok(());
+    }
+    Err(Error::too_many(format!(
+        "{count} resources of the application would have to be looked up; the limit is {most}"
+    )))
+}
+
+/// The one way in which a native value is written, whatever way the application writes it.
+fn spelling(row: &Row, native: &Value) -> String {
+    let scim = row.codec.decode(native.clone(), row.kind);
+    let again = scim.and_then(|scim| row.codec.encode(&scim).ok());
+    text_of(again.as_ref().unwrap_or(native))
+}
+
+/// The SCIM id for a native one; a type without a mapping of its own has the same.
+pub(super) fn scim_id(resource: Option<&Resource>, native: &Value) -> Option<String> {
+    match resource {
+        Some(resource) => resource.scim_id(native),
+        None => Some(text_of(native)),
+    }
+}
+
+/// The native id for a SCIM id; `None` if no resource can have it.
+pub(super) fn native_id(resource: Option<&Resource>, id: &str) -> Option<Value> {
+    match resource {
+        Some(resource) => resource.native_id(id),
+        None => Some(id.into()),
+    }
+}

@@ -1,0 +1,191 @@
+//! Resources that refer to each other: the members of groups, the groups of users.
+
+use serde_json::Value;
+
+use super::codec::text_of;
+use super::errors::Recognised;
+use super::language::Returned;
+use super::paging::Paging;
+use super::pointer::Pointer;
+use super::template::CallTemplate;
+
+/// What links lead to, and what the application knows it by.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The resource type.
+    pub kind: &'static str,
+    /// The row whose native value stands in calls and lists, by index; `None`: the id.
+    pub by: Option<usize>,
+    /// Those that are neither shown nor changed, by the text that they are known by.
+    pub except: Vec<String>,
+}
+
+impl Target {
+    /// Whether what calls name so is neither shown nor changed.
+    pub fn excepts(&self, native: &Value) -> bool {
+        !self.except.is_empty() && self.except.contains(&text_of(native))
+    }
+}
+
+/// What a resource shows of the resources that it is linked with.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// The SCIM attribute: `members` or `groups`.
+    pub attribute: &'static str,
+    /// Their other end.
+    pub target: Target,
+    /// Where they are read.
+    pub source: LinkSource,
+    /// When they are returned.
+    pub returned: Returned,
+}
+
+/// Where links are read.
+#[derive(Clone, Debug)]
+pub enum LinkSource {
+    /// By a call of their own.
+    List {
+        /// The call.
+        call: CallTemplate,
+        /// How it is paged.
+        paging: Paging,
+        /// What a row says.
+        link: Link,
+        /// The call that finds the row of one `{member}`.
+        find: Option<CallTemplate>,
+    },
+    /// In the resource's own object: a list, or a single one.
+    Inline {
+        /// The place.
+        at: Pointer,
+        /// What an element says.
+        link: Link,
+    },
+    /// In the objects at the other end.
+    Field(UserField),
+}
+
+/// What one row or element says about a link.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    /// Where the other end is, as its [`Target`] knows it.
+    pub at: Pointer,
+    /// Where its id is, if that is something else.
+    pub id: Option<Pointer>,
+    /// Where the link's own key is.
+    pub key: Option<Pointer>,
+    /// Where the other end's name is.
+    pub display: Option<Pointer>,
+    /// Where it says which resource type the other end has, and the native value of each.
+    pub kinds: Option<(Pointer, Vec<(String, Value)>)>,
+}
+
+impl Link {
+    /// The resource type at the other end, `usual` where nothing says it; `None` where it is none of ours.
+    pub fn kind<'k>(&'k self, native: &Value, usual: &'k str) -> Option<&'k str> {
+        let Some((at, kinds)) = &self.kinds else { return Some(usual) };
+        let found = text_of(at.get(native)?);
+        kinds.iter().find(|(_, value)| text_of(value) == found).map(|(kind, _)| kind.as_str())
+    }
+}
+
+/// Membership that is a field of the user.
+#[derive(Clone, Debug)]
+pub struct UserField {
+    /// The field.
+    pub at: Pointer,
+    /// Whether it is a list of groups.
+    pub list: bool,
+    /// Where the group's id is in an element of the list.
+    pub group: Pointer,
+    /// The list of the users who have the group `{id}` there.
+    pub find: Option<CallTemplate>,
+    /// The field of a user without a group.
+    pub clear: Value,
+}
+
+impl UserField {
+    /// The native ids of the groups that a native user has.
+    pub fn groups<'v>(&'v self, user: &'v Value) -> Vec<&'v Value> {
+        match self.at.get(user) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) if self.list => items.iter().filter_map(|item| self.group.get(item)).collect(),
+            Some(group) => vec![group],
+        }
+    }
+
+    /// Whether a native user has this group.
+    pub fn has(&self, user: &Value, group: &Value) -> bool {
+        self.groups(user).into_iter().any(|found| text_of(found) == text_of(group))
+    }
+
+    /// The field of a native user who gets the group, or loses it; `None` where nothing changes.
+    pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Option<Value> {
+        if self.has(user, group) == add {
+            return None;
+        }
+        if !self.list {
+            return Some(if add { group.clone() } else { self.clear.clone() });
+        }
+        let mut items = self.at.get(user).and_then(Value::as_array).cloned().unwrap_or_default();
+        if add {
+            let mut element = Value::Null;
+            self.group.set(&mut element, group.clone());
+            items.push(element);
+        } else {
+            items.retain(|item| self.group.get(item).is_none_or(|found| text_of(found) != text_of(group)));
+        }
+        Some(Value::Array(items))
+    }
+}
+
+/// How the members of a group are changed.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// What members are, and what calls name them by.
+    pub target: Target,
+    /// A call that tells whether one user is a member.
+    pub check: Option<MemberCall>,
+    /// What changes them; `None`: nothing does.
+    pub change: Option<MemberChange>,
+}
+
+/// What changes the members of a group.
+#[derive(Clone, Debug)]
+pub enum MemberChange {
+    /// Calls for those who come and those who go.
+    Calls {
+        /// Adding.
+        add: MemberCall,
+        /// Removing.
+        remove: MemberCall,
+    },
+    /// A call with all members.
+    Replace(MemberCall),
+    /// The group's own update, the list being in its object.
+    Update,
+    /// The users' updates.
+    Field(UserField),
+}
+
+/// A call about members.
+#[derive(Clone, Debug)]
+pub struct MemberCall {
+    /// The call.
+    pub call: CallTemplate,
+    /// Replies that mean that there was nothing to do.
+    pub done: Vec<Recognised>,
+    /// How a call takes several members; `None`: it takes one.
+    pub batch: Option<MemberBatch>,
+    /// Whether the membership's key is needed.
+    pub keyed: bool,
+}
+
+/// How a call takes several members.
+#[derive(Clone, Debug)]
+pub struct MemberBatch {
+    /// What each is in the list.
+    pub each: Option<super::template::JsonTemplate>,
+    /// The most in one call.
+    pub max: usize,
+}

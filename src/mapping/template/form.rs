@@ -1,0 +1,43 @@
+//! In which form a placeholder's value is written: `{displayName|slug}`.
+
+use serde_json::Value;
+
+use crate::mapping::codec::{Codec, text_of};
+use crate::mapping::language::Form;
+
+impl Form {
+    /// The value in this form.
+    pub(super) fn of(self, value: &Value) -> Value {
+        match self {
+            Form::Slug => slug(&text_of(value)).into(),
+            Form::Lowercase => text_of(value).to_lowercase().into(),
+            Form::Csv => Codec::Csv.encode(value).unwrap_or_default(),
+            Form::Text => text_of(value).into(),
+        }
+    }
+}
+
+fn slug(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn forms() {
+        for (form, value, expected) in [
+            (Form::Slug, json!("  R&D: Zürich (North)"), json!("r-d-z-rich-north")),
+            (Form::Lowercase, json!("BJensen"), json!("bjensen")),
+            (Form::Csv, json!([1, "b"]), json!("1,b")),
+            (Form::Csv, json!("a"), json!("a")),
+            (Form::Text, json!(7), json!("7")),
+        ] {
+            assert_eq!(form.of(&value), expected);
+        }
+    }
+}
