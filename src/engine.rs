@@ -392,4 +392,26 @@ mod tests {
             assert_eq!((engine.route(&token), engine.unreached_token_host()), (expected, None));
         }
     }
+
+    /// Digests are compared, each to its last bit (`subtle`) and all of them whichever fits: neither where a token differs
+    /// nor which one it is shows in the time.
+    #[test]
+    fn only_whole_tokens_are_accepted_whichever_they_are() {
+        let tokens = "first,second third".to_owned();
+        let mapping = "mapping: v1\nupstream: {}\nresources:\n  User:\n    path: /users\n    attributes:\n      \
+                       id: { native: id, access: read }\n      userName: { native: login, required: true }\n";
+        let environment = Environment::from([("SCIM_EDGE_TOKENS".to_owned(), tokens)]);
+        let engine = Engine::new(mapping, "m.yaml", &environment).unwrap();
+        for accepted in ["Bearer first", "bearer  second", "BEARER third", "third", " first "] {
+            assert!(engine.tenant(accepted).is_some(), "{accepted:?}");
+        }
+        for refused in ["", "Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Bearer First", "Bearer first,second"]
+        {
+            assert!(engine.tenant(refused).is_none(), "{refused:?}");
+        }
+        for (digest, _) in &engine.accepted {
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(engine.tenant(&hex).is_none() && engine.tenant(&format!("sha256:{hex}")).is_none(), "a digest is no token");
+        }
+    }
 }

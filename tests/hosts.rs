@@ -33,8 +33,12 @@ mod proxy_wasm;
 mod raw_app;
 #[path = "hosts/scenarios.rs"]
 mod scenarios;
+#[path = "hosts/soak.rs"]
+mod soak;
 #[path = "hosts/suites.rs"]
 mod suites;
+#[path = "hosts/upheavals.rs"]
+mod upheavals;
 #[path = "hosts/wasi.rs"]
 mod wasi;
 
@@ -77,9 +81,9 @@ fn main() {
 /// The tests of one host; what they share and is to be stopped goes to `shared`.
 fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) -> Vec<Trial> {
     let (own, only_here) = match host {
-        DemoHost::Envoy => (envoy::TESTS, envoy::SCENARIOS),
-        DemoHost::Wasi => (wasi::TESTS, &[][..]),
-        DemoHost::Node => (node::TESTS, &[][..]),
+        DemoHost::Envoy => ([envoy::TESTS, upheavals::ENVOY_TESTS, soak::TESTS].concat(), envoy::SCENARIOS),
+        DemoHost::Wasi => (wasi::TESTS.to_vec(), &[][..]),
+        DemoHost::Node => (node::TESTS.to_vec(), &[][..]),
     };
     let demo = Arc::new(Shared::new(host, MAPPING));
     let crowded = Arc::new(Shared::new(host, &mapping_with("limits: { scan: 20000, page: 10000 }")));
@@ -96,15 +100,11 @@ fn of_host(name: &'static str, host: DemoHost, shared: &mut Vec<Arc<Shared>>) ->
         let crowded = crowded.clone();
         trials.push(trial(name, test_name, move || crowded.run(test)));
     }
-    let alone: [(&str, fn(DemoHost)); 3] = [
-        ("tokens", auth::tokens),
-        ("an_application_that_is_too_slow", faults::an_application_that_is_too_slow),
-        ("an_application_that_is_down", faults::an_application_that_is_down),
-    ];
-    for (test_name, test) in alone.into_iter().chain(both::TESTS.iter().copied()) {
+    let alone: [(&str, fn(DemoHost)); 1] = [("tokens", auth::tokens)];
+    for (test_name, test) in alone.iter().chain(both::TESTS).chain(faults::TESTS).chain(upheavals::TESTS).copied() {
         trials.push(trial(name, test_name, move || test(host)));
     }
-    trials.extend(own.iter().map(|(test_name, test)| trial(name, test_name, test)));
+    trials.extend(own.into_iter().map(|(test_name, test)| trial(name, test_name, test)));
     trials.push(trial(name, "the_tour_is_walked", move || command::the_tour_is_walked(name)));
     trials.push(trial(name, "an_interrupt_stops_everything", move || command::an_interrupt_stops_everything(name)));
     trials

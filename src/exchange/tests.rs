@@ -108,3 +108,34 @@ fn only_so_many_calls_are_under_way_at_once() {
     }
     assert_eq!(batches, [3, 3, 1]);
 }
+
+/// What hosts do that reuse an instance for many requests, and interleave them.
+#[test]
+fn exchanges_of_one_engine_do_not_see_each_other() {
+    let first = exchange("{}", "GET", "/Users/7", "");
+    let engine = first.engine.clone();
+    let request = |id: u32| Request {
+        method: "GET".to_owned(),
+        target: format!("/scim/v2/Users/{id}"),
+        headers: vec![("authorization".to_owned(), "Bearer t".to_owned())],
+        body: Vec::new(),
+    };
+    let start = |id| Exchange::new(engine.clone(), request(id), Moment { now: NOW, entropy: [7; 32] });
+    let mut exchanges: Vec<(u32, Exchange)> = (1..=40).map(|id| (id, start(id))).collect();
+    let calls: Vec<CallId> = exchanges.iter_mut().map(|(_, exchange)| call(exchange).0).collect();
+    // The last one is answered first, and every third one never.
+    for ((id, exchange), call) in exchanges.iter_mut().zip(calls).rev().filter(|((id, _), _)| id % 3 != 0) {
+        let body = format!(r#"{{"id":"{id}","login":"secret-{id}"}}"#).into_bytes();
+        exchange.handle_reply(call, Ok(Response { status: 200, headers: Vec::new(), body }), NOW);
+    }
+    for (id, exchange) in &mut exchanges {
+        match exchange.poll_output() {
+            Output::Respond(response) => {
+                let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+                assert_eq!((&body["id"], &body["userName"]), (&id.to_string().into(), &format!("secret-{id}").into()));
+            }
+            Output::Waiting => assert_eq!(*id % 3, 0),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -7,7 +7,7 @@
 mod stream;
 mod timers;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
@@ -135,6 +135,9 @@ struct Metrics {
     responses: [u32; 4],
     native_calls: u32,
     native_failures: u32,
+    memory: u32,
+    /// What `memory` was last set to.
+    pages: Cell<usize>,
 }
 
 impl Metrics {
@@ -150,6 +153,8 @@ impl Metrics {
             ],
             native_calls: counter("scim_edge.native_calls")?,
             native_failures: counter("scim_edge.native_failures")?,
+            memory: hostcalls::define_metric(MetricType::Gauge, "scim_edge.memory_bytes")?,
+            pages: Cell::new(0),
         })
     }
 
@@ -167,6 +172,11 @@ impl Metrics {
         }
         add(self.native_calls, calls);
         add(self.native_failures, failures);
+        // Of the VM, which never gives any back.
+        let pages = std::arch::wasm32::memory_size::<0>();
+        if self.pages.replace(pages) != pages {
+            let _ = hostcalls::record_metric(self.memory, u64::try_from(pages).unwrap_or(0) << 16);
+        }
     }
 }
 

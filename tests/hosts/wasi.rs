@@ -115,7 +115,7 @@ fn a_refused_connection_is_a_reply() {
     let detail = scim(&server).get("/Users/1").error(502);
     assert!(detail.contains("could not be reached"), "{detail}");
     let log = server.log();
-    assert!(log.contains(" 502 calls=1 ") && log.contains("failed=ConnectionRefused"), "{log}");
+    assert!(log.contains(" 502 calls=3 ") && log.contains("failed=ConnectionRefused"), "{log}");
 }
 
 fn replies_are_whole_up_to_16_mib() {

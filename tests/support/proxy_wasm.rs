@@ -290,6 +290,13 @@ fn add_abi(linker: &mut Linker<State>) -> Result<()> {
         *value += offset;
         status::OK
     })?;
+    linker.func_wrap(env, "proxy_record_metric", |mut host: Host, id: u32, value: u64| {
+        let Some((_, kept)) = host.data_mut().counters.get_mut(id as usize) else {
+            return status::NOT_FOUND;
+        };
+        *kept = value;
+        status::OK
+    })?;
     linker.func_wrap(
         env,
         "proxy_get_buffer_bytes",

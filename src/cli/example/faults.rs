@@ -62,8 +62,15 @@ pub enum Effect {
     Truncate,
     /// The connection is closed without an answer.
     HangUp,
+    /// The connection is closed in the middle of the head of the answer.
+    HangUpWithinHead,
     /// The connection is closed in the middle of the body. The work is done.
     HangUpWithinBody,
+    /// The second half of the body comes that much later. The work is done.
+    StallWithinBody {
+        /// Milliseconds.
+        millis: u64,
+    },
 }
 
 /// When to come back.
@@ -257,11 +264,9 @@ pub(super) async fn answer(faults: Vec<Fault>, work: impl Future<Output = Respon
     let response = match other {
         None => work.await,
         Some((effect, applied)) => {
-            let answered = if applied || matches!(effect, Effect::Truncate | Effect::HangUpWithinBody) {
-                work.await
-            } else {
-                Response::default()
-            };
+            let needs_body =
+                matches!(effect, Effect::Truncate | Effect::HangUpWithinBody | Effect::StallWithinBody { .. });
+            let answered = if applied || needs_body { work.await } else { Response::default() };
             spoiled(effect, answered).await
         }
     };
@@ -274,42 +279,43 @@ async fn spoiled(effect: Effect, response: Response) -> Response {
         Effect::Delay { .. } => response,
         Effect::TooManyRequests(retry_after) => too_many_requests(retry_after),
         Effect::Reply { status, headers, body } => reply(status, headers, body),
-        Effect::HangUp => hang_up(),
-        Effect::Truncate => match halved(response).await {
-            Some((mut parts, half, _)) => {
-                parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(half.len()));
-                Response::from_parts(parts, Body::from(half))
+        Effect::HangUp => hang_up(HangUp::BeforeAll),
+        Effect::HangUpWithinHead => hang_up(HangUp::WithinHead),
+        Effect::Truncate => match halves(response).await {
+            Some((mut parts, first, _)) => {
+                parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(first.len()));
+                Response::from_parts(parts, Body::from(first))
             }
-            None => hang_up(),
+            None => hang_up(HangUp::BeforeAll),
         },
-        Effect::HangUpWithinBody => match halved(response).await {
-            Some((mut parts, half, whole)) => {
-                parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
-                let first = stream::iter([Ok(half)]);
-                // Yielding first lets the half that is there reach the client.
-                let then = stream::once(async {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
-                });
-                Response::from_parts(parts, Body::from_stream(first.chain(then)))
-            }
-            None => hang_up(),
-        },
+        // The pause lets the half that is there reach the client.
+        Effect::HangUpWithinBody => in_halves(response, Duration::from_millis(20), false).await,
+        Effect::StallWithinBody { millis } => in_halves(response, Duration::from_millis(millis), true).await,
     }
 }
 
-/// The head of a response, the first half of its body, and the length of the whole.
-async fn halved(response: Response) -> Option<(axum::http::response::Parts, Bytes, usize)> {
-    let (parts, body) = response.into_parts();
-    let mut bytes = axum::body::to_bytes(body, usize::MAX).await.ok()?;
-    let whole = bytes.len();
-    bytes.truncate(whole / 2);
-    Some((parts, bytes, whole))
+/// The response, in whose body there is a pause; then the rest of it, or nothing more.
+async fn in_halves(response: Response, pause: Duration, ends_well: bool) -> Response {
+    let Some((mut parts, first, second)) = halves(response).await else { return hang_up(HangUp::BeforeAll) };
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(first.len() + second.len()));
+    let then = stream::once(async move {
+        tokio::time::sleep(pause).await;
+        if ends_well { Ok(second) } else { Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)) }
+    });
+    Response::from_parts(parts, Body::from_stream(stream::iter([Ok(first)]).chain(then)))
 }
 
-fn hang_up() -> Response {
+/// The head of a response and the two halves of its body.
+async fn halves(response: Response) -> Option<(axum::http::response::Parts, Bytes, Bytes)> {
+    let (parts, body) = response.into_parts();
+    let mut first = axum::body::to_bytes(body, usize::MAX).await.ok()?;
+    let second = first.split_off(first.len() / 2);
+    Some((parts, first, second))
+}
+
+fn hang_up(when: HangUp) -> Response {
     let mut response = Response::default();
-    response.extensions_mut().insert(HangUp);
+    response.extensions_mut().insert(when);
     response
 }
 
