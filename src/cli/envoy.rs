@@ -71,6 +71,15 @@ impl Config {
         Ok(Config(head.chain(mapping).chain(end).collect()))
     }
 
+    /// Takes the plugin away, so that everything passes through: what a proxy costs by itself.
+    pub fn without_filter(self) -> anyhow::Result<Config> {
+        let filter = self.0.find("                  - name: scim-edge\n").context("envoy.yaml has no plugin")?;
+        let router = self.0.find("                  - name: envoy.filters.http.router\n");
+        let router = router.filter(|router| *router > filter).context("envoy.yaml has no router after the plugin")?;
+        let (before, after) = (self.0.get(..filter), self.0.get(router..));
+        Ok(Config([before, after].into_iter().flatten().collect()))
+    }
+
     fn without_host_key(self, name: &str) -> Config {
         let text = self.0.replace(&format!("{name}, "), "");
         Config(text.replace(&format!(", {name}]"), "]").replace(&format!("[{name}]"), "[]"))

@@ -267,7 +267,6 @@ fn ids(members: Option<&Value>) -> impl Iterator<Item = String> {
 
 /// The net effect of the edits; with `current`, only what really changes it.
 fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
-    let kind = crate::scim::core::group_type();
     let before: BTreeSet<String> = ids(current).collect();
     let mut changes = Changes::default();
     let add = |changes: &mut Changes, id: &String| {
@@ -289,15 +288,15 @@ fn changes(edits: &[MemberEdit], current: Option<&Value>) -> Changes {
                 ids.iter().for_each(|id| add(&mut changes, id));
             }
             MemberEdit::RemoveWhere(filter) => {
+                let kind = crate::scim::core::group_type();
+                let filter = Filter::ValuePath { path: AttributePath::of(MEMBERS), filter: Box::new(filter.clone()) };
+                let known = current.and_then(Value::as_array).into_iter().flatten();
+                let known: BTreeMap<&str, &Value> =
+                    known.filter_map(|member| Some((member.get("value")?.as_str()?, member))).collect();
                 let selected = |id: &&String| {
-                    let mut known = current.and_then(Value::as_array).into_iter().flatten();
-                    let member = known
-                        .find(|member| member.get("value").and_then(Value::as_str) == Some(id.as_str()))
-                        .cloned()
-                        .unwrap_or_else(|| json!({ "value": id, "type": "User" }));
-                    let member = json!({ "members": [member] });
-                    let path = AttributePath::of(MEMBERS);
-                    Filter::ValuePath { path, filter: Box::new(filter.clone()) }.matches(&kind, &member)
+                    let unknown = || json!({ "value": id, "type": "User" });
+                    let member = known.get(id.as_str()).map_or_else(unknown, |member| (*member).clone());
+                    filter.matches(&kind, &json!({ "members": [member] }))
                 };
                 let present: Vec<String> = before.iter().chain(&changes.add).cloned().collect();
                 present.iter().filter(selected).for_each(|id| remove(&mut changes, id));

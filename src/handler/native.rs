@@ -11,7 +11,7 @@ use crate::Engine;
 use crate::engine::{NativeToken, Tenant};
 use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, json_body, not_understood, retry_after, scim_error};
+use crate::mapping::errors::{Recognised, json_body, not_understood, recognised, retry_after, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
 use crate::mapping::template::{Scope, Unfit, parameters};
@@ -391,12 +391,7 @@ pub(super) fn noun(resource: &Resource) -> String {
 
 /// Whether a reply says that the resource is not there.
 pub(super) fn is_absent(reply: &Response, absent: &[Recognised]) -> bool {
-    matches!(reply.status, 404 | 410) || {
-        !absent.is_empty() && {
-            let body = json_body(reply);
-            absent.iter().any(|when| when.matches(reply, &body))
-        }
-    }
+    matches!(reply.status, 404 | 410) || recognised(absent, reply)
 }
 
 /// Some frameworks call everything `text/html`, and an empty body too, so the body decides as well.

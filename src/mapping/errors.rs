@@ -50,6 +50,15 @@ impl Recognised {
     }
 }
 
+/// Whether one of `rules` recognises `reply`, whose body is read only where a rule for its status looks into it.
+pub fn recognised(rules: &[Recognised], reply: &Response) -> bool {
+    let mut body = None;
+    rules.iter().filter(|rule| rule.status.is_none_or(|status| status == reply.status)).any(|rule| match rule.at {
+        Some(_) => rule.matches(reply, body.get_or_insert_with(|| json_body(reply))),
+        None => rule.matches(reply, &Value::Null),
+    })
+}
+
 /// One rule of the mapping's `errors`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorRule {

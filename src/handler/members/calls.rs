@@ -11,7 +11,7 @@ use crate::handler::lookup::scim_id;
 use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, json_body};
+use crate::mapping::errors::recognised;
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
@@ -123,13 +123,6 @@ async fn judge(
     match context.native.read(group.resource, group.id).await? {
         None => Err(group.gone()),
         Some(_) => Ok(Err(Error::invalid_value("there is no such user"))),
-    }
-}
-
-fn recognised(done: &[Recognised], reply: &Response) -> bool {
-    !done.is_empty() && {
-        let body = json_body(reply);
-        done.iter().any(|when| when.matches(reply, &body))
     }
 }
 
