@@ -51,6 +51,12 @@ pub(super) async fn replace(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
+    // What was set at the create and cannot be seen since: a PUT of everything sends it again.
+    for row in resource.rows.iter().filter(|row| row.sealed) {
+        if row.place.get(&normalised.resource).is_some() {
+            row.place.set(&mut normalised.resource, Value::Null);
+        }
+    }
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits, projection).await?;

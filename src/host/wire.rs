@@ -26,12 +26,12 @@ pub(super) fn is_set_by_proxy(name: &str) -> bool {
 }
 
 /// Whether a call can be put on the wire as it is: Envoy does not look for line breaks in the fields of a
-/// dispatched call, and one would start a field or a request of its own.
-pub(super) fn is_sendable(call: &Request) -> bool {
+/// dispatched call, and one would start a field or a request of its own. `path` is the part of the target that is sent.
+pub(super) fn is_sendable(call: &Request, path: &str) -> bool {
     let token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     let line = |text: &str| !text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0));
     token(&call.method)
-        && call.target.starts_with('/')
+        && path.starts_with('/')
         && token(&call.target)
         && call.headers.iter().all(|(name, value)| token(name) && line(value))
 }
@@ -108,12 +108,15 @@ mod tests {
             headers: vec![("x-key".into(), value.into())],
             body: vec![],
         };
-        assert!(is_sendable(&call("/users?q=%20", "a value; with=everything, and ünïcode")));
-        assert!(!is_sendable(&call("/users\r\nx: y", "")));
-        assert!(!is_sendable(&call("/a b", "")));
-        assert!(!is_sendable(&call("users", "")));
-        assert!(!is_sendable(&call("", "")));
-        assert!(!is_sendable(&call("/", "a\r\nb: c")));
-        assert!(!is_sendable(&call("/", "a\0b")));
+        let sendable = |target: &str, value: &str| is_sendable(&call(target, value), target);
+        assert!(sendable("/users?q=%20", "a value; with=everything, and ünïcode"));
+        for (target, value) in
+            [("/users\r\nx: y", ""), ("/a b", ""), ("users", ""), ("", ""), ("/", "a\r\nb: c"), ("/", "a\0b")]
+        {
+            assert!(!sendable(target, value), "{target:?} {value:?}");
+        }
+        // Of a call to another host only the path is sent, but nothing in it may split a request either.
+        assert!(is_sendable(&call("https://login.example/token", ""), "/token"));
+        assert!(!is_sendable(&call("https://login.example\r\nx: y/token", ""), "/token"));
     }
 }

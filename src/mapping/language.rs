@@ -26,7 +26,8 @@ words! {
         Write = "write",
         /// Read and written.
         ReadWrite = "read_write",
-        /// Written when the resource is created, and fixed from then on.
+        /// Written when the resource is created, and fixed from then on. With `returned: never`, a PUT that sends it again
+        /// changes nothing, and a PATCH of it is refused.
         Create = "create",
     }
 

@@ -218,6 +218,8 @@ pub struct Row {
     pub generate: Option<Generate>,
     /// What clearing sends.
     pub clear: Value,
+    /// Whether it is fixed once the resource is created, and never shown, so that nobody can tell a change from none.
+    pub sealed: bool,
     /// Whether no other resource may have a value that is written, which is looked up first.
     pub looked_up: bool,
 }
@@ -225,7 +227,7 @@ pub struct Row {
 impl Row {
     /// Whether the value is part of what clients read.
     pub fn readable(&self) -> bool {
-        self.access != Access::Write
+        self.access != Access::Write && !self.sealed
     }
 
     /// Whether the update body carries it.

@@ -35,7 +35,7 @@ pub(super) async fn converge(
         let Some(row) = resource.rows.get(index) else {
             continue;
         };
-        if row.access == Access::Create && row.place.get(&before.attributes).is_some() {
+        if row.sealed || (row.access == Access::Create && row.place.get(&before.attributes).is_some()) {
             return Err(Error::mutability(format!("`{}` cannot be changed once it is set", row.name)));
         }
         if row.in_update() { body.push(index) } else { actions.push(index) }

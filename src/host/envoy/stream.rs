@@ -144,11 +144,11 @@ impl Stream {
     }
 
     fn dispatch(&self, call: &Request, timeout: Duration) -> Result<u32, Unreachable> {
-        if !wire::is_sendable(call) {
+        let route = self.plugin.engine.route(call);
+        if !wire::is_sendable(call, route.target) {
             log::error!("a native call has a line break or a space in its target or a header");
             return Err(Unreachable::Denied);
         }
-        let route = self.plugin.engine.route(call);
         let mut headers = Vec::with_capacity(call.headers.len() + 3);
         headers.push((":method", call.method.as_str()));
         headers.push((":path", route.target));
