@@ -411,7 +411,10 @@ mod tests {
         }
         for (digest, _) in &engine.accepted {
             let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert!(engine.tenant(&hex).is_none() && engine.tenant(&format!("sha256:{hex}")).is_none(), "a digest is no token");
+            assert!(
+                engine.tenant(&hex).is_none() && engine.tenant(&format!("sha256:{hex}")).is_none(),
+                "a digest is no token"
+            );
         }
     }
 }
