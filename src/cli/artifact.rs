@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 
+use crate::cli::tools::run;
+
 /// What [`build_wasm`] has built so far, by target: one build a process.
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
@@ -48,6 +50,7 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
              `SCIM_EDGE_WASM_DIR` to a directory with `{target}.wasm`"
         );
     }
+    install_target(target)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let target_dir = target_dir()?;
     let output = Command::new(&cargo)
@@ -66,6 +69,23 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
         bail!("the build for `{target}` failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(target_dir.join(target).join("release/scim_edge.wasm"))
+}
+
+/// Adds the standard library for `target` where it is missing: rustup does that by itself only where
+/// `RUSTUP_AUTO_INSTALL` allows it.
+fn install_target(target: &str) -> anyhow::Result<()> {
+    let here = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command
+    };
+    let library = run(here("rustc").args(["--print", "target-libdir", "--target", target]))?;
+    if Path::new(library.trim()).is_dir() {
+        return Ok(());
+    }
+    run(here("rustup").args(["target", "add", target]))
+        .with_context(|| format!("Rust's standard library for `{target}` is missing and could not be added"))?;
+    Ok(())
 }
 
 /// Cargo's target directory if this program runs from inside one, else the user's cache directory for
