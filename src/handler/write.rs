@@ -24,6 +24,7 @@ use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
+use crate::scim::core::USER;
 use crate::scim::patch::{self, MemberEdit};
 use crate::scim::resource::{Mode, Omitted, normalise};
 use crate::scim::{Error, Projection};
@@ -40,6 +41,7 @@ pub(super) async fn replace(
     let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
     context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
+    let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
             vec![MemberEdit::Replace(ids(&members)?)]
@@ -48,6 +50,7 @@ pub(super) async fn replace(
     };
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    refuse_deactivation(resource, deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
@@ -95,6 +98,7 @@ pub(super) async fn patch(
     }
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
+    refuse_deactivation(resource, patch.deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
@@ -215,6 +219,16 @@ pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> 
             ),
         )),
     }
+}
+
+/// Refuses to deactivate where the application has no way to do so, whatever becomes of other attributes that cannot be
+/// written: a leaver's account that is told to be closed must not stay open.
+pub(super) fn refuse_deactivation(resource: &Resource, deactivates: bool, current: &Attributes) -> Result<(), Error> {
+    if !deactivates || resource.kind.schema.id != USER || current.get("active") == Some(&Value::Bool(false)) {
+        return Ok(());
+    }
+    let name = noun(resource);
+    Err(Error::mutability(format!("the application has no way to deactivate a {name}: the {name} is left active")))
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.

@@ -41,7 +41,8 @@ words! {
 
     /// What becomes of an attribute without a row.
     Unmapped {
-        /// A write to it changes nothing and is no error.
+        /// A write to it changes nothing and is no error. Only `active: false` is refused: nobody is told that an account is
+        /// closed which is not.
         Ignore = "ignore",
         /// A write to it is refused with 400 `invalidValue`.
         Refuse = "refuse",
@@ -432,7 +433,8 @@ tables! {
         default: Option<Value>,
         /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
         generate: Option<Generate>,
-        /// What clearing the attribute sends: `null` unless it is said.
+        /// The native value that clearing the attribute sends: `null` unless it is said, and for an element that is known by
+        /// a field (`ids[kind=email].value`) the list without it.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
         primary: bool,

@@ -216,8 +216,8 @@ pub struct Row {
     pub default: Option<Value>,
     /// How that value is made up, where it is a secret of each resource's own.
     pub generate: Option<Generate>,
-    /// What clearing sends.
-    pub clear: Value,
+    /// What clearing sends, where that is not `null`, or for an element of a list its absence.
+    pub clear: Option<Value>,
     /// Whether it is fixed once the resource is created, and never shown, so that nobody can tell a change from none.
     pub sealed: bool,
     /// Whether no other resource may have a value that is written, which is looked up first.

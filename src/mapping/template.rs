@@ -227,7 +227,7 @@ impl Template {
     /// `''`, so that a value cannot end the text that it stands in.
     fn query(&self, scope: &Scope) -> Option<String> {
         self.escaped(scope, |quote, text| match quote {
-            Some('"') => text.replace('\\', "\\\\").replace('"', "\\\""),
+            Some('"') => in_json(&text),
             Some(_) => text.replace('\'', "''"),
             None => text,
         })
@@ -525,6 +525,12 @@ pub fn parameters(templates: &[(String, JsonTemplate)], scope: &Scope, body: boo
 /// The value of one query parameter of a template, as text.
 pub fn query_text(template: &JsonTemplate, scope: &Scope) -> Option<String> {
     template.query(scope)
+}
+
+/// The text as it stands between the quotes of JSON.
+fn in_json(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
 fn push_parameter(target: &mut String, name: &str, value: &str) {

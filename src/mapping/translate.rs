@@ -213,8 +213,11 @@ impl Resource {
         }
         match row.native_value(desired)? {
             Some(value) => at.set(native, value),
-            None if at.remove_element(native) => {}
-            None => at.set(native, row.clear.clone()),
+            None => match &row.clear {
+                Some(clear) => at.set(native, clear.clone()),
+                None if at.remove_element(native) => {}
+                None => at.set(native, Value::Null),
+            },
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_protected, refuse_unmapped, remove};
+use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove};
 use crate::exchange::Response;
 use crate::handler::links;
 use crate::handler::members::{check, edit_new, of_new};
@@ -33,6 +33,7 @@ pub(in crate::handler) async fn create(
     context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
+    refuse_deactivation(resource, normalised.deactivates, &Attributes::new())?;
     let edits = member_values(desired.remove("members"))?;
     check(context, resource, &edits)?;
     // What the client itself asked for: only that must show in the reply.
@@ -141,7 +142,7 @@ async fn looked_up(
     let missing = || not_understood(&what, "there is none");
     let row = resource.rows.get(row).ok_or_else(missing)?;
     let value = row.place.get(desired).ok_or_else(missing)?;
-    list::by_value(context, resource, row, value).await?.ok_or_else(missing)
+    list::by_value(context, resource, row, value, None).await?.ok_or_else(missing)
 }
 
 /// What a new resource still needs after the create call: actions and members.

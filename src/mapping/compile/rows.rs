@@ -117,7 +117,7 @@ impl Compiler<'_> {
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
             generate: attribute.generate.as_ref().and_then(|written| self.generate(written, name, (kind, access))),
-            clear: attribute.clear.clone().unwrap_or(Value::Null),
+            clear: attribute.clear.clone(),
             on_create: attribute.on_create.is_some(),
             sealed: access == Access::Create && attribute.returned == Some(Returned::Never),
             looked_up: attribute.guard.is_some(),
