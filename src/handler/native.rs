@@ -125,14 +125,16 @@ impl<'e> Native<'e> {
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
         let mut replies = self.send_patiently(requests.iter().collect(), Some(&with(&token))).await;
-        let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
+        let refused =
+            |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
         if replies.iter().any(refused) {
             let token = self.token(what, login, Some(&token)).await?;
             let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
             let again = again.map(|(request, _)| request).collect();
             let second = self.send_patiently(again, Some(&with(&token))).await;
             for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
-                *reply = new;
+                // However it says so, it is no news about what was asked for.
+                *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
             }
         }
         Ok(replies)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Context;
-use super::native::{Native, is_absent, unfit};
+use super::native::{Native, unfit};
 use crate::exchange::{Request, Response};
 use crate::mapping::ListPart;
 use crate::mapping::errors::not_understood;
@@ -50,8 +50,7 @@ fn accept_page(
     (request, scope): (&Request, &Scope<'_>),
     reply: Response,
 ) -> Result<Option<Page>, Error> {
-    if walk.is_numbered_further() && is_absent(&reply, &[]) {
-        walk.end();
+    if walk.is_past_end(&reply) {
         return Ok(None);
     }
     let reply = match scope.id {

@@ -82,7 +82,7 @@ words! {
         Integer = "integer",
         /// A number.
         Decimal = "decimal",
-        /// A point in time.
+        /// A point in time. One that the application writes without an offset is UTC.
         DateTime = "dateTime",
         /// A URI.
         Reference = "reference",
@@ -235,6 +235,8 @@ tables! {
         header: Option<String>,
         /// The field's text around the token: `Bearer {token}` in `Authorization`, `{token}` elsewhere.
         value: Option<Spanned<String>>,
+        /// Replies that mean that the token is refused, beside 401.
+        refused: Vec<Match>,
         /// How many seconds the token is used before it is renewed.
         lifetime: Option<Spanned<u32>>,
         /// A pointer to that number in the reply's body, instead.
@@ -250,6 +252,8 @@ tables! {
         client_id: Text,
         /// The client's secret.
         client_secret: Text,
+        /// Replies that mean that the token is refused, beside 401.
+        refused: Vec<Match>,
         /// How the client says who it is: `basic` unless it is said.
         client: Option<ClientAuthentication>,
         /// The scope that is asked for.
@@ -308,8 +312,8 @@ tables! {
         cursor: Option<Cursor>,
         /// The last row's key asks for the rows after it.
         marker: Option<Marker>,
-        /// A pointer to the next page's address in the body.
-        next: Option<Spanned<String>>,
+        /// The next page's address: a pointer into the body, or `{ header: Next-Page }`.
+        next: Option<InReply>,
         /// The next page's address in the `Link` header, as `rel="next"` (RFC 8288).
         link: bool,
         /// Where the rows are in the reply. The whole body unless it is said.
@@ -318,7 +322,9 @@ tables! {
         /// of such a field becomes.
         keyed: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
-        total: Option<Total>,
+        total: Option<InReply>,
+        /// Replies that mean that a page is past the end, beside 404.
+        end: Vec<Match>,
         /// What a page with fewer rows than were asked for means: nothing, unless it is said.
         short_page: Option<Spanned<ShortPage>>,
     }
@@ -413,6 +419,9 @@ tables! {
     Attribute {
         /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`) or by a field (`ids[kind=email].value`).
         native: Option<Spanned<String>>,
+        /// Another row whose native field this attribute is too: an e-mail address that is the user name. Whichever of the two
+        /// is changed is written; two values that differ are refused.
+        same_as: Option<Spanned<String>>,
         /// Who may read and write it.
         access: Option<Access>,
         /// Whether a resource must have it. Clients must give it, unless there is a `default`.
@@ -452,6 +461,8 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+        /// Whether such an attribute is a list of values; with the codec `csv` it is.
+        multi: bool,
     }
 
     /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
@@ -501,6 +512,9 @@ tables! {
         id: Option<CreatedId>,
         /// What is made sure of by reading first, for APIs whose create overwrites and whose delete is repeated in silence.
         guard: Option<Spanned<Guard>>,
+        /// Replies to a create that mean that there is one already, which the call may have overwritten: 409, and nothing is
+        /// undone.
+        taken: Vec<Match>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404.
@@ -805,9 +819,9 @@ tables! {
     }
 }
 
-/// The total's place: a pointer into the body, or `{ header: X-Total-Count }`.
+/// A place in a reply: a pointer into the body, or `{ header: X-Total-Count }`.
 #[derive(Clone, Debug)]
-pub enum Total {
+pub enum InReply {
     /// A pointer into the body.
     Body(Spanned<String>),
     /// A header field.
@@ -912,11 +926,11 @@ tables! {
     }
 }
 
-impl Read for Total {
+impl Read for InReply {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
-            Kind::Table(_) => HeaderName::read(node, report).map(|it| Total::Header(it.header)),
-            _ => Spanned::read(node, report).map(Total::Body),
+            Kind::Table(_) => HeaderName::read(node, report).map(|it| InReply::Header(it.header)),
+            _ => Spanned::read(node, report).map(InReply::Body),
         }
     }
 

@@ -133,6 +133,8 @@ pub struct Login {
     pub lifetime: Option<u64>,
     /// Where the reply says for how many seconds it can be used.
     pub expires: Option<Pointer>,
+    /// Replies that mean that the token is refused, beside 401.
+    pub refused: Vec<Recognised>,
 }
 
 /// A place in a reply.
@@ -200,6 +202,10 @@ pub struct Row {
     pub codec: Codec,
     /// The SCIM type of the value.
     pub kind: Kind,
+    /// Whether the value is a list.
+    pub multi: bool,
+    /// The row, by index, whose native field this one's is, and which writes it.
+    pub same_as: Option<usize>,
     /// Who may read and write it.
     pub access: Access,
     /// The actions that write it, by index; empty: the create and update bodies do.
@@ -232,12 +238,16 @@ impl Row {
 
     /// Whether the update body carries it.
     pub fn in_update(&self) -> bool {
-        self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+        self.is_written() && self.actions.is_empty()
     }
 
     /// Whether the create body carries it.
     pub fn in_create(&self) -> bool {
-        self.in_update() || (self.on_create && self.access != Access::Read && self.native.is_some())
+        self.in_update() || (self.on_create && self.is_written())
+    }
+
+    fn is_written(&self) -> bool {
+        self.access != Access::Read && self.native.is_some() && self.same_as.is_none()
     }
 }
 
@@ -285,6 +295,8 @@ pub struct Create {
     pub body: Body,
     /// Where the new id is when the reply has no object.
     pub id: Option<NewId>,
+    /// Replies that mean that there is one already.
+    pub taken: Vec<Recognised>,
     /// Whether the resource is deleted again when what follows the create call fails.
     pub undo: bool,
 }

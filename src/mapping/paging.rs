@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::ReplyValue;
 use super::codec::text_of;
+use super::errors::{Recognised, recognised};
 use super::pointer::Pointer;
 use crate::exchange::{Request, Response};
 use crate::scim::etag;
@@ -22,6 +23,8 @@ pub struct Paging {
     pub keyed: Option<Pointer>,
     /// Where the number of all rows is.
     pub total: Option<ReplyValue>,
+    /// Replies that mean that a page is past the end, beside 404.
+    pub end: Vec<Recognised>,
     /// Whether a page with fewer rows than were asked for is the last.
     pub short_is_last: bool,
 }
@@ -53,8 +56,8 @@ pub enum Style {
         /// The query parameter of the size, and the size.
         size: Option<(String, usize)>,
     },
-    /// The next page's address is in the body.
-    Next(Pointer),
+    /// The next page's address is here.
+    Next(ReplyValue),
     /// The next page's address is in the `Link` header.
     Link,
 }
@@ -75,7 +78,7 @@ pub struct Numbered {
 impl Paging {
     /// A reply is the whole list.
     pub fn whole(items: Pointer) -> Self {
-        Paging { style: Style::Whole, items, total: None, short_is_last: false, keyed: None }
+        Paging { style: Style::Whole, items, total: None, end: Vec::new(), short_is_last: false, keyed: None }
     }
 }
 
@@ -205,11 +208,6 @@ impl<'a> Walk<'a> {
         self.done
     }
 
-    /// Whether the next page is asked for by a number beyond the first: there may be no such page.
-    pub fn is_numbered_further(&self) -> bool {
-        self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_))
-    }
-
     /// Whether the walk has ended before the rows that the application says it has. Rows that it leaves out of a page on
     /// its way are not missed: some count what the gateway may not see.
     pub fn ended_early(&self) -> bool {
@@ -217,9 +215,12 @@ impl<'a> Walk<'a> {
         self.done && numbered && self.total.is_some_and(|total| self.at < total)
     }
 
-    /// Ends the walk: there is no further page.
-    pub fn end(&mut self) {
-        self.done = true;
+    /// Ends the walk if `reply` says that there is no such page: the pages before it were all.
+    pub fn is_past_end(&mut self, reply: &Response) -> bool {
+        let further = self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_));
+        let past = further && (matches!(reply.status, 404 | 410) || recognised(&self.paging.end, reply));
+        self.done |= past;
+        past
     }
 
     /// The parameters of the next page.
@@ -387,10 +388,12 @@ impl<'a> Walk<'a> {
         authority: &str,
     ) -> Result<Option<String>, String> {
         let found = match &self.paging.style {
-            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(at) => {
+            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(ReplyValue::Body(at)) => {
                 at.get(body).filter(|value| !value.is_null()).map(text_of)
             }
-            Style::Cursor { next: ReplyValue::Header(name), .. } => reply.header(name).map(str::to_owned),
+            Style::Cursor { next: ReplyValue::Header(name), .. } | Style::Next(ReplyValue::Header(name)) => {
+                reply.header(name).map(str::to_owned)
+            }
             Style::Link => {
                 reply.headers.iter().filter(|(name, _)| name == "link").find_map(|(_, value)| next_link(value))
             }

@@ -22,9 +22,10 @@ pub(super) async fn converge(
     before: Current,
     desired: Value,
 ) -> Result<Current, Error> {
-    let Value::Object(desired) = desired else {
+    let Value::Object(mut desired) = desired else {
         return Ok(before);
     };
+    resource.agree(&before.attributes, &mut desired)?;
     let changed = resource.changed(&before.attributes, &desired);
     if !changed.is_empty() {
         refuse_protected(resource, &before.attributes)?;

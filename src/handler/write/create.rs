@@ -8,10 +8,11 @@ use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove}
 use crate::exchange::Response;
 use crate::handler::links;
 use crate::handler::members::{check, edit_new, of_new};
-use crate::handler::native::{item, noun, unfit};
+use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::{Answer, Context, list};
-use crate::mapping::errors::{json_body, not_understood};
+use crate::mapping::codec::text_of;
+use crate::mapping::errors::{json_body, not_understood, recognised};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Create, NewId, Resource, Row};
@@ -34,6 +35,7 @@ pub(in crate::handler) async fn create(
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
     refuse_deactivation(resource, normalised.deactivates, &Attributes::new())?;
+    resource.agree(&Attributes::new(), &mut desired)?;
     let edits = member_values(desired.remove("members"))?;
     check(context, resource, &edits)?;
     // What the client itself asked for: only that must show in the reply.
@@ -62,7 +64,17 @@ pub(in crate::handler) async fn create(
     let call = &create.operation.call;
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
-    let reply = context.native.check_collection(&what, reply)?;
+    if recognised(&create.taken, &reply) {
+        return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
+    }
+    let reply = match &key {
+        // The client has chosen the name that its path ends with.
+        Some(key) if is_absent(&reply, &[]) => {
+            let name = text_of(key);
+            return Err(Error::invalid_value(format!("the application has no place for a {} `{name}`", noun(resource))));
+        }
+        _ => context.native.check_collection(&what, reply)?,
+    };
     let created = created(context, resource, create, &reply, key, &asked).await?;
     let finished = finish(context, resource, &created, (&asked, &desired), &edits).await;
     let mut attributes = match finished {

@@ -9,7 +9,7 @@ use crate::mapping::node::Mark;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{CallTemplate, JsonTemplate, Slot, Template, TemplateError};
-use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
+use crate::mapping::{Body, Item, Operation, Paging, ReplyValue, Row, paging};
 
 /// The placeholders that mean something where a template stands.
 pub(super) struct Names<'a> {
@@ -274,7 +274,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, keyed: None, total: None, short_is_last: false };
+            return Paging::whole(items);
         };
         let styles = [
             written.page.is_some(),
@@ -293,22 +293,27 @@ impl Compiler<'_> {
             );
         }
         let style = self.paging_style(written);
-        let total = written.total.as_ref().and_then(|total| match total {
-            written::Total::Body(at) => self.pointer(at).map(crate::mapping::ReplyValue::Body),
-            written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
-        });
+        let total = written.total.as_ref().and_then(|total| self.in_reply(total));
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
         let sized = match &style {
             paging::Style::Page(_) | paging::Style::Offset(_) => true,
             paging::Style::Cursor { size, .. } | paging::Style::Marker { size, .. } => size.is_some(),
             paging::Style::Whole | paging::Style::Next(_) | paging::Style::Link => false,
         };
+        let end = written.end.iter().map(|it| self.recognised(it)).collect();
         if let (Some(short), false) = (&written.short_page, sized) {
             let help = "remove `short_page`, or say by `size` how many rows are asked for";
             self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
         }
         let keyed = self.optional_pointer(written.keyed.as_ref());
-        Paging { style, items, keyed, total, short_is_last: written.short_page.is_some() }
+        Paging { style, items, keyed, total, end, short_is_last: written.short_page.is_some() }
+    }
+
+    fn in_reply(&mut self, written: &written::InReply) -> Option<ReplyValue> {
+        match written {
+            written::InReply::Body(at) => self.pointer(at).map(ReplyValue::Body),
+            written::InReply::Header(name) => Some(ReplyValue::Header(name.to_lowercase())),
+        }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {
@@ -359,7 +364,7 @@ impl Compiler<'_> {
                 None => Style::Whole,
             }
         } else if let Some(next) = &written.next {
-            self.pointer(next).map_or(Style::Whole, Style::Next)
+            self.in_reply(next).map_or(Style::Whole, Style::Next)
         } else if written.link {
             Style::Link
         } else {
