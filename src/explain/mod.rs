@@ -140,7 +140,11 @@ impl Explained {
 
     fn reply(&self, reply: &Reply) -> Value {
         let mut told = match reply {
-            Ok(reply) => self.response(reply),
+            Ok(reply) => {
+                let mut told = self.response(reply);
+                Secrets::hidden(&self.engine, &mut told);
+                told
+            }
             Err(reason) => json!({ "status": null, "failure": reason.as_str() }),
         };
         if let Some(told) = told.as_object_mut() {
@@ -197,7 +201,11 @@ impl Explained {
             let _ = match reply {
                 Err(reason) => writeln!(out, "   {sort}: {}", reason.as_str()),
                 Ok(reply) if reply.body.is_empty() => writeln!(out, "   {sort}: {}", reply.status),
-                Ok(reply) => writeln!(out, "   {sort}: {} {}", reply.status, self.body(&reply.body)),
+                Ok(reply) => {
+                    let mut body = self.body(&reply.body);
+                    Secrets::hidden(&self.engine, &mut body);
+                    writeln!(out, "   {sort}: {} {body}", reply.status)
+                }
             };
         }
         if self.steps.is_empty() {

@@ -246,6 +246,11 @@ impl Row {
         self.in_update() || (self.on_create && self.is_written())
     }
 
+    /// The name of the native field.
+    pub fn native_name(&self) -> String {
+        self.native.as_ref().map(|at| at.to_string().rsplit('.').next().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
     fn is_written(&self) -> bool {
         self.access != Access::Read && self.native.is_some() && self.same_as.is_none()
     }
