@@ -19,7 +19,7 @@ use super::shapes::{self, item, page, place, status};
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::text_of;
 use crate::mapping::language::Send;
-use crate::mapping::template::{CallTemplate, JsonTemplate, Said, Slot, body_of};
+use crate::mapping::template::{JsonTemplate, Said, Slot, body_of};
 use crate::mapping::{Body, How, List, ListPart, Mapping, Narrowing, Operation, Resource};
 use crate::scim::CompareOp;
 use crate::{Engine, EngineError, Environment};

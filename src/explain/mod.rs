@@ -17,7 +17,7 @@ use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response
 use crate::handler::error_response;
 use crate::scim::Error;
 use crate::{Engine, EngineError, Environment, mapping};
-#[cfg(any(test, target_os = "unknown"))]
+#[cfg(target_os = "unknown")]
 pub(crate) use application::Application;
 use assumed::Assumed;
 use secrets::Secrets;

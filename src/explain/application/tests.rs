@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::Application;
 use crate::exchange::{Moment, Output, Request};
 use crate::explain::{Explained, TOKEN, placeholders};
-use crate::mapping::SOME_TENANT;
+use crate::mapping::language::Access;
+use crate::mapping::{Row, SOME_TENANT};
 
 const NOW: u64 = 1_767_225_600_000;
 
@@ -68,8 +69,8 @@ impl Lived {
     fn has(&self, resource: &str, attribute: &str) -> bool {
         let resource = self.application.mapping.resource(resource);
         resource.is_some_and(|resource| {
-            let writable = |row: &crate::mapping::Row| {
-                row.name == attribute && row.constant.is_none() && (row.in_update() || !row.actions.is_empty())
+            let writable = |row: &Row| {
+                row.name == attribute && matches!(row.access, Access::Write | Access::ReadWrite) && row.constant.is_none()
             };
             resource.rows.iter().any(writable)
         })
