@@ -77,7 +77,11 @@ enum Command {
     /// Make the npm package of the JavaScript host, as `npm pack` does, and print where it is.
     Npm,
     /// Make the playground, a page of static files in which mappings are tried out, and print where it is.
-    Playground,
+    Playground {
+        /// The directory, which is made if it is not there.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
     /// Print the JSON Schema of the mapping language, for editors.
     Schema {
         /// Print the language's reference instead, as Markdown.
@@ -127,7 +131,7 @@ pub fn main() -> ExitCode {
             println!("{}", path.display());
             ExitCode::SUCCESS
         }),
-        Command::Playground => playground::build().map(|path| {
+        Command::Playground { into } => playground::build(into).map(|path| {
             println!("{}", path.display());
             ExitCode::SUCCESS
         }),

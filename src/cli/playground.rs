@@ -1,5 +1,9 @@
 //! `scim-edge playground`: a page in which mappings are written and tried out, made of static files.
 
+mod server;
+
+pub(super) use server::offer;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,34 +35,35 @@ const PACKAGES: &[&str] = &[
     "esbuild@0.28.2",
 ];
 
-/// Makes the page, and gives its directory, `<target>/playground`, which any server of files can serve.
+/// Makes the page in this directory, or in `<target>/playground`, and gives the directory, which any server of files can
+/// serve.
 ///
 /// The npm package is made as [`npm::package`] says; its module is the one in the page.
-pub fn build() -> anyhow::Result<PathBuf> {
-    let modules = npm::node_modules()?;
-    let tools = npm::tools("playground", PACKAGES)?;
-    let page = target_dir()?.join("playground");
-    let _lock = lock(&page)?;
+pub fn build(into: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let target = target_dir()?;
+    let page = into.unwrap_or_else(|| target.join("playground"));
     // What is bundled: the sources, with what is made here beside them.
-    let work = page.with_extension("sources");
-    for dir in [&page, &work] {
-        remove(dir)?;
+    let work = target.join("playground.sources");
+    let _lock = lock(&work)?;
+    let package = npm::package_in(&target.join("playground.npm"))?;
+    let tools = npm::tools("playground", PACKAGES)?;
+    remove(&work)?;
+    let wasm = page.join("wasm");
+    for dir in [&work, &wasm] {
         fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
     }
     copy_files(Path::new(SOURCES), &work)?;
     fs::write(work.join("mapping.schema.json"), json_schema().to_string())?;
     fs::write(work.join("mappings.json"), json!(mappings()?).to_string())?;
-    let node_path = std::env::join_paths([&tools, &modules])?;
     run(Command::new(tools.join(".bin/esbuild"))
         .args(["main.js", "style.css", "--bundle", "--splitting", "--format=esm", "--minify", "--target=es2022"])
-        .args(["--log-level=warning", "--conditions=default", "--chunk-names=[name]-[hash]"])
+        .args(["--log-level=warning", "--chunk-names=[name]"])
+        .arg(format!("--alias:scim-edge={}", package.join("web.js").display()))
         .arg(format!("--outdir={}", page.display()))
-        .env("NODE_PATH", node_path)
+        .env("NODE_PATH", &tools)
         .current_dir(&work))?;
     fs::copy(work.join("index.html"), page.join("index.html"))?;
-    let wasm = page.join("wasm");
-    fs::create_dir_all(&wasm)?;
-    fs::copy(modules.join("scim-edge/wasm/scim_edge_bg.wasm"), wasm.join("scim_edge_bg.wasm"))
+    fs::copy(package.join("wasm/scim_edge_bg.wasm"), wasm.join("scim_edge_bg.wasm"))
         .context("the npm package has no module")?;
     Ok(page)
 }

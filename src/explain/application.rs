@@ -47,7 +47,8 @@ impl Application {
     /// The application of a mapping, with a few users and a group in it.
     pub(crate) fn new(mapping: &str, name: &str, environment: &Environment, now: u64) -> Result<Self, EngineError> {
         let engine = Engine::new(mapping, name, environment)?;
-        let mapping = engine.mapping().cloned().ok_or_else(|| EngineError::Setting("there is no mapping".to_owned()))?;
+        let mapping =
+            engine.mapping().cloned().ok_or_else(|| EngineError::Setting("there is no mapping".to_owned()))?;
         let objects = mapping.resources.iter().map(|resource| resource.fixed.clone().unwrap_or_default()).collect();
         let mut application = Application { mapping, objects, memberships: Vec::new(), last: 0, now };
         application.seed();
@@ -80,13 +81,15 @@ impl Application {
             let id = said.get(&Slot::Id)?;
             Some(self.rows(kind, part, call, |native| has_id(resource, native, id)))
         });
-        let counted = || list.parts.iter().find_map(|part| {
-            let (count, at) = part.count.as_ref()?;
-            count.read(call, &[])?;
-            let mut reply = shapes::json(200, &Value::Null);
-            place(at, self.objects(kind).filter(|native| belongs(part, native)).count().into(), &mut reply);
-            Some(reply)
-        });
+        let counted = || {
+            list.parts.iter().find_map(|part| {
+                let (count, at) = part.count.as_ref()?;
+                count.read(call, &[])?;
+                let mut reply = shapes::json(200, &Value::Null);
+                place(at, self.objects(kind).filter(|native| belongs(part, native)).count().into(), &mut reply);
+                Some(reply)
+            })
+        };
         let whole = || {
             let (part, _) = asked(&list.parts, &[], call)?;
             Some(self.rows(kind, part, call, |_| true))
@@ -128,7 +131,11 @@ impl Application {
                 let (part, said) = asked(std::slice::from_ref(&batch.list), &[], call)?;
                 let wanted: Vec<String> = said.get(&Slot::List)?.as_array()?.iter().map(text_of).collect();
                 let at = resource.rows.get(batch.row)?.native.as_ref()?;
-                Some(self.rows(kind, part, call, |native| at.get(native).is_some_and(|it| wanted.contains(&text_of(it)))))
+                Some(
+                    self.rows(kind, part, call, |native| {
+                        at.get(native).is_some_and(|it| wanted.contains(&text_of(it)))
+                    }),
+                )
             })
         })
     }
@@ -269,7 +276,11 @@ fn belongs(part: &ListPart, native: &Value) -> bool {
 }
 
 /// The list that a call with these parameters asks, and what it says.
-fn asked<'l>(parts: &'l [ListPart], parameters: &[(String, JsonTemplate)], call: &Request) -> Option<(&'l ListPart, Said)> {
+fn asked<'l>(
+    parts: &'l [ListPart],
+    parameters: &[(String, JsonTemplate)],
+    call: &Request,
+) -> Option<(&'l ListPart, Said)> {
     parts.iter().find_map(|part| Some((part, part.call.read(call, parameters)?)))
 }
 

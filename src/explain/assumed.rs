@@ -59,7 +59,11 @@ impl Assumed {
             place(&login.token, "assumed-token".into(), &mut reply);
             return reply;
         }
-        mapping.resources.iter().find_map(|resource| self.answer(resource, call)).unwrap_or_else(|| shapes::json(200, &json!({})))
+        mapping
+            .resources
+            .iter()
+            .find_map(|resource| self.answer(resource, call))
+            .unwrap_or_else(|| shapes::json(200, &json!({})))
     }
 
     fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {

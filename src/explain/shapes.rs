@@ -119,7 +119,8 @@ fn window(paging: &Paging, rows: &[Value], call: &Request) -> Window {
             Window { at, size, next: Some((next.clone(), at.saturating_add(size).to_string())) }
         }
         Style::Marker { param, field, size } => {
-            let last = said(param).and_then(|key| rows.iter().position(|row| field.get(row).map(text_of) == Some(key.clone())));
+            let last = said(param)
+                .and_then(|key| rows.iter().position(|row| field.get(row).map(text_of) == Some(key.clone())));
             plain(last.map_or(0, |last| last + 1), in_steps(size))
         }
         Style::Next(_) | Style::Link => {

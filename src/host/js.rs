@@ -155,7 +155,15 @@ impl Application {
     }
 
     /// Gives the sink the reply to a native call.
-    pub fn reply(&mut self, method: String, target: String, headers: Vec<String>, body: Vec<u8>, now: f64, sink: &Sink) {
+    pub fn reply(
+        &mut self,
+        method: String,
+        target: String,
+        headers: Vec<String>,
+        body: Vec<u8>,
+        now: f64,
+        sink: &Sink,
+    ) {
         let call = Request { method, target, headers: pairs(headers), body };
         let Response { status, headers, body } = self.0.reply(&call, milliseconds(now));
         sink.respond(status, flat(headers), body);

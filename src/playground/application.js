@@ -12,10 +12,8 @@ export function tables(now, before = now) {
     );
     const places = columns.map((name) => table.columns.indexOf(name));
     const hasMembers = table.rows.some((row) => row.members);
-    const cells = (row, was) => [
-      ...places.map((at) => cell(row.cells[at], was && was.cells[at])),
-      hasMembers && members(row.members ?? [], was?.members),
-    ];
+    const cells = (row, was) =>
+      places.map((at) => cell(row.cells[at], was && was.cells[at])).toSpliced(2, 0, hasMembers && members(row.members ?? [], was?.members));
     const line = (row, was, state) => element('tr', { className: state }, ...cells(row, was));
     return element(
       'section',
@@ -27,7 +25,7 @@ export function tables(now, before = now) {
         element(
           'table',
           {},
-          element('thead', {}, element('tr', {}, ...columns.map((name) => element('th', { scope: 'col' }, name)), hasMembers && element('th', { scope: 'col' }, 'members'))),
+          element('thead', {}, element('tr', {}, ...columns.map(head).toSpliced(2, 0, hasMembers && head('members')))),
           element(
             'tbody',
             {},
@@ -43,6 +41,8 @@ export function tables(now, before = now) {
     );
   });
 }
+
+const head = (name) => element('th', { scope: 'col' }, name);
 
 const text = (value) =>
   value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);

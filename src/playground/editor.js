@@ -44,9 +44,9 @@ const common = (label, keys, changed) => [
   EditorView.updateListener.of((update) => update.docChanged && changed(update.state.doc.toString())),
 ];
 
-/** The editor of the mapping. `diagnose` gives the engine's diagnostics for a text. */
+/** The editor of the mapping. `diagnose` gives the engine's diagnostics for a text, sooner or later. */
 export function mappingEditor(parent, { diagnose, changed, keys }) {
-  const problems = (view) => diagnose(view.state.doc.toString()).map((it) => inPlace(view.state.doc, it));
+  const problems = async ({ state: { doc } }) => (await diagnose(doc.toString())).map((it) => inPlace(doc, it));
   const extensions = [
     ...common('Mapping', keys, changed),
     yaml(),

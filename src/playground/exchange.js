@@ -71,7 +71,12 @@ function gist(body) {
   if (body.detail) return body.detail;
   if ('totalResults' in body) return `${body.totalResults} found`;
   if (body.schemas && body.id) return body.userName ?? body.displayName ?? body.id;
-  return Array.isArray(body) ? `${body.length} rows` : Object.keys(body).join(', ');
+  const rows = [body, ...Object.values(body)].find(Array.isArray);
+  if (rows) return rows.length === 1 ? '1 row' : `${rows.length} rows`;
+  const [only, ...others] = Object.values(body);
+  const object = only && typeof only === 'object' && !others.length ? only : body;
+  const { id, login, name } = object;
+  return [id, login ?? name].filter((it) => it !== undefined && typeof it !== 'object').join(' · ') || Object.keys(object).join(', ');
 }
 
 function content(it, changed) {

@@ -9,7 +9,9 @@ import { sequences } from './sequences.js';
 import { fromFragment, toFragment } from './share.js';
 
 const demo = findDemo();
-const scimEdge = await import('scim-edge');
+// The page can be used while the module is being compiled.
+const loading = import('scim-edge');
+let scimEdge;
 
 /** `results[0]` is what there is before the first step. */
 const state = { mapping: '', steps: [], selected: 0, side: 'page', results: [], edits: new Map(), known: {} };
@@ -21,7 +23,7 @@ let problems = [];
 const keys = [{ key: 'Mod-Enter', preventDefault: true, run: () => (run(), true) }];
 
 const mapping = mappingEditor(byId('mapping-editor'), {
-  diagnose: scimEdge.check,
+  diagnose: async (text) => (await loading).check(text),
   keys,
   changed: (text) => {
     state.mapping = text;
@@ -66,7 +68,11 @@ let turn = 0;
 
 function soon() {
   clearTimeout(timer);
-  timer = setTimeout(() => (state.side === 'live' ? check() : run()), 120);
+  timer = setTimeout(async () => {
+    if (state.side !== 'live') return run();
+    scimEdge ??= await loading;
+    check();
+  }, 120);
 }
 
 function check() {
@@ -78,6 +84,7 @@ function check() {
 async function run() {
   clearTimeout(timer);
   const own = (turn += 1);
+  scimEdge ??= await loading;
   if (check()) {
     try {
       if (state.side === 'live') await runSelectedLive();
@@ -186,6 +193,10 @@ function showSide(result, earlier) {
   }
   const now = result?.tables ?? earlier?.tables ?? state.results[0]?.tables ?? [];
   byId('side').replaceChildren(element('p', { className: 'hint' }, NOTES[state.side]), ...tables(now, earlier?.tables));
+  for (const wide of byId('side').querySelectorAll('.wide')) {
+    const [first] = wide.querySelectorAll('td.changed');
+    if (first) wide.scrollLeft = first.offsetLeft - first.parentElement.firstChild.offsetWidth;
+  }
 }
 
 // Menus, tabs and keys.
@@ -301,6 +312,8 @@ function named() {
 mapping.dom.addEventListener('input', () => requestAnimationFrame(named));
 
 fillMenus();
+performance.mark('shown');
 addEventListener('hashchange', open);
 await open();
-document.documentElement.dataset.ready = Math.round(performance.now());
+performance.mark('ready');
+document.documentElement.dataset.ready = '';

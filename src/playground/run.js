@@ -24,6 +24,7 @@ export async function runAll({ ScimEdge, Application, placeholders }, mapping, s
     const before = isChange ? await look() : undefined;
     const told = await ask(step, byHand(application.fetch, (call) => edited(index, call)));
     const after = isChange ? await look() : undefined;
+    told.request.body = step.body ? parsed(step.body) : null;
     learn(known, step, told.response);
     results.push({ told, tables: application.tables(), ...seen(before, after) });
   }
@@ -46,7 +47,8 @@ export async function runLive({ ScimEdge, placeholders }, mapping, step, demo, k
   const { pathname, search } = new URL(response.url);
   const answer = { status: response.status, headers: Object.fromEntries(response.headers), body: parsed(text) };
   learn(known, step, answer);
-  return { told: { request: { method: step.method, target: pathname + search }, quirks, calls, response: answer }, tables };
+  const sent = { method: step.method, target: pathname + search, body: filledStep.body ? parsed(filledStep.body) : null };
+  return { told: { request: sent, quirks, calls, response: answer }, tables };
 }
 
 const parsed = (text) => {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// `scim-edge demo --host <host>` with these arguments.
-fn demo(host: &str, arguments: &[&str]) -> Command {
+pub(crate) fn demo(host: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scim-edge"));
     command.args(["demo", "--host", host]).args(arguments).stdin(Stdio::null());
     command
@@ -31,7 +31,7 @@ pub(crate) fn the_tour_is_walked(host: &str) {
 }
 
 /// Kills a demo that a failed test leaves behind; Envoy goes with it.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -59,7 +59,8 @@ pub(crate) fn an_interrupt_stops_everything(host: &str) {
 
     let own = running.0.id();
     let started = descendants(own);
-    assert_eq!(started.is_empty(), host == "wasi", "{started:?}");
+    // The playground is being built.
+    assert!(!started.is_empty());
     let sent = Command::new("kill").args(["-INT", &own.to_string()]).status().unwrap();
     assert!(sent.success());
     let status = running.0.wait().unwrap();

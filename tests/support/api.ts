@@ -93,7 +93,7 @@ equal(listed.totalResults, 1);
 const [people, teams] = application.tables() as [Table, Table];
 equal([people.resource, people.path, people.columns[0]], ['User', '/api/v2/users', 'id']);
 equal([people.rows.length, people.rows[0]?.members], [4, null]);
-equal(teams.rows[0]?.members, ['Barbara Jensen', 'Mandy Pepperidge']);
+equal(teams.rows[0]?.members, ['bjensen@example.com', 'mpepperidge@example.com']);
 assert.throws(() => new Application(broken, {}), ScimEdgeError);
 
 // Why there is no reply.

@@ -44,7 +44,8 @@ impl Application {
         }
         match members.change.as_ref()? {
             MemberChange::Calls { add, remove } => {
-                let added = add.call.read(call, &[]).map(|said| self.changed(kind, resource, (members, add), &said, true));
+                let added =
+                    add.call.read(call, &[]).map(|said| self.changed(kind, resource, (members, add), &said, true));
                 added.or_else(|| {
                     let said = remove.call.read(call, &[])?;
                     Some(self.changed(kind, resource, (members, remove), &said, false))
@@ -86,7 +87,8 @@ impl Application {
             }
             None => Some(element.clone()),
         };
-        let several = said.get(&Slot::List).map(|list| list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice));
+        let several =
+            said.get(&Slot::List).map(|list| list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice));
         let one = said.get(&Slot::Member).map(std::slice::from_ref);
         let who: Vec<Option<Value>> = match several {
             Some(elements) => elements.iter().map(|it| self.known_by(&members.target, &named(it)?)).collect(),
@@ -170,18 +172,19 @@ impl Application {
             let row = links.target.by.and_then(|index| target?.1.rows.get(index));
             let known = row.and_then(|row| row.native.as_ref()?.get(native?)).unwrap_or(&linked.id);
             let same = link.display.as_ref().and_then(|at| at.get(native?)).filter(|name| name.is_string()).cloned();
-            let display = same.or_else(|| self.name(links.target.kind, &linked.id).map(Value::from));
+            let display = same
+                .or_else(|| self.name(links.target.kind, &linked.id, &["displayName", "userName"]).map(Value::from));
             shapes::link(links, link, known, &linked.id, linked.key.clone(), display)
         };
         rows.iter().map(row).collect()
     }
 
-    /// What people call a resource.
-    pub(super) fn name(&self, kind: &str, id: &Value) -> Option<String> {
+    /// What people call a resource: the first of these attributes that it has.
+    pub(super) fn name(&self, kind: &str, id: &Value, attributes: &[&str]) -> Option<String> {
         let (kind, resource) = self.kind(&self.mapping, kind)?;
         let native = self.objects(kind).find(|native| id_of(resource, native) == *id)?;
-        let names = resource.decode_some(native, |name| matches!(name, "displayName" | "userName"));
-        ["displayName", "userName"].iter().find_map(|name| names.get(*name)).map(text_of)
+        let names = resource.decode_some(native, |name| attributes.contains(&name));
+        attributes.iter().find_map(|name| names.get(*name)).map(text_of)
     }
 
     /// The native id of the resource that calls know by this value; `None` where there is none.

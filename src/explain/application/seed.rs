@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::Application;
 use super::links::id_of;
 use super::write::set;
-use super::Application;
 use crate::mapping::template::Scope;
 use crate::mapping::{Body, Resource};
 use crate::scim::core::ENTERPRISE_USER;

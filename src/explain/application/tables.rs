@@ -30,16 +30,20 @@ impl Application {
     /// The names of a group's members; nothing for what has none.
     fn member_names(&self, kind: usize, resource: &Resource, native: &Value) -> Option<Vec<String>> {
         resource.members.as_ref()?;
-        let name = |id: &Value| self.name("User", id).unwrap_or_else(|| text_of(id));
+        let name = |id: &Value| self.name("User", id, &["userName"]).unwrap_or_else(|| text_of(id));
         Some(self.links_of(kind, native).iter().map(|linked| name(&linked.id)).collect())
     }
 }
 
+/// What people look for first.
+const FIRST: [&str; 4] = ["id", "userName", "displayName", "active"];
+
 /// The places of the fields that rows read, that of the id first.
 fn places(resource: &Resource) -> Vec<Pointer> {
-    let id = resource.id_row().into_iter();
+    let mut rows: Vec<_> = resource.rows.iter().filter(|row| row.readable()).collect();
+    rows.sort_by_key(|row| FIRST.iter().position(|first| *first == row.name).unwrap_or(FIRST.len()));
     let mut places: Vec<Pointer> = Vec::new();
-    for at in id.chain(resource.rows.iter().filter(|row| row.readable())).filter_map(|row| row.native.as_ref()) {
+    for at in rows.into_iter().filter_map(|row| row.native.as_ref()) {
         if !places.contains(at) {
             places.push(at.clone());
         }

@@ -70,7 +70,9 @@ impl Lived {
         let resource = self.application.mapping.resource(resource);
         resource.is_some_and(|resource| {
             let writable = |row: &Row| {
-                row.name == attribute && matches!(row.access, Access::Write | Access::ReadWrite) && row.constant.is_none()
+                row.name == attribute
+                    && matches!(row.access, Access::Write | Access::ReadWrite)
+                    && row.constant.is_none()
             };
             resource.rows.iter().any(writable)
         })
@@ -109,7 +111,12 @@ fn lives(mapping: &str) {
 
     let path = format!("/Users/{}", created["id"].as_str().unwrap());
     if lived.has("User", "displayName") {
-        lived.expect(200, "PATCH", &path, &patch(&json!([{ "op": "replace", "path": "displayName", "value": "J. D." }])));
+        lived.expect(
+            200,
+            "PATCH",
+            &path,
+            &patch(&json!([{ "op": "replace", "path": "displayName", "value": "J. D." }])),
+        );
         assert_eq!(lived.expect(200, "GET", &path, &Value::Null)["displayName"], "J. D.");
     }
     if lived.has("User", "active") {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::links::id_of;
 use super::Application;
+use super::links::id_of;
 use crate::exchange::{Request, Response};
 use crate::explain::shapes::{self, item, place, status};
 use crate::mapping::codec::text_of;

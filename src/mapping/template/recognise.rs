@@ -87,9 +87,7 @@ fn captures<'p>(
 ) -> Option<Vec<(&'p Placeholder, String)>> {
     match pieces.split_first() {
         None => text.is_empty().then(Vec::new),
-        Some((Piece::Text(literal), rest)) => {
-            captures(rest, literal, text.strip_prefix(literal.as_str())?, spelling)
-        }
+        Some((Piece::Text(literal), rest)) => captures(rest, literal, text.strip_prefix(literal.as_str())?, spelling),
         Some((Piece::Slot(placeholder), rest)) => {
             let most = (spelling.reach)(text);
             (1..=most).rev().find_map(|end| {
