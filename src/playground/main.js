@@ -195,7 +195,7 @@ function showSide(result, earlier) {
   byId('side').replaceChildren(element('p', { className: 'hint' }, NOTES[state.side]), ...tables(now, earlier?.tables));
   for (const wide of byId('side').querySelectorAll('.wide')) {
     const [first] = wide.querySelectorAll('td.changed');
-    if (first) wide.scrollLeft = first.offsetLeft - first.parentElement.firstChild.offsetWidth;
+    if (first && first.offsetLeft + first.offsetWidth > wide.clientWidth) wide.scrollLeft = first.offsetLeft - first.parentElement.firstChild.offsetWidth;
   }
 }
 
