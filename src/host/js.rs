@@ -154,7 +154,7 @@ impl Application {
             .map_err(|error| thrown(&error))
     }
 
-    /// Gives the sink the reply to a native call.
+    /// Gives the sink the reply to a native call, as its response.
     pub fn reply(
         &mut self,
         method: String,

@@ -114,8 +114,8 @@ fn every_shipped_mapping_is_fine() {
 /// What the environment says is text: what a path cannot have is escaped, what it can have is left alone.
 #[test]
 fn the_environment_s_texts_fit_into_paths() {
-    let text = "{mapping: v1, upstream: {}, resources: {User: {path: '/realms/{env.REALM}/users', attributes: \
-        {id: {native: id, access: read}, userName: {native: n, required: true}}}}}";
+    let text = "{mapping: v1, upstream: {base: '/{env.REALM}'}, resources: {User: {path: '/realms/{env.REALM}/users', \
+        attributes: {id: {native: id, access: read}, userName: {native: n, required: true}}}}}";
     for (realm, expected) in [("my realm", "my%20realm"), ("a/b%20c", "a/b%20c"), ("<x>", "%3Cx%3E"), ("é", "%C3%A9")]
     {
         let environment = BTreeMap::from([("REALM".to_owned(), realm.to_owned())]);
@@ -123,6 +123,6 @@ fn the_environment_s_texts_fit_into_paths() {
         let id = "7".into();
         let scope = Scope { id: Some(&id), ..Scope::default() };
         let call = mapping.resources[0].read.call.render(&scope).unwrap();
-        assert_eq!(call.target, format!("/realms/{expected}/users/7"));
+        assert_eq!(call.target, format!("/{expected}/realms/{expected}/users/7"));
     }
 }

@@ -303,6 +303,8 @@ async function open() {
     : steps(sequences[0]);
   begin(given, isSound ? Math.min(Math.max(Number(shared.selected) || 0, 0), given.length - 1) : 1);
   named();
+  document.documentElement.dataset.shown = '';
+  performance.mark('shown');
   await run();
 }
 
@@ -312,7 +314,6 @@ function named() {
 mapping.dom.addEventListener('input', () => requestAnimationFrame(named));
 
 fillMenus();
-performance.mark('shown');
 addEventListener('hashchange', open);
 await open();
 performance.mark('ready');

@@ -77,6 +77,7 @@ async function everythingByItself() {
   assert.equal(await table(page, 'User').locator('tr.new').count(), 1);
   assert.match((await texts(page, '.message.calls .target')).join(), /\/api\/v2\/users,\/api\/v2\/users\/7\/password/);
   await shot(page, 'laptop-light');
+  assert.equal(await page.evaluate(() => window.shifts), 0);
 
   // A mistake is shown at its line; without it everything is as before.
   await write(page, '#mapping-editor', mapping.replace('native: login', 'nativ: login'));
@@ -171,7 +172,6 @@ async function everythingByItself() {
   assert.equal(await other.inputValue('#target'), '/Users?filter=userName eq "bjensen@example.com"');
   assert.equal(await other.inputValue('#mappings'), 'grafana');
   await other.waitForFunction(() => document.querySelector('.message.calls .target')?.textContent.includes('query=bjensen@example.com'));
-  assert.equal(await page.evaluate(() => window.shifts), 0);
 }
 
 async function everyLook() {

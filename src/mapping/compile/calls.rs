@@ -66,7 +66,7 @@ impl<'a> Names<'a> {
     }
 
     /// These in a path, which says where the resource is now.
-    fn in_path(&self) -> Self {
+    pub(super) fn in_path(&self) -> Self {
         Names { fixed: self.fixed.clone(), current: self.one, path: true, ..*self }
     }
 
