@@ -11,6 +11,13 @@ export function element(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** Replaces the children; the focus stays where one with the same label is. */
+export function refill(parent, ...children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
+  parent.replaceChildren(...children);
+  if (focused) [...parent.querySelectorAll('[aria-label]')].find((it) => it.ariaLabel === focused)?.focus();
+}
+
 /** Text in which what stands between backticks is code. */
 export const prose = (text) =>
   text.split(/`([^`]*)`/).map((part, index) => (index % 2 ? element('code', {}, part) : part));

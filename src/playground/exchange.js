@@ -114,7 +114,7 @@ function changes(before, after) {
       'dl',
       {},
       ...found.flatMap((it) => [
-        element('dt', {}, it.path),
+        element('dt', {}, it.path.replace('urn:ietf:params:scim:schemas:extension:', '…:')),
         element('dd', {}, element('del', {}, shown(it.before)), ' → ', element('ins', {}, shown(it.after))),
       ]),
     ),

@@ -1,6 +1,6 @@
 import { replies, tables } from './application.js';
 import { findDemo } from './demo.js';
-import { byId, element } from './dom.js';
+import { byId, element, prose, refill } from './dom.js';
 import { bodyEditor, goTo, mappingEditor, setText } from './editor.js';
 import { diagram } from './exchange.js';
 import mappings from './mappings.json';
@@ -28,6 +28,7 @@ const mapping = mappingEditor(byId('mapping-editor'), {
   changed: (text) => {
     state.mapping = text;
     state.edits.clear();
+    named();
     soon();
   },
 });
@@ -121,8 +122,8 @@ function showProblems() {
       { type: 'button', className: it.severity, onclick: () => goTo(mapping, it) },
       element('span', { className: 'at' }, `${it.line}:${it.column}`),
       ' ',
-      it.message,
-      it.suggestion && element('span', { className: 'suggestion' }, it.suggestion),
+      ...prose(it.message),
+      it.suggestion && element('span', { className: 'suggestion' }, ...prose(it.suggestion)),
     ),
   );
   const errors = problems.filter((it) => it.severity === 'error').length;
@@ -133,6 +134,7 @@ function showProblems() {
 }
 
 function showSteps() {
+  const hadFocus = byId('steps').contains(document.activeElement);
   byId('steps').replaceChildren(
     ...state.steps.map((step, index) => {
       const result = state.results[index + 1];
@@ -150,6 +152,7 @@ function showSteps() {
       );
     }),
   );
+  if (hadFocus) byId('steps').children[state.selected].firstChild.focus();
 }
 
 function showRequest() {
@@ -181,7 +184,8 @@ const NOTES = {
 
 function showSide(result, earlier) {
   if (state.side === 'hand') {
-    byId('side').replaceChildren(
+    refill(
+      byId('side'),
       ...replies(result?.told?.calls ?? [], (call, reply) => {
         const { selected } = state;
         if (!state.edits.has(selected)) state.edits.set(selected, new Map());
@@ -252,7 +256,6 @@ byId('steps').addEventListener('keydown', (event) => {
   if (!step || !state.steps[index]) return;
   event.preventDefault();
   select(index);
-  byId('steps').children[index].firstChild.focus();
 });
 addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) run();
@@ -302,7 +305,6 @@ async function open() {
     ? shared.steps.map((it) => ({ title: String(it.title ?? 'Your request'), method: String(it.method), target: String(it.target), body: String(it.body ?? ''), as: it.as }))
     : steps(sequences[0]);
   begin(given, isSound ? Math.min(Math.max(Number(shared.selected) || 0, 0), given.length - 1) : 1);
-  named();
   document.documentElement.dataset.shown = '';
   performance.mark('shown');
   await run();
@@ -311,7 +313,6 @@ async function open() {
 function named() {
   byId('mappings').value = Object.keys(mappings).find((name) => mappings[name] === state.mapping) ?? CUSTOM;
 }
-mapping.dom.addEventListener('input', () => requestAnimationFrame(named));
 
 fillMenus();
 addEventListener('hashchange', open);

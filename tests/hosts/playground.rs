@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use scim_edge::cli::artifact::target_dir;
+use scim_edge::cli::artifact::{build_wasm, target_dir};
 use scim_edge::cli::{npm, playground};
 use tempfile::TempDir;
 
@@ -39,10 +39,12 @@ fn the_demo_is_live_in_it() {
 }
 
 fn without_npm_the_demo_says_why_there_is_none() {
-    let nowhere = TempDir::new().unwrap();
+    // Nothing is there but the demo's own module, which cannot be built without a path to the compiler.
+    let modules = TempDir::new().unwrap();
+    symlink(build_wasm("wasm32-wasip2").unwrap(), modules.path().join("wasm32-wasip2.wasm")).unwrap();
     let mut command = demo("wasi", &[]);
-    // The module is found where it was built, by the cargo that runs the tests.
-    command.env("PATH", nowhere.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.env("PATH", modules.path()).env("SCIM_EDGE_WASM_DIR", modules.path());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = Running(command.spawn().unwrap());
     let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut told = false;
