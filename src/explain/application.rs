@@ -227,11 +227,6 @@ impl Application {
         self.objects.get(kind).into_iter().flatten()
     }
 
-    /// The resource type of this name, and its place in the mapping.
-    fn kind<'m>(&self, mapping: &'m Mapping, name: &str) -> Option<(usize, &'m Resource)> {
-        mapping.resources.iter().enumerate().find(|(_, resource)| resource.kind.name == name)
-    }
-
     /// Which object a call names: by its id, or by what its rows say.
     fn locate(&self, kind: usize, resource: &Resource, said: &Said) -> Option<usize> {
         let objects = self.objects.get(kind)?;
@@ -251,6 +246,11 @@ impl Application {
         let all = |native: &Value| !named.is_empty() && named.iter().all(|it| is(native, it));
         objects.iter().position(all)
     }
+}
+
+/// The resource type of this name, and its place in the mapping.
+fn kind_of<'m>(mapping: &'m Mapping, name: &str) -> Option<(usize, &'m Resource)> {
+    mapping.resources.iter().enumerate().find(|(_, resource)| resource.kind.name == name)
 }
 
 /// Whether this is the native object with this id.

@@ -66,7 +66,8 @@ function summary(way, it, changed) {
 
 /** What a body is about, in a few words. */
 function gist(body) {
-  if (body === null || body === undefined || body === '') return 'no body';
+  if (body === undefined) return 'a body that is not kept';
+  if (body === null || body === '') return 'no body';
   if (typeof body === 'string') return 'text';
   if (body.detail) return body.detail;
   if ('totalResults' in body) return `${body.totalResults} found`;
@@ -89,7 +90,7 @@ function content(it, changed) {
       it.method && element('p', { className: 'wire' }, `${it.method} ${it.target}`),
       headers.length > 0 &&
         element('dl', { className: 'headers' }, ...headers.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)])),
-      body === undefined ? element('p', { className: 'hint' }, 'no body') : pretty(body, changed),
+      body === undefined ? element('p', { className: 'hint' }, gist(it.body)) : pretty(body, changed),
     ),
   ];
 }

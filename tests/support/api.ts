@@ -23,7 +23,7 @@ assert(codes.includes('M003') && codes.includes('M006'), `${codes}`);
 const [{ file, line, column, severity, message, suggestion }] = check(broken) as [Diagnostic];
 equal([file, severity], ['mapping', 'error'] as const as [string, string]);
 assert(line > 1 && column > 1 && message && suggestion);
-assert.throws(() => new ScimEdge(broken, {}), (error: unknown) => {
+assert.throws(() => new ScimEdge(broken, placeholders(mapping)), (error: unknown) => {
   assert(error instanceof ScimEdgeError && error instanceof Error && error.name === 'ScimEdgeError');
   const found: Diagnostic[] = error.diagnostics;
   for (const { code, message } of found) assert(error.message.includes(code) && error.message.includes(message));
@@ -83,7 +83,7 @@ const application = new Application(mapping, placeholders(mapping));
 const inMemory = { fetch: application.fetch };
 const userName = 'jdoe@example.com';
 const create = () => {
-  const init = { method: 'POST', headers: { authorization }, body: JSON.stringify({ userName }) };
+  const init = { method: 'POST', headers: { authorization, 'content-type': 'application/scim+json' }, body: JSON.stringify({ userName }) };
   return scim.handle(new Request(users, init), inMemory);
 };
 equal((await create()).status, 201);
@@ -94,7 +94,7 @@ const [people, teams] = application.tables() as [Table, Table];
 equal([people.resource, people.path, people.columns[0]], ['User', '/api/v2/users', 'id']);
 equal([people.rows.length, people.rows[0]?.members], [4, null]);
 equal(teams.rows[0]?.members, ['bjensen@example.com', 'mpepperidge@example.com']);
-assert.throws(() => new Application(broken, {}), ScimEdgeError);
+assert.throws(() => new Application(broken, placeholders(mapping)), ScimEdgeError);
 
 // Why there is no reply.
 const never = () => new Promise<Response>(() => {});

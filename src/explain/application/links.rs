@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::{Application, Membership, missing};
+use super::{Application, Membership, kind_of, missing};
 use crate::exchange::{Request, Response};
 use crate::explain::shapes::{self, page, status};
 use crate::mapping::Resource;
@@ -124,7 +124,7 @@ impl Application {
             let other = |it: &Membership| if of_users { it.group.clone() } else { it.member.clone() };
             return own.map(|it| Linked { id: other(it), key: it.key.clone() }).collect();
         };
-        let Some((users, user)) = self.kind(&self.mapping, "User") else { return Vec::new() };
+        let Some((users, user)) = kind_of(&self.mapping, "User") else { return Vec::new() };
         let members = self.objects(users).filter(|native| field.has(native, &id));
         members.map(|native| Linked { id: id_of(user, native), key: Value::Null }).collect()
     }
@@ -167,7 +167,7 @@ impl Application {
 
     fn link_rows(&self, links: &Links, link: &Link, rows: &[Linked]) -> Vec<Value> {
         let row = |linked: &Linked| {
-            let target = self.kind(&self.mapping, links.target.kind);
+            let target = kind_of(&self.mapping, links.target.kind);
             let native = target.and_then(|(kind, it)| self.objects(kind).find(|native| id_of(it, native) == linked.id));
             let row = links.target.by.and_then(|index| target?.1.rows.get(index));
             let known = row.and_then(|row| row.native.as_ref()?.get(native?)).unwrap_or(&linked.id);
@@ -181,7 +181,7 @@ impl Application {
 
     /// What people call a resource: the first of these attributes that it has.
     pub(super) fn name(&self, kind: &str, id: &Value, attributes: &[&str]) -> Option<String> {
-        let (kind, resource) = self.kind(&self.mapping, kind)?;
+        let (kind, resource) = kind_of(&self.mapping, kind)?;
         let native = self.objects(kind).find(|native| id_of(resource, native) == *id)?;
         let names = resource.decode_some(native, |name| attributes.contains(&name));
         attributes.iter().find_map(|name| names.get(*name)).map(text_of)
@@ -190,7 +190,7 @@ impl Application {
     /// The native id of the resource that calls know by this value; `None` where there is none.
     fn known_by(&self, target: &Target, known: &Value) -> Option<Value> {
         // A type without a mapping of its own is not kept here either.
-        let Some((kind, resource)) = self.kind(&self.mapping, target.kind) else { return Some(known.clone()) };
+        let Some((kind, resource)) = kind_of(&self.mapping, target.kind) else { return Some(known.clone()) };
         let index = target.by.unwrap_or(resource.id);
         let at = resource.rows.get(index)?.native.as_ref()?;
         let found = self.objects(kind).find(|native| at.get(native).is_some_and(|it| text_of(it) == text_of(known)));

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::Application;
 use super::links::id_of;
 use super::write::set;
+use super::{Application, kind_of};
 use crate::mapping::template::Scope;
 use crate::mapping::{Body, Resource};
 use crate::scim::core::ENTERPRISE_USER;
@@ -15,7 +15,7 @@ impl Application {
     pub(super) fn seed(&mut self) {
         let mapping = Rc::clone(&self.mapping);
         let mut members = Vec::new();
-        if let Some((kind, user)) = self.kind(&mapping, "User").filter(|(_, user)| user.fixed.is_none()) {
+        if let Some((kind, user)) = kind_of(&mapping, "User").filter(|(_, user)| user.fixed.is_none()) {
             for person in people() {
                 let native = self.insert(kind, user, made_of(user, &person));
                 if person.get("active") == Some(&true.into()) {
@@ -23,7 +23,7 @@ impl Application {
                 }
             }
         }
-        let Some((kind, group)) = self.kind(&mapping, "Group") else { return };
+        let Some((kind, group)) = kind_of(&mapping, "Group") else { return };
         if group.fixed.is_none() {
             let attributes = Map::from_iter([("displayName".to_owned(), "Tour Guides".into())]);
             self.insert(kind, group, made_of(group, &attributes));
