@@ -4,7 +4,7 @@ import { element, prose } from './dom.js';
 import { pretty } from './json.js';
 
 /** The diagram of a result; `opened` keeps which messages are open from one to the next. */
-export function diagram({ told, before, after, assumed }, opened) {
+export function diagram({ told, before, after }, opened) {
   const { request, calls, response, quirks } = told;
   const messages = [
     message('asks', 'scim', request, opened),
@@ -20,7 +20,6 @@ export function diagram({ told, before, after, assumed }, opened) {
     !calls.length && element('p', { className: 'hint' }, 'No native call was needed.'),
     before && after && changes(before, after),
     quirks.length > 0 && understood(quirks),
-    assumed && element('p', { className: 'hint' }, assumed),
   ];
 }
 
