@@ -5,9 +5,11 @@ use std::convert::Infallible;
 use std::fs;
 use std::future::pending;
 use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -51,7 +53,7 @@ async fn serve(scim: String, app: Arc<ExampleApp>) -> anyhow::Result<Infallible>
 /// Builds the page in a process of its own, which goes with the demo and takes what it has started along.
 async fn build(page: &Path) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let mut command = tokio::process::Command::new(program);
+    let mut command = Command::new(program);
     command
         .args(["playground", "--into"])
         .arg(page)
@@ -60,8 +62,11 @@ async fn build(page: &Path) -> anyhow::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let child = command.spawn().context("cannot build it")?;
-    let mut group = Group(child.id());
-    let output = child.wait_with_output().await?;
+    let leader = child.id();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let waiting = std::thread::spawn(move || drop(tell.send(child.wait_with_output())));
+    let mut group = Group(Some((leader, waiting)));
+    let output = told.await.context("nobody waits for it")??;
     group.0 = None;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
@@ -71,14 +76,15 @@ async fn build(page: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Kills a group of processes when it is dropped.
-struct Group(Option<u32>);
+/// Kills a group of processes when it is dropped, and waits for its first one's end.
+struct Group(Option<(u32, JoinHandle<()>)>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.0 {
+        if let Some((leader, waiting)) = self.0.take() {
             let mut kill = Command::new("kill");
             let _ = kill.args(["-KILL", "--", &format!("-{leader}")]).stderr(Stdio::null()).status();
+            let _ = waiting.join();
         }
     }
 }
