@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// `scim-edge demo --host <host>` with these arguments.
@@ -69,7 +68,7 @@ pub(crate) fn an_interrupt_stops_everything(host: &str) {
     assert!(status.success(), "{status}\n{err}");
     assert!(lines.any(|line| line.unwrap() == "stopping"));
     assert_clean(&err);
-    let left: Vec<u32> = started.into_iter().filter(|id| Path::new(&format!("/proc/{id}")).exists()).collect();
+    let left: Vec<u32> = started.into_iter().filter(|id| is_running(*id)).collect();
     assert!(left.is_empty(), "processes {left:?} are left");
 }
 
@@ -78,6 +77,12 @@ fn assert_clean(err: &str) {
     for text in ["failed", "panicked", "error"] {
         assert!(!err.contains(text), "`{text}` in:\n{err}");
     }
+}
+
+/// Whether a process is there, and has not ended: whoever adopts an orphan may take its time to bury it.
+fn is_running(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 fn descendants(process: u32) -> BTreeSet<u32> {
