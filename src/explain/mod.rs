@@ -1,7 +1,10 @@
 //! What a SCIM request becomes: its native calls with their replies, and its response, without secrets.
 
+#[cfg(any(test, target_os = "unknown"))]
+mod application;
 mod assumed;
 mod secrets;
+mod shapes;
 
 use std::collections::BTreeMap;
 #[cfg(not(target_family = "wasm"))]
@@ -14,6 +17,8 @@ use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response
 use crate::handler::error_response;
 use crate::scim::Error;
 use crate::{Engine, EngineError, Environment, mapping};
+#[cfg(target_os = "unknown")]
+pub(crate) use application::Application;
 use assumed::Assumed;
 use secrets::Secrets;
 

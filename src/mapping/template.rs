@@ -14,6 +14,8 @@ use super::pointer::Pointer;
 use crate::exchange::Request;
 use crate::scim::json::object;
 
+pub use recognise::{Said, body_of, pairs};
+
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -1,5 +1,6 @@
 //! Templates, calls and operations.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use super::Compiler;
@@ -11,6 +12,20 @@ use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{CallTemplate, JsonTemplate, Slot, Template, TemplateError};
 use crate::mapping::{Body, Item, Operation, Paging, ReplyValue, Row, paging};
 
+/// What the environment's texts may have and a path must not. They may be several segments, and be escaped already.
+const OUTSIDE_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'^')
+    .add(b'|');
+
 /// The placeholders that mean something where a template stands.
 pub(super) struct Names<'a> {
     fixed: Vec<(&'static str, Slot)>,
@@ -19,12 +34,14 @@ pub(super) struct Names<'a> {
     one: bool,
     /// Whether a row means the value that the resource has, not the one that is wanted.
     current: bool,
+    /// Whether the template is a path.
+    path: bool,
 }
 
 impl<'a> Names<'a> {
     /// These, and every attribute row.
     pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
-        Names { fixed: fixed.to_vec(), rows, one: false, current: false }
+        Names { fixed: fixed.to_vec(), rows, one: false, current: false, path: false }
     }
 
     /// Those of a call that changes a resource.
@@ -49,13 +66,13 @@ impl<'a> Names<'a> {
     }
 
     /// These in a path, which says where the resource is now.
-    fn in_path(&self) -> Self {
-        Names { fixed: self.fixed.clone(), current: self.one, ..*self }
+    pub(super) fn in_path(&self) -> Self {
+        Names { fixed: self.fixed.clone(), current: self.one, path: true, ..*self }
     }
 
     /// None at all.
     pub(super) const fn none() -> Names<'static> {
-        Names { fixed: Vec::new(), rows: &[], one: false, current: false }
+        Names { fixed: Vec::new(), rows: &[], one: false, current: false, path: false }
     }
 
     /// Those of a login call.
@@ -88,17 +105,20 @@ impl Compiler<'_> {
         let (mut variables, mut tenantless) = (Vec::new(), false);
         let tenant = self.tenant;
         let environment = self.environment;
+        let given = |text: &str| {
+            if names.path { utf8_percent_encode(text, OUTSIDE_PATHS).to_string() } else { text.to_owned() }
+        };
         let parsed = Template::parse(&text.value, |name| {
             if name == "tenant" {
                 tenantless |= tenant.is_none();
-                return Some(Err(tenant.unwrap_or_default().to_owned()));
+                return Some(Err(given(tenant.unwrap_or_default())));
             }
             let Some(variable) = name.strip_prefix("env.") else {
                 return names.slot(name).map(Ok);
             };
             variables.push(variable.to_owned());
             let variable = variable.replace("{tenant}", tenant.unwrap_or_default());
-            Some(Err(environment.get(&variable).map(|value| value.trim().to_owned()).unwrap_or_default()))
+            Some(Err(environment.get(&variable).map(|value| given(value.trim())).unwrap_or_default()))
         });
         if tenantless {
             self.no_tenant(text.at);

@@ -108,7 +108,8 @@ impl Compiler<'_> {
     fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
-        let base = upstream.base.as_ref().map(|base| self.template(base, &Names::none()).plain(&Scope::default()));
+        let base =
+            upstream.base.as_ref().map(|base| self.template(base, &Names::none().in_path()).plain(&Scope::default()));
         self.base = base.unwrap_or_default().trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
