@@ -135,7 +135,7 @@ fn window(paging: &Paging, rows: &[Value], call: &Request) -> Window {
                 address.extend(utf8_percent_encode(&value, RESERVED));
             }
             let next = match &paging.style {
-                Style::Next(at) => (ReplyValue::Body(at.clone()), address),
+                Style::Next(at) => (at.clone(), address),
                 _ => (ReplyValue::Header("link".to_owned()), format!("<{address}>; rel=\"next\"")),
             };
             Window { at, size: PAGE, next: Some(next) }
