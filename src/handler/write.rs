@@ -19,14 +19,14 @@ use super::members::{check, edit};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_links};
 use super::{Answer, Context, Version};
-use crate::mapping::language::Unmapped;
+use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
-use crate::scim::patch::{self, MemberEdit};
-use crate::scim::resource::{Mode, Omitted, normalise};
+use crate::scim::patch::{self, MemberEdit, Op, Operation};
+use crate::scim::resource::{Mode, normalise};
 use crate::scim::{Error, Projection};
 
 /// PUT (RFC 7644 section 3.5.1). What the body leaves out keeps its value: identity providers send what they know,
@@ -60,7 +60,8 @@ pub(super) async fn replace(
             row.place.set(&mut normalised.resource, Value::Null);
         }
     }
-    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
+    let omitted = context.native.mapping().omitted;
+    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, &edits, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
@@ -96,6 +97,7 @@ pub(super) async fn patch(
         edit(context, resource, &native_id, &edits, known.as_ref()).await?;
         return Ok(Answer::empty(204));
     }
+    refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
     let before = current(context, resource, id).await?;
     refuse_deactivation(resource, patch.deactivates, &before.attributes)?;
@@ -219,6 +221,17 @@ pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> 
             ),
         )),
     }
+}
+
+/// Refuses to remove what cannot be read, such as a password: nobody could tell whether it is gone.
+fn refuse_clearing(resource: &Resource, operations: &[Operation]) -> Result<(), Error> {
+    let removed = operations.iter().filter(|operation| operation.op == Op::Remove);
+    for name in removed.map(|operation| &operation.path.attribute) {
+        if resource.rows.iter().any(|row| row.access == Access::Write && row.place.attribute == *name) {
+            return Err(Error::mutability(format!("`{name}` can be replaced, and not removed")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to deactivate where the application has no way to do so, whatever becomes of other attributes that cannot be

@@ -56,6 +56,22 @@ words! {
         Full = "full",
     }
 
+    /// What PUT means for an attribute that its body leaves out.
+    Omission {
+        /// It keeps its value: identity providers send what they know, and must not wipe what they do not.
+        Keep = "keep",
+        /// It loses its value, if it is neither required nor fixed since the create.
+        Clear = "clear",
+    }
+
+    /// Which elements of a list an update sends, where rows are elements that are known by a field.
+    Elements {
+        /// All that there are: for APIs that replace the list.
+        All = "all",
+        /// The changed ones only: for APIs that find elements by that field, and leave the others as they are.
+        Changed = "changed",
+    }
+
     /// How an OAuth client says who it is (RFC 6749 section 2.3.1).
     ClientAuthentication {
         /// By HTTP basic authentication.
@@ -183,16 +199,24 @@ tables! {
         upstream: Upstream,
         /// Bounds on what one request may cost.
         limits: Option<Limits>,
-        /// How lists are paged, where a list does not say it itself.
+        /// How lists are paged, where a list does not say it itself; one that says `paging: {}` has no pages.
         paging: Option<Paging>,
         /// The resource types, by SCIM name: `User`, `Group`, or one of your own.
         resources: Table<Resource>,
         /// What the application's errors mean. The first rule that matches is taken.
         errors: Vec<ErrorRule>,
+        /// How PUT requests are read.
+        put: Option<Put>,
         /// What becomes of attributes that have no row: `ignore` (the default) or `refuse`.
         unmapped: Option<Unmapped>,
         /// Whether requests must keep to the letter of the RFCs. Without it, what identity providers are known to send is understood.
         strict: bool,
+    }
+
+    /// How PUT requests are read.
+    Put {
+        /// What becomes of an attribute that the body leaves out: it keeps its value unless it is said.
+        omitted: Option<Omission>,
     }
 
     /// The application.
@@ -506,6 +530,8 @@ tables! {
         body: Option<Body>,
         /// Which attributes an update sends: `changed` unless it is said.
         send: Option<Send>,
+        /// Which elements of a list (`fields[id=3].value`) an update sends: `all` unless it is said.
+        elements: Option<Elements>,
         /// Where the object is in the reply.
         item: Option<Spanned<String>>,
         /// Where a created resource's id is when the reply has no object.
@@ -517,9 +543,11 @@ tables! {
         taken: Vec<Match>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
-        /// Replies that mean that the resource is not there, beside 404.
+        /// Replies that mean that the resource is not there, beside 404. Where 403 can also mean that the gateway's credential
+        /// lacks a right, `list` is the safer way to read.
         absent: Vec<Match>,
         /// For reading where no call answers with one resource: the query parameters with which the list has its row.
+        /// Other rows may be there too: it is found by its id.
         list: Option<Table<Spanned<Value>>>,
         /// The attribute values that a resource is deleted with: one that has others is brought to these first.
         from: Option<Table<Value>>,

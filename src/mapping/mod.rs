@@ -25,6 +25,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::exchange::Response;
+use crate::scim::resource::Omitted;
 use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
 use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
@@ -68,6 +69,8 @@ pub struct Mapping {
     pub resources: Vec<Resource>,
     /// What native errors mean.
     pub errors: Vec<ErrorRule>,
+    /// What PUT means for an attribute that its body leaves out.
+    pub omitted: Omitted,
     /// What becomes of attributes without a row.
     pub unmapped: Unmapped,
     /// Whether the quirks of identity providers are understood.
@@ -326,6 +329,8 @@ pub struct Update {
     pub body: Body,
     /// Which attributes it sends.
     pub send: Send,
+    /// Whether the other elements of a list are sent with one that is changed.
+    pub whole_lists: bool,
 }
 
 /// Deleting a resource.

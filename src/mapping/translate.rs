@@ -212,20 +212,20 @@ impl Resource {
         rows: &[usize],
         desired: &Attributes,
         current: &Value,
-        (body, send): (&Body, Send),
+        update: &Update,
         scope: &Scope,
     ) -> Result<Value, Error> {
-        let mut native = match send {
+        let mut native = match update.send {
             Send::Changed => Value::Object(Map::new()),
             Send::Full => current.clone(),
         };
         for row in rows.iter().filter_map(|index| self.rows.get(*index)) {
-            if let Some(at) = &row.native {
+            if let Some(at) = row.native.as_ref().filter(|_| update.whole_lists) {
                 at.seed_list(&mut native, current);
             }
             self.write(row, desired, &mut native)?;
         }
-        Ok(body.finish(native, scope))
+        Ok(update.body.finish(native, scope))
     }
 
     /// Writes one row's desired value into a native object.

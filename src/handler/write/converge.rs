@@ -70,7 +70,7 @@ async fn update(
     let changed = resource.native_places(rows);
     let (id, native) = (Some(&before.id), Some(&before.native));
     let scope = Scope { id, rows: &values, native, changed: Some(&changed), ..Scope::default() };
-    let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
+    let body = resource.update_body(rows, desired, &before.native, update, &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     if is_absent(&reply, &update.operation.absent) {

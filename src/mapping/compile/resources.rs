@@ -56,6 +56,7 @@ impl Compiler<'_> {
             operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
             body: self.body(written, resource.wrap.as_ref(), &of_update),
             send: written.send.unwrap_or(written::Send::Changed),
+            whole_lists: written.elements != Some(written::Elements::Changed),
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
