@@ -193,7 +193,7 @@ impl Assumed {
             let mut row = Value::Null;
             let target = self.mapping.resource(links.target.kind);
             let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
-            link.at.set(&mut row, native.clone());
+            link.at.set(&mut row, links.target.name(&native).unwrap_or_default());
             if let Some(at) = &link.id {
                 at.set(&mut row, native);
             }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(super) use self::among::among;
+pub(super) use self::among::{among, listed_among};
 
 use super::Context;
 use super::list::{Found, all, found, listed, whole};
-use super::lookup::{ids, scim_id};
+use super::lookup::{ids, shown_id};
 use super::pages::{rows_of_each, rows_of_list};
 use super::read::Object;
 use crate::mapping::Resource;
@@ -27,7 +27,7 @@ pub(super) struct Linked<'m> {
     pub(super) native: Value,
     /// Its resource type.
     pub(super) kind: &'m str,
-    /// Whether it is neither shown nor changed.
+    /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
     display: Option<Value>,
 }
@@ -127,18 +127,14 @@ fn elements(found: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-/// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found is
-/// none of ours.
+/// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found stays
+/// where a list is sent back, and is not shown.
 async fn linked<'m>(
     context: &Context<'_>,
     target: &'m Target,
     link: &'m Link,
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
-    let own_id = |row: &Value, kind: &str| {
-        let at = link.id.as_ref().unwrap_or(&link.at);
-        scim_id(context.native.mapping().resource(kind), at.get(row)?)
-    };
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
     let unknown: BTreeMap<String, Value> = lists
         .iter()
@@ -146,14 +142,18 @@ async fn linked<'m>(
         .filter(|row| link.kind(row, target.kind).is_some_and(looked_up))
         .filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone())))
         .collect();
-    let found = ids(context, target, unknown.into_values().collect()).await?;
+    let found = ids(context, target, &unknown.into_values().collect::<Vec<_>>()).await?;
     let one = |row: &&Value| {
         let kind = link.kind(row, target.kind)?;
         let native = link.at.get(row).cloned().unwrap_or_default();
-        let id = if looked_up(kind) { found.get(&text_of(&native)).cloned()? } else { own_id(row, kind)? };
+        let id = if looked_up(kind) {
+            found.get(&text_of(&native)).cloned()
+        } else {
+            shown_id(context, target, link, row, kind)
+        };
         let display = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
-        let hidden = kind == target.kind && target.excepts(&native);
-        Some(Linked { id, native, kind, hidden, display })
+        let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }

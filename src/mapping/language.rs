@@ -645,6 +645,9 @@ tables! {
         /// The user's attribute that members are known by in calls and lists, such as `userName`: `id` unless it is said.
         /// Users are looked up where only the other of the two is known.
         by: Option<Spanned<String>>,
+        /// How that id or attribute is written in lists and calls: `{ template: 'account:{value}' }`. What is not written so
+        /// belongs to somebody else: it is not shown, and stays.
+        codec: Option<Codec>,
         /// Members that are neither shown nor changed, as calls name them: the gateway's own user, whom the application puts
         /// into the groups that it creates. They may say `{env.NAME}`.
         except: Vec<Spanned<String>>,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target};
@@ -89,7 +90,7 @@ impl Compiler<'_> {
             LinkSource::List { .. } => written::Returned::Request,
             _ => written::Returned::Default,
         };
-        let target = Target { kind: "Group", by, except: Vec::new() };
+        let target = Target { kind: "Group", by, codec: Codec::Same, except: Vec::new() };
         Some(Links { attribute: "groups", target, source, returned: groups.returned.unwrap_or(usual) })
     }
 

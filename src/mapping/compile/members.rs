@@ -1,8 +1,11 @@
 //! The members of groups: where they are read, and what changes them.
 
+use serde_json::Value;
+
 use super::Compiler;
 use super::calls::Names;
 use crate::mapping::Resource;
+use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language as written;
 use crate::mapping::links::{
@@ -11,6 +14,7 @@ use crate::mapping::links::{
 use crate::mapping::node::Mark;
 use crate::mapping::read::Spanned;
 use crate::mapping::template::{Scope, Slot};
+use crate::scim::Kind;
 
 /// What members are.
 const USER: &str = "User";
@@ -66,7 +70,7 @@ impl Compiler<'_> {
         }
         let by = self.by(USER, members.by.as_ref(), resources, !shows_id);
         let returned = members.returned.unwrap_or(written::Returned::Default);
-        let target = Target { kind: USER, by, except: self.except(members) };
+        let target = Target { kind: USER, by, codec: self.members_codec(members), except: self.except(members) };
         Some(Links { attribute: "members", target, source, returned })
     }
 
@@ -166,10 +170,20 @@ impl Compiler<'_> {
             None => Target {
                 kind: USER,
                 by: self.by(USER, members.by.as_ref(), resources, false),
+                codec: self.members_codec(members),
                 except: self.except(members),
             },
         };
         Members { target, check, change }
+    }
+
+    fn members_codec(&mut self, members: &written::Members) -> Codec {
+        let codec = members.codec.as_ref().map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
+        if matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Csv) {
+            let help = "write one for texts: lowercase, integer, text, template, escape";
+            self.error(Code::BadMembers, members.place, "the `codec` of members is not one for a single text", help);
+        }
+        codec
     }
 
     fn except(&mut self, members: &written::Members) -> Vec<String> {
@@ -222,6 +236,20 @@ impl Compiler<'_> {
         }
         if members.user.is_some() && members.by.is_some() {
             bad("users who have the group in a field are known by their id", "remove `by`");
+        }
+        if members.user.is_some() && members.codec.is_some() {
+            bad("`codec` is about names of users in lists and calls, and a field of the user needs none", "remove it");
+        }
+        // What is read is sent again as it is.
+        let bare = match source {
+            Some(LinkSource::List { link, .. } | LinkSource::Inline { link, .. }) => link.at.is_root(),
+            _ => false,
+        };
+        let eaches = [&members.add, &members.remove, &members.replace].into_iter().flatten();
+        for each in eaches.filter_map(|call| call.each.as_ref()).filter(|each| bare && is_around_member(&each.value)) {
+            let message = "`each` would be put around members that are read with it already";
+            let help = format!("write `codec: {{ template: '{}' }}` below `members` instead", as_codec(&each.value));
+            self.error(Code::BadMembers, each.at, message, help);
         }
     }
 
@@ -285,4 +313,13 @@ impl Compiler<'_> {
         }
         usize::try_from(written.value).unwrap_or(usual).max(1)
     }
+}
+
+/// Whether this is a text with more in it than `{member}`.
+fn is_around_member(each: &Value) -> bool {
+    each.as_str().is_some_and(|text| text.contains("{member}") && text != "{member}")
+}
+
+fn as_codec(each: &Value) -> String {
+    each.as_str().unwrap_or_default().replace("{member}", "{value}")
 }
