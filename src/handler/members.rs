@@ -92,7 +92,7 @@ impl Group<'_> {
 pub(super) async fn carry_out(
     context: &Context<'_>,
     resource: &Resource,
-    plan: Option<Plan>,
+    plan: Option<Plan<'_>>,
     after: Option<&Current>,
 ) -> Result<(), Error> {
     let (Some(plan), Some(members)) = (plan, &resource.members) else { return Ok(()) };

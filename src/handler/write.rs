@@ -15,9 +15,10 @@ pub(super) use self::create::create;
 use self::converge::converge;
 use self::settle::settle;
 use super::links::are_wanted;
-use super::members::{Plan, carry_out, check, plan};
+use super::members::{self, Plan, carry_out, check, plan};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_links};
+use super::turns::{self, Key, Turn};
 use super::{Answer, Context, Version};
 use crate::mapping::errors::Recognised;
 use crate::mapping::language::Unmapped;
@@ -48,6 +49,7 @@ pub(super) async fn replace(
         _ => Vec::new(),
     };
     check(context, resource, &edits)?;
+    let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
@@ -91,12 +93,14 @@ pub(super) async fn patch(
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
+        let _turn = if members::reads_list(resource, &edits) { turn(context, resource, id).await? } else { Vec::new() };
         let known = if is_read_first(resource, id) { Some(current(context, resource, id).await?.native) } else { None };
         let plan = plan(context, resource, &native_id, &edits, known.as_ref()).await?;
         carry_out(context, resource, plan, None).await?;
         return Ok(Answer::empty(204));
     }
     check(context, resource, &edits)?;
+    let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
@@ -125,7 +129,9 @@ pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str)
     let needed = is_read_first(resource, id)
         || !resource.protect.is_empty()
         || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let mut _turn = Vec::new();
     let current = if needed {
+        _turn = turn(context, resource, id).await?;
         let current = current(context, resource, id).await?;
         refuse_protected(resource, &current.attributes)?;
         Some(current)
@@ -170,6 +176,12 @@ async fn remove(
     context.native.check(&what, reply).map(|_| true)
 }
 
+/// The turn of a request that reads this resource and writes what it makes of it.
+async fn turn<'e>(context: &Context<'e>, resource: &Resource, id: &str) -> Result<Vec<Turn<'e>>, Error> {
+    let key = resource.native_id(id).map(|id| Key::of(resource, &id));
+    turns::take(context, resource, key).await
+}
+
 /// Whether a resource that no read confirms must be read first.
 ///
 /// An application that ignores letter case in its paths would take an id with capitals for another resource's. The ids that
@@ -185,7 +197,7 @@ async fn edited(
     context: &Context<'_>,
     resource: &Resource,
     group: Current,
-    plan: Option<Plan>,
+    plan: Option<Plan<'_>>,
     projection: &Projection,
 ) -> Result<Current, Error> {
     if plan.is_none() {

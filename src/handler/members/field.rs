@@ -26,7 +26,7 @@ pub(super) async fn edit(
     context: &Context<'_>,
     field: &UserField,
     group: &Group<'_>,
-    plan: &Plan,
+    plan: &Plan<'_>,
 ) -> Result<(), Error> {
     for (verb, requests) in requests(context, field, group, plan)? {
         let what = format!("{} a member", verb.as_str());
@@ -58,7 +58,7 @@ pub(super) fn requests(
     context: &Context<'_>,
     field: &UserField,
     group: &Group<'_>,
-    plan: &Plan,
+    plan: &Plan<'_>,
 ) -> Result<[(Verb, Updates); 2], Error> {
     let (user, update) = updated(context)?;
     // As its own object writes the id: an address has no numbers.

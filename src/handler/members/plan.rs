@@ -18,7 +18,7 @@ use crate::scim::Error;
 use crate::scim::patch::MemberEdit;
 
 /// Who is to be added to a group and removed from it, with what is known of it and of them.
-pub(in crate::handler) struct Plan {
+pub(in crate::handler) struct Plan<'e> {
     /// The group's native id.
     pub(super) id: Value,
     /// Its native object, where it is known.
@@ -31,10 +31,10 @@ pub(in crate::handler) struct Plan {
     listed: BTreeMap<String, Value>,
     /// What else is in it, which stays.
     hidden: Vec<Value>,
-    pub(super) users: Users,
+    pub(super) users: Users<'e>,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// All members, as they are to be.
     pub(super) fn whole_list(&self) -> Value {
         let stay =
@@ -46,24 +46,24 @@ impl Plan {
 
 /// What edits of a group's members come down to; `None`: nothing is to be done. `known` is the group's native object, where
 /// it has been read already. What cannot be done is refused.
-pub(in crate::handler) async fn plan(
-    context: &Context<'_>,
+pub(in crate::handler) async fn plan<'e>(
+    context: &Context<'e>,
     resource: &Resource,
     id: &Value,
     edits: &[MemberEdit],
     known: Option<&Value>,
-) -> Result<Option<Plan>, Error> {
+) -> Result<Option<Plan<'e>>, Error> {
     planned(context, &Group { resource, id, native: known }, edits, None).await
 }
 
 /// As [`plan`], for a group that was just created: one whose reply shows no list has no members yet.
-pub(in crate::handler) async fn plan_new(
-    context: &Context<'_>,
+pub(in crate::handler) async fn plan_new<'e>(
+    context: &Context<'e>,
     resource: &Resource,
     created: &Current,
     edits: &[MemberEdit],
-    users: Users,
-) -> Result<Option<Plan>, Error> {
+    users: Users<'e>,
+) -> Result<Option<Plan<'e>>, Error> {
     let mut native = created.native.clone();
     if let Some((at, _)) = inline(resource)
         && at.get(&native).is_none()
@@ -74,12 +74,12 @@ pub(in crate::handler) async fn plan_new(
     planned(context, &group, edits, Some(users)).await
 }
 
-async fn planned(
-    context: &Context<'_>,
+async fn planned<'e>(
+    context: &Context<'e>,
     group: &Group<'_>,
     edits: &[MemberEdit],
-    known: Option<Users>,
-) -> Result<Option<Plan>, Error> {
+    known: Option<Users<'e>>,
+) -> Result<Option<Plan<'e>>, Error> {
     let Some(members) = group.resource.members.as_ref().filter(|_| !edits.is_empty()) else { return Ok(None) };
     check(context, group.resource, edits)?;
     let Some(change) = &members.change else {
@@ -175,7 +175,7 @@ pub(super) fn names<'i>(
     target: &Target,
     who: impl IntoIterator<Item = &'i String>,
     listed: &BTreeMap<String, Value>,
-    users: &Users,
+    users: &Users<'_>,
 ) -> BTreeMap<String, Value> {
     let looked_up = |id: &String| name(context, target, id, users.found.get(id));
     let one = |id: &String| Some((id.clone(), listed.get(id).cloned().or_else(|| looked_up(id))?));

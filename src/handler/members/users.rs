@@ -10,6 +10,7 @@ use super::plan::{bounded, names};
 use crate::handler::Context;
 use crate::handler::lookup::by_ids;
 use crate::handler::read::Current;
+use crate::handler::turns::{self, Key, Turn};
 use crate::handler::write::refuse_protected;
 use crate::mapping::Resource;
 use crate::mapping::links::{MemberChange, Members, Target};
@@ -19,13 +20,15 @@ use crate::scim::{AttributePath, Error};
 
 /// Users who were read, by SCIM id.
 #[derive(Default)]
-pub(in crate::handler) struct Users {
+pub(in crate::handler) struct Users<'e> {
     pub(super) found: BTreeMap<String, Current>,
     /// Those who are not there.
     missing: BTreeSet<String>,
+    /// Users whose own update follows must stay as they were read.
+    _turns: Vec<Turn<'e>>,
 }
 
-impl Users {
+impl Users<'_> {
     /// Refuses to add somebody who is not there: who has no name, and who was not found.
     pub(super) fn refuse_missing<'i>(
         &self,
@@ -41,11 +44,11 @@ impl Users {
 
 /// The users whom the members of a new group are, where they have to be read. Who cannot be a member is refused before
 /// there is a group.
-pub(in crate::handler) async fn users_of_new(
-    context: &Context<'_>,
+pub(in crate::handler) async fn users_of_new<'e>(
+    context: &Context<'e>,
     group: &Resource,
     edits: &[MemberEdit],
-) -> Result<Users, Error> {
+) -> Result<Users<'e>, Error> {
     let Some(members) = group.members.as_ref().filter(|_| !edits.is_empty()) else { return Ok(Users::default()) };
     let changes = Changes::of(edits, None);
     bounded(context, &changes)?;
@@ -60,12 +63,12 @@ pub(in crate::handler) async fn users_of_new(
 
 /// Reads the users whom changes are about, as far as these cannot be made without: where the users' own updates make them,
 /// where calls name users by what the list does not show (`listed` has what it shows), and where some are protected.
-pub(super) async fn users(
-    context: &Context<'_>,
+pub(super) async fn users<'e>(
+    context: &Context<'e>,
     members: &Members,
     changes: &Changes,
     listed: &BTreeMap<String, Value>,
-) -> Result<Users, Error> {
+) -> Result<Users<'e>, Error> {
     let target = &members.target;
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Users::default()) };
     let protects = user.protect.iter().any(|(row, _)| *row != user.id);
@@ -80,6 +83,9 @@ pub(super) async fn users(
         None if protects => changes.all().collect(),
         None => changes.all().filter(unnamed).collect(),
     };
+    let updated = ids.iter().filter(|_| field.is_some());
+    let keys = updated.filter_map(|id| Some(Key::of(user, &user.native_id(id)?)));
+    let turns = turns::take(context, user, keys).await?;
     let rows = target.by.into_iter().chain(user.protect.iter().map(|(row, _)| *row));
     let attributes: Vec<&str> =
         rows.filter_map(|row| user.rows.get(row)).map(|row| row.place.attribute.as_str()).collect();
@@ -87,7 +93,7 @@ pub(super) async fn users(
     let wanted = |path: &AttributePath| field.is_some() || attributes.contains(&path.attribute.as_str());
     let found = by_ids(context, user, &ids, wanted).await?;
     let missing = ids.into_iter().filter(|id| !found.contains_key(*id)).cloned().collect();
-    Ok(Users { found, missing })
+    Ok(Users { found, missing, _turns: turns })
 }
 
 /// Refuses to put users into a group, or out of it, whom the mapping protects.
@@ -95,7 +101,7 @@ pub(super) fn refuse_protected_among<'i>(
     context: &Context<'_>,
     target: &Target,
     mut ids: impl Iterator<Item = &'i String>,
-    users: &Users,
+    users: &Users<'_>,
 ) -> Result<(), Error> {
     let Some(user) = context.native.mapping().resource(target.kind).filter(|user| !user.protect.is_empty()) else {
         return Ok(());

@@ -10,6 +10,7 @@ use crate::handler::links;
 use crate::handler::members::{Users, carry_out, check, plan_new, users_of_new};
 use crate::handler::native::{item, noun, unfit};
 use crate::handler::read::{Current, with_links};
+use crate::handler::turns::{self, Key};
 use crate::handler::{Answer, Context, list};
 use crate::mapping::errors::{json_body, not_understood};
 use crate::mapping::template::Scope;
@@ -49,6 +50,8 @@ pub(in crate::handler) async fn create(
     let natives = resource.native_values(&desired)?;
     let scope = Scope { rows: &natives, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
+    let guarded = key.as_ref().filter(|_| create.operation.guard.is_some()).map(|key| Key::of(resource, key));
+    let _turn = turns::take(context, resource, guarded).await?;
     let users = users_of_new(context, resource, &edits).await?;
     if let (Some(guard), Some(key)) = (create.operation.guard, &key)
         && context.native.has(resource, key, guard).await?
@@ -56,6 +59,7 @@ pub(in crate::handler) async fn create(
         return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
     }
     let given: Vec<usize> = (0..resource.rows.len()).collect();
+    let values = turns::take(context, resource, Key::of_guarded(resource, &given, &desired)).await?;
     refuse_taken(context, resource, &given, None, &desired).await?;
     let what = format!("create the {}", noun(resource));
     let native_body = resource.create_body(&desired, &create.body, &scope)?;
@@ -63,6 +67,8 @@ pub(in crate::handler) async fn create(
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     let reply = context.native.check_collection(&what, reply)?;
+    // What has them is found from now on.
+    drop(values);
     let created = created(context, resource, create, &reply, key, &asked).await?;
     let finished = finish(context, resource, &created, (&asked, &desired), (&edits, users)).await;
     let finished = match finished {
@@ -151,7 +157,7 @@ async fn finish(
     resource: &Resource,
     created: &Current,
     (asked, desired): (&Attributes, &Attributes),
-    (edits, users): (&[MemberEdit], Users),
+    (edits, users): (&[MemberEdit], Users<'_>),
 ) -> Result<Current, Error> {
     // What the create call was given, and a default, is taken for what the application made unless it shows otherwise.
     let known = |row: &Row| {
