@@ -151,15 +151,30 @@ async fn linked<'m>(
         } else {
             shown_id(context, target, link, row, kind)
         };
-        let display = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
+        let shown = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
+        let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
+        let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
         Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }
 
-/// The attributes of a user, the best first, that are shown as a member's name.
+/// The attributes, the best first, that are shown as the name of one that something is linked with.
 const NAMES: [&str; 2] = ["displayName", "userName"];
+
+/// The name that a native object shows.
+fn name_in(resource: &Resource, native: &Value) -> Option<Value> {
+    let mut names = resource.decode_some(native, |name| NAMES.contains(&name));
+    NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string)
+}
+
+/// The name of a resource that stands in the mapping.
+fn fixed_name(resource: &Resource, id: &str) -> Option<Value> {
+    let mut fixed = resource.fixed.iter().flatten();
+    let object = fixed.find(|object| resource.scim_id_of(object).is_some_and(|found| found == id))?;
+    name_in(resource, object)
+}
 
 /// The users who have each of several groups in their field.
 async fn users_of_each<'m>(
@@ -184,8 +199,7 @@ async fn users_of_each<'m>(
         None => vec![whole(context, user, list, all(context, user, &list.all_parts(), &[]).await?, is_name).await?],
     };
     let one = |found: &Found| {
-        let mut names = user.decode_some(&found.native, |name| NAMES.contains(&name));
-        let name = NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string);
+        let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
         Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })

@@ -629,7 +629,7 @@ tables! {
     }
 
     /// The members of a group. They are read by `list`, `inline` or `user`, and changed by `add` and `remove`, by `replace`,
-    /// by `update` or by `user`.
+    /// by `update`, or, where none of these is said, by `user`.
     Members {
         /// Reading them by a call.
         list: Option<MemberList>,
@@ -705,7 +705,7 @@ tables! {
     }
 
     /// Membership that is a field of the user: the members are the users who have the group there, and the user's update
-    /// changes it.
+    /// changes it, unless `add` and `remove` or `replace` do.
     MemberField {
         /// The native field of a user that has the group's id.
         field: Spanned<String>,

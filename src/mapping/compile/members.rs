@@ -55,7 +55,7 @@ impl Compiler<'_> {
                     kinds: self.kinds(members.kind.as_ref(), resources),
                 },
             },
-            (None, None, Some(field)) => LinkSource::Field(self.user_field(field, resources)?),
+            (None, None, Some(field)) => LinkSource::Field(self.user_field(field, members, resources)?),
             (None, None, None) => return None,
         };
         let shows_id = match &source {
@@ -100,11 +100,17 @@ impl Compiler<'_> {
         })
     }
 
-    fn user_field(&mut self, field: &written::MemberField, resources: &[Resource]) -> Option<UserField> {
+    fn user_field(
+        &mut self,
+        field: &written::MemberField,
+        members: &written::Members,
+        resources: &[Resource],
+    ) -> Option<UserField> {
         let user = resources.iter().find(|resource| resource.kind.name == USER);
         let (list, update) = (user.and_then(|user| user.list.as_ref()), user.and_then(|user| user.update.as_ref()));
+        let has_update = update.is_some() || has_calls(members);
         for (given, key, help) in
-            [(list.is_some(), "list", "list: {}"), (update.is_some(), "update", "update: { method: PATCH }")]
+            [(list.is_some(), "list", "list: {}"), (has_update, "update", "update: { method: PATCH }")]
         {
             if !given && self.well_formed {
                 let message = format!("the members are users who have the group in a field, and `User` has no `{key}`");
@@ -140,15 +146,10 @@ impl Compiler<'_> {
         group: &Resource,
         resources: &[Resource],
     ) -> Members {
-        let ways = [
-            members.add.is_some() || members.remove.is_some(),
-            members.replace.is_some(),
-            members.update,
-            members.user.is_some(),
-        ];
+        let ways = [members.add.is_some() || members.remove.is_some(), members.replace.is_some(), members.update];
         if ways.iter().filter(|given| **given).count() > 1 {
             let message = "members are changed in one way, and several are given";
-            let help = "keep `add` and `remove`, or one of replace, update, user";
+            let help = "keep `add` and `remove`, or one of replace, update";
             self.error(Code::ExactlyOne, members.place, message, help);
         }
         let change = match (&members.add, &members.remove, &members.replace) {
@@ -158,6 +159,7 @@ impl Compiler<'_> {
                 .map(|(add, remove)| MemberChange::Calls { add, remove }),
             (_, _, Some(replace)) => self.member_change(replace, "replace", group).map(MemberChange::Replace),
             _ if members.update => Some(MemberChange::Update),
+            // Where users who have the group in a field are given calls of their own, they are only read by it.
             _ => match links.map(|links| &links.source) {
                 Some(LinkSource::Field(field)) => Some(MemberChange::Field(field.clone())),
                 _ => None,
@@ -313,6 +315,11 @@ impl Compiler<'_> {
         }
         usize::try_from(written.value).unwrap_or(usual).max(1)
     }
+}
+
+/// Whether calls of their own change the members.
+fn has_calls(members: &written::Members) -> bool {
+    members.add.is_some() || members.remove.is_some() || members.replace.is_some()
 }
 
 /// Whether this is a text with more in it than `{member}`.
