@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::exchange::Request;
+use crate::handler::Turns;
 use crate::mapping::template::Scope;
 use crate::mapping::{self, Diagnostics, Limits, Mapping};
 use crate::seal::Sealer;
@@ -17,7 +18,7 @@ use crate::seal::Sealer;
 /// Settings and secrets as the host received them: its environment variables.
 pub type Environment = BTreeMap<String, String>;
 
-/// Everything that exchanges share: immutable but for the native tokens that are being kept.
+/// Everything that exchanges share: immutable but for the native tokens that are being kept, and whose turn it is.
 pub struct Engine {
     /// The tenants, of which there is at least one.
     pub(crate) tenants: Vec<Tenant>,
@@ -43,6 +44,8 @@ pub(crate) struct Tenant {
     pub(crate) mapping: Rc<Mapping>,
     /// The token of this tenant's login.
     pub(crate) token: RefCell<Option<NativeToken>>,
+    /// The turns that this tenant's requests have.
+    pub(crate) turns: Turns,
 }
 
 /// Where a native call goes.
@@ -263,7 +266,12 @@ fn tenants(mapping: &str, name: &str, environment: &Environment, tokens: Option<
                     mapping::compile(mapping, name, environment, named).map(Rc::new).map_err(EngineError::Mapping)?
                 }
             };
-            tenants.push(Tenant { name: tenant.to_owned(), mapping, token: RefCell::new(None) });
+            tenants.push(Tenant {
+                name: tenant.to_owned(),
+                mapping,
+                token: RefCell::new(None),
+                turns: Turns::default(),
+            });
         }
         let number = u32::try_from(known.map_or(tenants.len(), |index| index + 1)).unwrap_or(u32::MAX);
         if accepted.iter().any(|(other, of)| *other == digest && *of != number) {

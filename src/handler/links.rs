@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(super) use self::among::among;
+pub(super) use self::among::{among, listed_among};
 
 use super::Context;
 use super::list::{Found, all, found, listed, whole};
-use super::lookup::{ids, scim_id};
+use super::lookup::{ids, shown_id};
 use super::pages::{rows_of_each, rows_of_list};
 use super::read::Object;
 use crate::mapping::Resource;
@@ -27,7 +27,7 @@ pub(super) struct Linked<'m> {
     pub(super) native: Value,
     /// Its resource type.
     pub(super) kind: &'m str,
-    /// Whether it is neither shown nor changed.
+    /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
     display: Option<Value>,
 }
@@ -127,18 +127,14 @@ fn elements(found: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-/// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found is
-/// none of ours.
+/// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found stays
+/// where a list is sent back, and is not shown.
 async fn linked<'m>(
     context: &Context<'_>,
     target: &'m Target,
     link: &'m Link,
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
-    let own_id = |row: &Value, kind: &str| {
-        let at = link.id.as_ref().unwrap_or(&link.at);
-        scim_id(context.native.mapping().resource(kind), at.get(row)?)
-    };
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
     let unknown: BTreeMap<String, Value> = lists
         .iter()
@@ -146,20 +142,39 @@ async fn linked<'m>(
         .filter(|row| link.kind(row, target.kind).is_some_and(looked_up))
         .filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone())))
         .collect();
-    let found = ids(context, target, unknown.into_values().collect()).await?;
+    let found = ids(context, target, &unknown.into_values().collect::<Vec<_>>()).await?;
     let one = |row: &&Value| {
         let kind = link.kind(row, target.kind)?;
         let native = link.at.get(row).cloned().unwrap_or_default();
-        let id = if looked_up(kind) { found.get(&text_of(&native)).cloned()? } else { own_id(row, kind)? };
-        let display = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
-        let hidden = kind == target.kind && target.excepts(&native);
-        Some(Linked { id, native, kind, hidden, display })
+        let id = if looked_up(kind) {
+            found.get(&text_of(&native)).cloned()
+        } else {
+            shown_id(context, target, link, row, kind)
+        };
+        let shown = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
+        let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
+        let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
+        let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }
 
-/// The attributes of a user, the best first, that are shown as a member's name.
+/// The attributes, the best first, that are shown as the name of one that something is linked with.
 const NAMES: [&str; 2] = ["displayName", "userName"];
+
+/// The name that a native object shows.
+fn name_in(resource: &Resource, native: &Value) -> Option<Value> {
+    let mut names = resource.decode_some(native, |name| NAMES.contains(&name));
+    NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string)
+}
+
+/// The name of a resource that stands in the mapping.
+fn fixed_name(resource: &Resource, id: &str) -> Option<Value> {
+    let mut fixed = resource.fixed.iter().flatten();
+    let object = fixed.find(|object| resource.scim_id_of(object).is_some_and(|found| found == id))?;
+    name_in(resource, object)
+}
 
 /// The users who have each of several groups in their field.
 async fn users_of_each<'m>(
@@ -184,8 +199,7 @@ async fn users_of_each<'m>(
         None => vec![whole(context, user, list, all(context, user, &list.all_parts(), &[]).await?, is_name).await?],
     };
     let one = |found: &Found| {
-        let mut names = user.decode_some(&found.native, |name| NAMES.contains(&name));
-        let name = NAMES.into_iter().find_map(|name| names.remove(name)).filter(Value::is_string);
+        let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
         Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })

@@ -10,7 +10,7 @@ use super::native::noun;
 use super::pages::rows_of_list;
 use super::read::Current;
 use crate::mapping::codec::text_of;
-use crate::mapping::links::Target;
+use crate::mapping::links::{Link, Target};
 use crate::mapping::template::Scope;
 use crate::mapping::{Batch, How, List, Resource, Row};
 use crate::scim::{AttributePath, CompareOp, Error};
@@ -30,27 +30,48 @@ pub(super) async fn keys(
     target: &Target,
     ids: &[&String],
 ) -> Result<BTreeMap<String, Value>, Error> {
-    let Some((resource, _, row)) = target.known_by(context) else {
-        let resource = context.native.mapping().resource(target.kind);
-        return Ok(ids.iter().filter_map(|id| Some(((*id).clone(), native_id(resource, id)?))).collect());
+    let found = match target.known_by(context) {
+        Some((resource, _, row)) => {
+            by_ids(context, resource, ids, |path| path.attribute == row.place.attribute).await?
+        }
+        None => BTreeMap::new(),
     };
-    let found = by_ids(context, resource, ids, |path| path.attribute == row.place.attribute).await?;
-    let key = |current: &Current| row.native.as_ref()?.get(&current.native).filter(|key| !key.is_null()).cloned();
-    Ok(found.into_iter().filter_map(|(id, current)| Some((id, key(&current)?))).collect())
+    let name = |id: &String| Some((id.clone(), name(context, target, id, found.get(id))?));
+    Ok(ids.iter().filter_map(|id| name(id)).collect())
 }
 
-/// The SCIM ids of resources, by the text of what the application knows them by. Those that are not there are left out.
+/// What calls name the resource with this SCIM id by. Where that is not the id, it must have been read.
+pub(super) fn name(context: &Context<'_>, target: &Target, id: &str, found: Option<&Current>) -> Option<Value> {
+    let key = match target.known_by(context) {
+        Some((_, _, row)) => row.native.as_ref()?.get(&found?.native).filter(|key| !key.is_null()).cloned()?,
+        None => native_id(context.native.mapping().resource(target.kind), id)?,
+    };
+    target.name(&key)
+}
+
+/// The SCIM id that a row or an element of a list shows.
+pub(super) fn shown_id(context: &Context<'_>, target: &Target, link: &Link, row: &Value, kind: &str) -> Option<String> {
+    let resource = context.native.mapping().resource(kind);
+    match &link.id {
+        None if kind == target.kind => scim_id(resource, &target.key(link.at.get(row)?)?),
+        at => scim_id(resource, at.as_ref().unwrap_or(&link.at).get(row)?),
+    }
+}
+
+/// The SCIM ids of resources, by the text of what lists name them by. Those that are not there are left out.
 pub(super) async fn ids(
     context: &Context<'_>,
     target: &Target,
-    keys: Vec<Value>,
+    names: &[Value],
 ) -> Result<BTreeMap<String, String>, Error> {
+    let known: Vec<(&Value, Value)> = names.iter().filter_map(|name| Some((name, target.key(name)?))).collect();
     let Some((resource, index, row)) = target.known_by(context) else {
         let resource = context.native.mapping().resource(target.kind);
-        return Ok(keys.iter().filter_map(|key| Some((text_of(key), scim_id(resource, key)?))).collect());
+        return Ok(known.iter().filter_map(|(name, key)| Some((text_of(name), scim_id(resource, key)?))).collect());
     };
-    bounded(context, keys.len())?;
+    bounded(context, known.len())?;
     let mut ids = BTreeMap::new();
+    let keys: Vec<Value> = known.iter().map(|(_, key)| key.clone()).collect();
     for user in by_values(context, resource, index, &keys).await? {
         let key = row.native.as_ref().and_then(|at| at.get(&user.native));
         if let (Some(key), Some(id)) = (key, resource.scim_id(&user.id)) {
@@ -58,7 +79,7 @@ pub(super) async fn ids(
         }
     }
     let id = |key: &Value| ids.get(&spelling(row, key)).cloned();
-    Ok(keys.iter().filter_map(|key| Some((text_of(key), id(key)?))).collect())
+    Ok(known.iter().filter_map(|(name, key)| Some((text_of(name), id(key)?))).collect())
 }
 
 /// The resources with these SCIM ids: in calls for several where the mapping has one, else one by one, side by side.

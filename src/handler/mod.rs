@@ -17,6 +17,7 @@ mod route;
 mod search;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod version1;
 mod write;
 
@@ -33,6 +34,7 @@ use crate::scim::dialect::Applied;
 use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
 use render::Written;
+pub(crate) use turns::Turns;
 
 /// Everything that a handler works with.
 struct Context<'e> {

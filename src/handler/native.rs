@@ -7,6 +7,7 @@ use std::cell::Cell;
 use serde_json::Value;
 
 use super::pages;
+use super::turns::Turns;
 use crate::Engine;
 use crate::engine::{NativeToken, Tenant};
 use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
@@ -61,6 +62,16 @@ impl<'e> Native<'e> {
         let number = self.generated.get();
         self.generated.set(number.wrapping_add(1));
         how.nth(number, &self.moment.entropy).into()
+    }
+
+    /// The turns that this tenant's requests have.
+    pub(super) fn turns(&self) -> &'e Turns {
+        &self.tenant.turns
+    }
+
+    /// Lets time pass; `false` where the request has not so much left.
+    pub(super) async fn pause(&self, duration: Duration) -> bool {
+        self.upstream.pause(duration).await
     }
 
     /// The application's own host, which absolute addresses in its replies must have.

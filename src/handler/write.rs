@@ -15,10 +15,12 @@ pub(super) use self::create::create;
 use self::converge::converge;
 use self::settle::settle;
 use super::links::are_wanted;
-use super::members::{check, edit};
+use super::members::{self, Plan, carry_out, check, plan};
 use super::native::{is_absent, noun};
 use super::read::{Current, current, with_links};
+use super::turns::{self, Key, Turn};
 use super::{Answer, Context, Version};
+use crate::mapping::errors::Recognised;
 use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
@@ -49,6 +51,7 @@ pub(super) async fn replace(
         _ => Vec::new(),
     };
     check(context, resource, &edits)?;
+    let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
     refuse_deactivation(resource, deactivates, &before.attributes)?;
     if !edits.is_empty() {
@@ -62,8 +65,9 @@ pub(super) async fn replace(
     }
     let omitted = context.native.mapping().omitted;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
+    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
-    let after = edited(context, resource, after, &edits, projection).await?;
+    let after = edited(context, resource, after, plan, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
@@ -93,12 +97,15 @@ pub(super) async fn patch(
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
             .ok_or_else(|| Error::not_found(&resource.kind.name, id))?;
-        let known = if has_capitals(id) { Some(current(context, resource, id).await?.native) } else { None };
-        edit(context, resource, &native_id, &edits, known.as_ref()).await?;
+        let _turn = if members::reads_list(resource, &edits) { turn(context, resource, id).await? } else { Vec::new() };
+        let known = if is_read_first(resource, id) { Some(current(context, resource, id).await?.native) } else { None };
+        let plan = plan(context, resource, &native_id, &edits, known.as_ref()).await?;
+        carry_out(context, resource, plan, None).await?;
         return Ok(Answer::empty(204));
     }
     refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
+    let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
     refuse_deactivation(resource, patch.deactivates, &before.attributes)?;
     if !edits.is_empty() {
@@ -110,12 +117,13 @@ pub(super) async fn patch(
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
     }
+    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {
-        edit(context, resource, &after.id, &edits, Some(&after.native)).await?;
+        carry_out(context, resource, plan, Some(&after)).await?;
         return Ok(Answer::empty(204));
     }
-    let after = edited(context, resource, after, &edits, projection).await?;
+    let after = edited(context, resource, after, plan, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
 }
@@ -124,9 +132,12 @@ pub(super) async fn patch(
 pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
-    let needed =
-        has_capitals(id) || !resource.protect.is_empty() || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let needed = is_read_first(resource, id)
+        || !resource.protect.is_empty()
+        || resource.delete.as_ref().is_some_and(Delete::needs_current);
+    let mut _turn = Vec::new();
     let current = if needed {
+        _turn = turn(context, resource, id).await?;
         let current = current(context, resource, id).await?;
         refuse_protected(resource, &current.attributes)?;
         Some(current)
@@ -171,24 +182,45 @@ async fn remove(
     context.native.check(&what, reply).map(|_| true)
 }
 
-/// Whether an id that no read confirms must be read first: an application that ignores letter case in its paths would
-/// take it for another resource's. The ids that applications make up (numbers, UUIDs, hexadecimal digits) have no
-/// capitals, so that the usual request is spared the read.
-fn has_capitals(id: &str) -> bool {
-    id.chars().any(char::is_uppercase)
+/// The turn of a request that reads this resource and writes what it makes of it.
+async fn turn<'e>(context: &Context<'e>, resource: &Resource, id: &str) -> Result<Vec<Turn<'e>>, Error> {
+    let key = resource.native_id(id).map(|id| Key::of(resource, &id));
+    turns::take(context, resource, key).await
 }
 
-/// Changes members, and reads the group again if its own object shows them and is to be answered.
+/// Whether a resource that no read confirms must be read first.
+///
+/// An application that ignores letter case in its paths would take an id with capitals for another resource's. The ids that
+/// applications make up (numbers, UUIDs, hexadecimal digits) have none, so that the usual request is spared the read. And
+/// a resource that only its own object says is none (`read.absent`) is there for every other call.
+fn is_read_first(resource: &Resource, id: &str) -> bool {
+    let of_success = |rule: &Recognised| rule.at.is_some() && rule.status.is_none_or(|status| status < 300);
+    id.chars().any(char::is_uppercase) || resource.read.absent.iter().any(of_success)
+}
+
+/// Changes members, where that is planned.
 async fn edited(
     context: &Context<'_>,
     resource: &Resource,
-    mut group: Current,
-    edits: &[MemberEdit],
+    group: Current,
+    plan: Option<Plan<'_>>,
     projection: &Projection,
 ) -> Result<Current, Error> {
-    edit(context, resource, &group.id, edits, Some(&group.native)).await?;
-    if !edits.is_empty()
-        && shows_members(resource)
+    if plan.is_none() {
+        return Ok(group);
+    }
+    carry_out(context, resource, plan, Some(&group)).await?;
+    with_new_members(context, resource, group, projection).await
+}
+
+/// A group whose members have changed, read again if its own object shows them and is to be answered.
+async fn with_new_members(
+    context: &Context<'_>,
+    resource: &Resource,
+    mut group: Current,
+    projection: &Projection,
+) -> Result<Current, Error> {
+    if shows_members(resource)
         && are_wanted(resource, projection)
         && let Some(native) = context.native.read(resource, &group.id).await?
     {

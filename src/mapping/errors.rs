@@ -62,6 +62,12 @@ pub fn recognised(rules: &[Recognised], reply: &Response) -> bool {
     })
 }
 
+/// As [`recognised`], by more than its status.
+pub fn recognised_by_more(rules: &[Recognised], reply: &Response) -> bool {
+    let body = json_body(reply);
+    rules.iter().any(|rule| rule.at.is_some() && rule.matches(reply, &body))
+}
+
 /// One rule of the mapping's `errors`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorRule {

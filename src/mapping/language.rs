@@ -52,7 +52,8 @@ words! {
     Send {
         /// The changed ones only.
         Changed = "changed",
-        /// The application's whole object, with the changes in it: for APIs that only replace.
+        /// The application's whole object, with the changes in it: for APIs that only replace. Requests to one instance of
+        /// scim-edge wait for each other; what another instance or somebody else changes between read and write is lost.
         Full = "full",
     }
 
@@ -479,7 +480,8 @@ tables! {
         case_exact as "caseExact": Option<bool>,
         /// Whether two resources can have the same value. As the schema says unless it is said.
         unique: Option<bool>,
-        /// What is made sure of before the value is written, for APIs that do not.
+        /// What is made sure of before the value is written, for APIs that do not. Writes of one value that come at once wait
+        /// for each other in one instance of scim-edge, but not in several.
         guard: Option<Spanned<ValueGuard>>,
         /// When it is returned. As the schema says unless it is said.
         returned: Option<Returned>,
@@ -537,6 +539,7 @@ tables! {
         /// Where a created resource's id is when the reply has no object.
         id: Option<CreatedId>,
         /// What is made sure of by reading first, for APIs whose create overwrites and whose delete is repeated in silence.
+        /// Of creates that come at once, those of one instance of scim-edge wait for each other; others do not.
         guard: Option<Spanned<Guard>>,
         /// Replies to a create that mean that there is one already, which the call may have overwritten: 409, and nothing is
         /// undone.
@@ -670,7 +673,7 @@ tables! {
     }
 
     /// The members of a group. They are read by `list`, `inline` or `user`, and changed by `add` and `remove`, by `replace`,
-    /// by `update` or by `user`.
+    /// by `update`, or, where none of these is said, by `user`.
     Members {
         /// Reading them by a call.
         list: Option<MemberList>,
@@ -689,6 +692,9 @@ tables! {
         /// The user's attribute that members are known by in calls and lists, such as `userName`: `id` unless it is said.
         /// Users are looked up where only the other of the two is known.
         by: Option<Spanned<String>>,
+        /// How that id or attribute is written in lists and calls: `{ template: 'account:{value}' }`. What is not written so
+        /// belongs to somebody else: it is not shown, and stays.
+        codec: Option<Codec>,
         /// Members that are neither shown nor changed, as calls name them: the gateway's own user, whom the application puts
         /// into the groups that it creates. They may say `{env.NAME}`.
         except: Vec<Spanned<String>>,
@@ -698,11 +704,11 @@ tables! {
         add: Option<MemberCall>,
         /// Removing one (`{member}`, `{key}`) or several (`{members}`).
         remove: Option<MemberCall>,
-        /// Replacing the whole list (`{members}`), for APIs that know no single change. What somebody else
-        /// changes between the read and this call is lost.
+        /// Replacing the whole list (`{members}`), for APIs that know no single change. Requests to one instance of scim-edge
+        /// wait for each other; what another instance or somebody else changes between the read and this call is lost.
         replace: Option<MemberCall>,
         /// Whether the group's own update changes the inline list: read, changed and sent whole, with the elements that stay
-        /// as they are. What somebody else changes in between is lost.
+        /// as they are. What another instance or somebody else changes in between is lost, as with `replace`.
         update: bool,
         /// When they are returned: `default` unless it is said; `request` spares a call in every list.
         returned: Option<Returned>,
@@ -743,11 +749,12 @@ tables! {
     }
 
     /// Membership that is a field of the user: the members are the users who have the group there, and the user's update
-    /// changes it.
+    /// changes it, unless `add` and `remove` or `replace` do.
     MemberField {
         /// The native field of a user that has the group's id.
         field: Spanned<String>,
-        /// Whether it is a list of groups, which is read, changed and sent whole. Otherwise a user has one group: who is added
+        /// Whether it is a list of groups, which is read, changed and sent whole; what another instance or somebody else
+        /// changes in between is lost. Otherwise a user has one group: who is added
         /// to another leaves it.
         list: bool,
         /// Where the group's id is in an element of that list: the element itself unless it is said.
@@ -778,7 +785,8 @@ tables! {
         max: Option<Spanned<u32>>,
         /// Replies that mean that it was a member already: success.
         already: Vec<Match>,
-        /// Replies that mean that it was no member: success.
+        /// Replies that mean that it was no member: success. A 404 needs no mention: it leads to reading the group, and is
+        /// success where that is there. One that is told apart by its body spares the read.
         absent: Vec<Match>,
     }
 

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::codec::text_of;
+use super::codec::{Codec, text_of};
 use super::errors::Recognised;
 use super::language::Returned;
 use super::paging::Paging;
 use super::pointer::Pointer;
 use super::template::{CallTemplate, JsonTemplate};
+use crate::scim::Kind;
 
 /// What links lead to, and what the application knows it by.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Target {
     pub kind: &'static str,
     /// The row whose native value stands in calls and lists, by index; `None`: the id.
     pub by: Option<usize>,
+    /// How that value is written in calls and lists.
+    pub codec: Codec,
     /// Those that are neither shown nor changed, by the text that they are known by.
     pub except: Vec<String>,
 }
@@ -24,6 +27,16 @@ impl Target {
     /// Whether what calls name so is neither shown nor changed.
     pub fn excepts(&self, native: &Value) -> bool {
         !self.except.is_empty() && self.except.contains(&text_of(native))
+    }
+
+    /// What calls and lists name the one by whose id, or value of the row `by`, this is; `None` where nobody can have it.
+    pub fn name(&self, key: &Value) -> Option<Value> {
+        if self.codec == Codec::Same { Some(key.clone()) } else { self.codec.encode(key).ok() }
+    }
+
+    /// Whose id, or value of the row `by`, a name stands for; `None` where it is the name of something else.
+    pub fn key(&self, name: &Value) -> Option<Value> {
+        if self.codec == Codec::Same { Some(name.clone()) } else { self.codec.decode(name.clone(), Kind::String) }
     }
 }
 

@@ -191,9 +191,10 @@ impl Application {
     fn known_by(&self, target: &Target, known: &Value) -> Option<Value> {
         // A type without a mapping of its own is not kept here either.
         let Some((kind, resource)) = kind_of(&self.mapping, target.kind) else { return Some(known.clone()) };
+        let known = target.key(known)?;
         let index = target.by.unwrap_or(resource.id);
         let at = resource.rows.get(index)?.native.as_ref()?;
-        let found = self.objects(kind).find(|native| at.get(native).is_some_and(|it| text_of(it) == text_of(known)));
+        let found = self.objects(kind).find(|native| at.get(native).is_some_and(|it| text_of(it) == text_of(&known)));
         found.map(|native| id_of(resource, native))
     }
 

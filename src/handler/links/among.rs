@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{elements, present};
 use crate::handler::Context;
-use crate::handler::lookup::{by_ids, keys, scim_id};
+use crate::handler::lookup::{by_ids, keys, shown_id};
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::pages::rows_of_each;
 use crate::handler::read::{Current, Object};
@@ -55,17 +55,8 @@ pub(in crate::handler) async fn among(
                 let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
                 each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
-            (None, Some(LinkSource::List { call, paging, link, .. })) => {
-                let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
-                let lists = rows_of_each(context, WHAT, call, paging, &scopes).await?;
-                let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
-                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
-            }
-            (None, Some(LinkSource::Inline { at, link })) => {
-                let each = of.iter().map(|of| elements(at.get(of.native)));
-                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
-            }
-            (None, _) => Vec::new(),
+            (None, Some(source)) => listed_among(context, target, source, of, &known).await?,
+            (None, None) => Vec::new(),
         }
     };
     let mut found = found.into_iter();
@@ -74,6 +65,29 @@ pub(in crate::handler) async fn among(
         found.map(|id| present(context, attribute, target.kind, id)).collect()
     };
     Ok(of.iter().map(|_| present(found.next().unwrap_or_default())).collect())
+}
+
+/// Those of `known` whom the list of each of several resources has.
+pub(in crate::handler) async fn listed_among(
+    context: &Context<'_>,
+    target: &Target,
+    source: &LinkSource,
+    of: &[Object<'_>],
+    known: &Keys,
+) -> Result<Found, Error> {
+    match source {
+        LinkSource::List { call, paging, link, .. } => {
+            let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
+            let lists = rows_of_each(context, WHAT, call, paging, &scopes).await?;
+            let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
+            Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
+        }
+        LinkSource::Inline { at, link } => {
+            let each = of.iter().map(|of| elements(at.get(of.native)));
+            Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
+        }
+        LinkSource::Field(_) => Ok(Vec::new()),
+    }
 }
 
 /// A call for each resource and each key.
@@ -126,14 +140,13 @@ async fn checked(
 
 /// The ids that rows or elements show, as far as they are of the target's own type.
 fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows: &[&Value]) -> BTreeSet<String> {
-    let resource = context.native.mapping().resource(target.kind);
     let id = |row: &&Value| match (&link.id, target.by) {
         _ if link.kind(row, target.kind) != Some(target.kind) => None,
         (None, Some(_)) => {
             let key = text_of(link.at.get(row)?);
             known.iter().find(|(_, known)| text_of(known) == key).map(|(id, _)| id.clone())
         }
-        (id, _) => scim_id(resource, id.as_ref().unwrap_or(&link.at).get(row)?),
+        _ => shown_id(context, target, link, row, target.kind),
     };
     rows.iter().filter_map(id).collect()
 }

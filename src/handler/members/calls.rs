@@ -1,80 +1,160 @@
 //! Members changed by calls of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Group, settled};
+use super::Group;
+use super::judge::{Judge, Verb, settled};
 use crate::exchange::{Request, Response};
 use crate::handler::Context;
-use crate::handler::lookup::scim_id;
-use crate::handler::native::{is_absent, noun, unfit};
+use crate::handler::links::listed_among;
+use crate::handler::lookup::shown_id;
+use crate::handler::native::{noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
+use crate::handler::read::Object;
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::recognised;
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
 
-/// Adds or removes members, whom calls know by these values.
+/// What calls name members by, by SCIM id.
+type Names = BTreeMap<String, Value>;
+
+/// Adds or removes members, whom calls know by these names.
 pub(super) async fn change(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    who: &BTreeMap<String, Value>,
-    verb: &str,
+    who: &Names,
+    verb: Verb,
 ) -> Result<(), Error> {
     if who.is_empty() {
         return Ok(());
     }
-    let render = |scope: Scope<'_>| call.call.render(&scope).map_err(|reason| unfit(&reason));
-    let several = |batch: &MemberBatch, natives: &[(&String, &Value)]| {
-        let list: Value = natives.iter().map(|(_, native)| element(batch, native)).collect();
-        let request = render(Scope { list: Some(&list), ..group.scope() })?;
-        let name = match natives {
-            [(name, _)] => format!("the member `{name}`"),
-            _ => format!("{} members", natives.len()),
-        };
-        Ok::<_, Error>((name, request))
+    let what = format!("{} a member", verb.as_str());
+    let outcomes = match &call.batch {
+        Some(batch) => in_batches(context, group, (call, batch), who, (verb, &what)).await?,
+        None => one_by_one(context, group, call, who, &what).await?,
     };
-    let natives: Vec<(&String, &Value)> = who.iter().collect();
-    let what = format!("{verb} a member");
-    let mut outcomes = Vec::new();
-    let mut total;
-    if let Some(batch) = &call.batch {
-        let batches: Vec<&[(&String, &Value)]> = natives.chunks(batch.max).collect();
-        let requests = batches.iter().map(|natives| several(batch, natives)).collect::<Result<Vec<_>, _>>()?;
-        let mut again = Vec::new();
-        total = requests.len();
-        for ((name, reply), natives) in sent(context, &what, call, requests).await?.into_iter().zip(batches) {
-            if natives.len() > 1 && matches!(&reply, Ok(reply) if recognised(&call.done, reply)) {
-                // One of them needs no change, and that may have kept the others from theirs.
-                total += natives.len() - 1;
-                again.extend(natives.chunks(1).map(|one| several(batch, one)).collect::<Result<Vec<_>, _>>()?);
-            } else {
-                outcomes.push((name, reply));
-            }
-        }
-        outcomes.extend(sent(context, &what, call, again).await?);
-    } else {
-        let keys = if call.keyed { membership_keys(context, group, who).await? } else { BTreeMap::new() };
-        let mut requests = Vec::new();
-        for (id, native) in natives {
-            let key = keys.get(id);
-            if call.keyed && key.is_none() {
-                continue;
-            }
-            let request = render(Scope { member: Some(native), key, ..group.scope() })?;
-            requests.push((format!("the member `{id}`"), request));
-        }
-        total = requests.len();
-        outcomes = sent(context, &what, call, requests).await?;
-    }
-    let mut judged = Vec::with_capacity(outcomes.len());
-    for (name, reply) in outcomes {
-        judged.push((name, judge(context, group, call, &what, reply).await?));
+    let total = outcomes.total;
+    let mut judge = Judge::new(context, group, (verb, &what)).of_call(call);
+    let mut judged = Vec::with_capacity(outcomes.replies.len());
+    for (name, reply) in outcomes.replies {
+        judged.push((name, judge.verdict(reply).await?));
     }
     settled(verb, total, judged)
+}
+
+/// The replies to calls, each with the words for whom it was made. There may be fewer than the `total` that was to be made.
+#[derive(Default)]
+struct Outcomes {
+    total: usize,
+    replies: Vec<(String, Result<Response, Error>)>,
+}
+
+async fn one_by_one(
+    context: &Context<'_>,
+    group: &Group<'_>,
+    call: &MemberCall,
+    who: &Names,
+    what: &str,
+) -> Result<Outcomes, Error> {
+    let keys = if call.keyed { membership_keys(context, group, who).await? } else { BTreeMap::new() };
+    let mut requests = Vec::new();
+    for (id, native) in who {
+        let key = keys.get(id);
+        if call.keyed && key.is_none() {
+            continue;
+        }
+        let request = rendered(call, &Scope { member: Some(native), key, ..group.scope() })?;
+        requests.push((format!("the member `{id}`"), request));
+    }
+    sent(context, what, call, requests).await
+}
+
+/// Calls for several members each. One that has nothing to do for one of them, and may have kept the others from theirs, is
+/// made again without those: who they are the list tells, or calls for one member each where these cost less.
+async fn in_batches(
+    context: &Context<'_>,
+    group: &Group<'_>,
+    (call, batch): (&MemberCall, &MemberBatch),
+    who: &Names,
+    (verb, what): (Verb, &str),
+) -> Result<Outcomes, Error> {
+    let (mut outcomes, refused) = batches(context, group, (call, batch), who, (batch.max, what)).await?;
+    let mut left = refused;
+    if left.len() > context.native.mapping().limits.concurrency
+        && let Some(members) = members_among(context, group, &left).await?
+    {
+        left.retain(|id, _| members.contains(id) == (verb == Verb::Remove));
+        let (again, refused) = batches(context, group, (call, batch), &left, (batch.max, what)).await?;
+        outcomes.add(again);
+        left = refused;
+    }
+    let (singles, _) = batches(context, group, (call, batch), &left, (1, what)).await?;
+    outcomes.add(singles);
+    Ok(outcomes)
+}
+
+/// Calls for at most so many members each, and those members whose calls had nothing to do for one of several.
+async fn batches(
+    context: &Context<'_>,
+    group: &Group<'_>,
+    (call, batch): (&MemberCall, &MemberBatch),
+    who: &Names,
+    (most, what): (usize, &str),
+) -> Result<(Outcomes, Names), Error> {
+    let all: Vec<(&String, &Value)> = who.iter().collect();
+    let request = |members: &&[(&String, &Value)]| {
+        let list: Value = members.iter().map(|(_, native)| element(batch, native)).collect();
+        let name = match members {
+            [(name, _)] => format!("the member `{name}`"),
+            _ => format!("{} members", members.len()),
+        };
+        Ok((name, rendered(call, &Scope { list: Some(&list), ..group.scope() })?))
+    };
+    let requests = all.chunks(most).map(|members| request(&members)).collect::<Result<Vec<_>, Error>>()?;
+    let Outcomes { mut total, replies } = sent(context, what, call, requests).await?;
+    let (mut kept, mut refused) = (Vec::new(), Names::new());
+    for (outcome, members) in replies.into_iter().zip(all.chunks(most)) {
+        if members.len() > 1 && matches!(&outcome.1, Ok(reply) if recognised(&call.done, reply)) {
+            total -= 1;
+            refused.extend(members.iter().map(|(id, native)| ((*id).clone(), (*native).clone())));
+        } else {
+            kept.push(outcome);
+        }
+    }
+    Ok((Outcomes { total, replies: kept }, refused))
+}
+
+/// Those who are members now, by one reading of the list; `None` where the application shows none.
+async fn members_among(
+    context: &Context<'_>,
+    group: &Group<'_>,
+    who: &Names,
+) -> Result<Option<BTreeSet<String>>, Error> {
+    let Some(links) = group.resource.links.as_ref() else { return Ok(None) };
+    let native = match &links.source {
+        LinkSource::Field(_) => return Ok(None),
+        LinkSource::List { call, .. } if !call.needs_native() => Value::Null,
+        // As it is now: what was known of it may be older than the refusal.
+        _ => context.native.read(group.resource, group.id).await?.ok_or_else(|| group.gone())?,
+    };
+    let object = Object { id: group.id, native: &native };
+    Ok(listed_among(context, &links.target, &links.source, &[object], who).await?.pop())
+}
+
+impl Outcomes {
+    fn add(&mut self, other: Outcomes) {
+        self.total += other.total;
+        self.replies.extend(other.replies);
+    }
+}
+
+fn rendered(call: &MemberCall, scope: &Scope<'_>) -> Result<Request, Error> {
+    call.call.render(scope).map_err(|reason| unfit(&reason))
 }
 
 /// What a member is in a list of several.
@@ -91,46 +171,22 @@ async fn sent(
     what: &str,
     call: &MemberCall,
     requests: Vec<(String, Request)>,
-) -> Result<Vec<(String, Result<Response, Error>)>, Error> {
+) -> Result<Outcomes, Error> {
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
+    let total = requests.len();
     let stop = |reply: &Result<_, Error>| {
         let done = matches!(reply, Ok(reply) if recognised(&call.done, reply));
         !done && context.native.is_in_trouble(what, reply)
     };
     let replies = context.native.send_until(what, requests, stop).await?;
-    Ok(names.into_iter().zip(replies).collect())
-}
-
-/// Whether a change was made. The outer error is that the group has gone.
-async fn judge(
-    context: &Context<'_>,
-    group: &Group<'_>,
-    call: &MemberCall,
-    what: &str,
-    reply: Result<Response, Error>,
-) -> Result<Result<(), Error>, Error> {
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return Ok(Err(error)),
-    };
-    if recognised(&call.done, &reply) {
-        return Ok(Ok(()));
-    }
-    if !is_absent(&reply, &[]) {
-        return Ok(context.native.check(what, reply).map(|_| ()));
-    }
-    // The application's 404 means the group or the member.
-    match context.native.read(group.resource, group.id).await? {
-        None => Err(group.gone()),
-        Some(_) => Ok(Err(Error::invalid_value("there is no such user"))),
-    }
+    Ok(Outcomes { total, replies: names.into_iter().zip(replies).collect() })
 }
 
 /// The memberships' own keys, by SCIM id of the member; those who are no members have none.
 async fn membership_keys(
     context: &Context<'_>,
     group: &Group<'_>,
-    who: &BTreeMap<String, Value>,
+    who: &Names,
 ) -> Result<BTreeMap<String, Value>, Error> {
     let Some(links) = &group.resource.links else { return Ok(BTreeMap::new()) };
     let LinkSource::List { call, paging, link, find } = &links.source else { return Ok(BTreeMap::new()) };
@@ -145,15 +201,13 @@ async fn membership_keys(
         }
         _ => rows(context, what, call, paging, &group.scope()).await?,
     };
-    let user = context.native.mapping().resource(links.target.kind);
     // Without a key of its own, the id is what rows show; both are compared as the ids that they stand for.
     let known: BTreeMap<String, &String> = who.iter().map(|(id, native)| (text_of(native), id)).collect();
     let of_row = |row: &Value| {
         (link.kind(row, links.target.kind)? == links.target.kind).then_some(())?;
-        let native = link.at.get(row)?;
         match links.target.by {
-            Some(_) => known.get(&text_of(native)).map(|id| (*id).clone()),
-            None => scim_id(user, native),
+            Some(_) => known.get(&text_of(link.at.get(row)?)).map(|id| (*id).clone()),
+            None => shown_id(context, &links.target, link, row, links.target.kind),
         }
     };
     Ok(found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)?.clone()))).collect())
@@ -164,13 +218,12 @@ pub(super) async fn replace(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    natives: &[Value],
+    members: &Value,
 ) -> Result<(), Error> {
     let Some(batch) = &call.batch else { return Ok(()) };
-    let list: Value = natives.iter().map(|native| element(batch, native)).collect();
-    let scope = Scope { list: Some(&list), ..group.scope() };
-    let request = call.call.render(&scope).map_err(|reason| unfit(&reason))?;
+    let list: Value = members.as_array().into_iter().flatten().map(|native| element(batch, native)).collect();
+    let request = rendered(call, &Scope { list: Some(&list), ..group.scope() })?;
     let what = format!("replace the members of the {}", noun(group.resource));
-    let reply = context.native.send(&what, request).await?;
-    context.native.check(&what, reply).map(|_| ())
+    let reply = context.native.send(&what, request).await;
+    Judge::new(context, group, (Verb::Replace, &what)).of_call(call).verdict(reply).await?
 }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Changes, Group, settled};
+use super::Group;
+use super::judge::{Verb, settled};
+use super::plan::Plan;
 use crate::exchange::Request;
 use crate::handler::Context;
-use crate::handler::lookup::by_ids;
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::read::Current;
 use crate::handler::write::refuse_protected;
@@ -14,32 +15,31 @@ use crate::mapping::template::Scope;
 use crate::mapping::{Resource, Update};
 use crate::scim::Error;
 
+/// Whether users are added without being read: where a user has one group and an update sends what changes.
+pub(super) fn is_blind(field: &UserField, user: &Resource) -> bool {
+    let needs_current = user.update.as_ref().is_some_and(Update::needs_current);
+    !field.list && !needs_current && user.protect.is_empty()
+}
+
 /// Gives users the group, or takes it from them. Who is removed and not there any more needs nothing.
 pub(super) async fn edit(
     context: &Context<'_>,
     field: &UserField,
     group: &Group<'_>,
-    changes: &Changes,
+    plan: &Plan<'_>,
 ) -> Result<(), Error> {
-    let Some((user, update)) = context.native.mapping().resource("User").and_then(|it| Some((it, it.update.as_ref()?)))
-    else {
-        return Err(Error::mutability("the application has no call that changes the groups of a user"));
-    };
-    // As its own object writes the id: an address has no numbers.
-    let own = group.resource.id_row().and_then(|row| row.native.as_ref()?.get(group.native.as_ref()?));
-    let id = own.unwrap_or(group.id);
-    let target = group.resource.members.as_ref().map(|members| &members.target);
-    let excepts = |id: &&String| target.zip(user.native_id(id)).is_some_and(|(target, id)| target.excepts(&id));
-    for (who, verb) in [(&changes.remove, "remove"), (&changes.add, "add")] {
-        let who: Vec<&String> = who.iter().filter(|id| !excepts(id)).collect();
-        let requests = requests(context, field, (user, update), id, &who, verb == "add").await?;
-        let what = format!("{verb} a member");
+    for (verb, requests) in requests(context, field, group, plan)? {
+        let what = format!("{} a member", verb.as_str());
         let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
         let total = requests.len();
         let stop = |reply: &Result<_, Error>| context.native.is_in_trouble(&what, reply);
         let replies = context.native.send_until(&what, requests, stop).await?;
+        let (_, update) = updated(context)?;
+        // The group has been read, so that a 404 is about the user.
         let judge = |reply| match reply {
-            Ok(reply) if is_absent(&reply, &update.operation.absent) && verb == "add" => Err(no_such_user()),
+            Ok(reply) if is_absent(&reply, &update.operation.absent) && verb == Verb::Add => {
+                Err(Error::invalid_value("there is no such user"))
+            }
             Ok(reply) if is_absent(&reply, &update.operation.absent) => Ok(()),
             Ok(reply) => context.native.check(&what, reply).map(|_| ()),
             Err(error) => Err(error),
@@ -50,43 +50,51 @@ pub(super) async fn edit(
     Ok(())
 }
 
-/// The updates of the users whose field changes, by SCIM id.
-async fn requests(
+/// Updates of users, by SCIM id.
+type Updates = Vec<(String, Request)>;
+
+/// The updates of the users whose field changes, those first who lose the group. What cannot be is refused.
+pub(super) fn requests(
     context: &Context<'_>,
     field: &UserField,
-    (user, update): (&Resource, &Update),
-    group: &Value,
-    ids: &[&String],
-    add: bool,
-) -> Result<Vec<(String, Request)>, Error> {
-    // Where a user has one group and an update sends what changes, who is added need not be read.
-    let blind = add && !field.list && !update.needs_current() && user.protect.is_empty();
-    if blind {
-        let natives = ids.iter().filter_map(|id| Some(((*id).clone(), user.native_id(id)?)));
-        return natives
-            .map(|(id, native)| {
-                let body = update.field_body(&field.at, group.clone(), &Value::Null, &Scope::default());
-                Ok((id, rendered(update, &Scope { id: Some(&native), ..Scope::default() }, body)?))
-            })
-            .collect();
-    }
-    // An update may send the whole object: rows that lack fields would take them away.
-    let users = by_ids(context, user, ids, |_| true).await?;
-    if add && let Some(missing) = ids.iter().find(|id| !users.contains_key(**id)) {
-        return Err(Error::invalid_value(format!("there is no user `{missing}`, who is to be a member")));
-    }
-    let mut requests = Vec::new();
-    for (id, current) in users {
-        let Some(value) = field.changed(&current.native, group, add) else { continue };
-        if !add && !field.list && value == *group {
+    group: &Group<'_>,
+    plan: &Plan<'_>,
+) -> Result<[(Verb, Updates); 2], Error> {
+    let (user, update) = updated(context)?;
+    // As its own object writes the id: an address has no numbers.
+    let own = group.resource.id_row().and_then(|row| row.native.as_ref()?.get(group.native?));
+    let id = own.unwrap_or(group.id);
+    let (mut removes, mut adds) = (Vec::new(), Vec::new());
+    for member in plan.removed.keys() {
+        let Some(current) = plan.users.found.get(member) else { continue };
+        let Some(value) = field.changed(&current.native, id, false) else { continue };
+        if !field.list && value == *id {
             return Err(Error::mutability(format!(
-                "`{id}` cannot leave the group that every user without another belongs to"
+                "`{member}` cannot leave the group that every user without another belongs to"
             )));
         }
         refuse_protected(user, &current.attributes)?;
-        requests.push((id, request(field, (user, update), &current, value)?));
+        removes.push((member.clone(), request(field, (user, update), current, value)?));
     }
-    Ok(requests)
+    for (member, native) in &plan.added {
+        if let Some(current) = plan.users.found.get(member) {
+            let Some(value) = field.changed(&current.native, id, true) else { continue };
+            refuse_protected(user, &current.attributes)?;
+            adds.push((member.clone(), request(field, (user, update), current, value)?));
+        } else {
+            let body = update.field_body(&field.at, id.clone(), &Value::Null, &Scope::default());
+            let scope = Scope { id: Some(native), ..Scope::default() };
+            adds.push((member.clone(), rendered(update, &scope, body)?));
+        }
+    }
+    Ok([(Verb::Remove, removes), (Verb::Add, adds)])
+}
+
+/// The resource type of users, and what changes them.
+fn updated<'e>(context: &Context<'e>) -> Result<(&'e Resource, &'e Update), Error> {
+    let user = context.native.mapping().resource("User");
+    user.and_then(|user| Some((user, user.update.as_ref()?)))
+        .ok_or_else(|| Error::mutability("the application has no call that changes the groups of a user"))
 }
 
 fn request(
@@ -103,8 +111,4 @@ fn request(
 
 fn rendered(update: &Update, scope: &Scope<'_>, body: Value) -> Result<Request, Error> {
     update.operation.call.render_with(scope, &[], Some(body)).map_err(|reason| unfit(&reason))
-}
-
-fn no_such_user() -> Error {
-    Error::invalid_value("there is no such user")
 }

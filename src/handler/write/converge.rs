@@ -6,6 +6,7 @@ use super::act::{act, check_actions};
 use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::Current;
+use crate::handler::turns::{self, Key};
 use crate::handler::{Context, list};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::not_understood;
@@ -31,6 +32,7 @@ pub(super) async fn converge(
         refuse_protected(resource, &before.attributes)?;
         refuse_protected(resource, &desired)?;
     }
+    let _turns = turns::take(context, resource, Key::of_guarded(resource, &changed, &desired)).await?;
     refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
     let (mut body, mut actions) = (Vec::new(), Vec::new());
     for index in changed {

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove};
+use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
 use crate::exchange::Response;
 use crate::handler::links;
-use crate::handler::members::{check, edit_new, of_new};
+use crate::handler::members::{Users, carry_out, check, plan_new, users_of_new};
 use crate::handler::native::{is_absent, item, noun, unfit};
-use crate::handler::read::Current;
+use crate::handler::read::{Current, with_links};
+use crate::handler::turns::{self, Key};
 use crate::handler::{Answer, Context, list};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{json_body, not_understood, recognised};
@@ -49,15 +50,19 @@ pub(in crate::handler) async fn create(
         }
     }
     refuse_protected(resource, &desired)?;
-    let values = resource.native_values(&desired)?;
-    let scope = Scope { rows: &values, ..Scope::default() };
+    let natives = resource.native_values(&desired)?;
+    let scope = Scope { rows: &natives, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
+    let guarded = key.as_ref().filter(|_| create.operation.guard.is_some()).map(|key| Key::of(resource, key));
+    let _turn = turns::take(context, resource, guarded).await?;
+    let users = users_of_new(context, resource, &edits).await?;
     if let (Some(guard), Some(key)) = (create.operation.guard, &key)
         && context.native.has(resource, key, guard).await?
     {
         return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
     }
     let given: Vec<usize> = (0..resource.rows.len()).collect();
+    let values = turns::take(context, resource, Key::of_guarded(resource, &given, &desired)).await?;
     refuse_taken(context, resource, &given, None, &desired).await?;
     let what = format!("create the {}", noun(resource));
     let native_body = resource.create_body(&desired, &create.body, &scope)?;
@@ -75,18 +80,20 @@ pub(in crate::handler) async fn create(
         }
         _ => context.native.check_collection(&what, reply)?,
     };
+    // What has them is found from now on.
+    drop(values);
     let created = created(context, resource, create, &reply, key, &asked).await?;
-    let finished = finish(context, resource, &created, (&asked, &desired), &edits).await;
-    let mut attributes = match finished {
-        Ok(attributes) => attributes,
+    let finished = finish(context, resource, &created, (&asked, &desired), (&edits, users)).await;
+    let finished = match finished {
+        Ok(finished) => finished,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    if links::are_wanted(resource, projection) {
-        match &resource.members {
-            Some(_) => drop(attributes.insert("members".to_owned(), of_new(context, resource, &edits))),
-            None => links::read_into(context, resource, created.object(), &mut attributes).await?,
-        }
-    }
+    let attributes = if resource.members.is_some() && edits.is_empty() {
+        without_members(resource, finished, projection)
+    } else {
+        let finished = with_new_members(context, resource, finished, projection).await?;
+        with_links(context, resource, finished, projection).await?
+    };
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
     let mut answer = context.answer(201, resource, attributes, projection);
@@ -163,8 +170,8 @@ async fn finish(
     resource: &Resource,
     created: &Current,
     (asked, desired): (&Attributes, &Attributes),
-    edits: &[MemberEdit],
-) -> Result<Attributes, Error> {
+    (edits, users): (&[MemberEdit], Users<'_>),
+) -> Result<Current, Error> {
     // What the create call was given, and a default, is taken for what the application made unless it shows otherwise.
     let known = |row: &Row| {
         let shown = row.place.get(&created.attributes).is_some();
@@ -179,8 +186,18 @@ async fn finish(
         })
         .collect();
     let after = act(context, resource, created.clone(), &changed, desired).await?;
-    edit_new(context, resource, &after, edits).await?;
-    Ok(after.attributes)
+    let plan = plan_new(context, resource, &after, edits, users).await?;
+    carry_out(context, resource, plan, None).await?;
+    Ok(after)
+}
+
+/// The attributes of a group that was just created: nobody is in it.
+fn without_members(resource: &Resource, created: Current, projection: &Projection) -> Attributes {
+    let mut attributes = created.attributes;
+    if links::are_wanted(resource, projection) {
+        attributes.insert("members".to_owned(), Value::Array(Vec::new()));
+    }
+    attributes
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.

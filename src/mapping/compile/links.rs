@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target};
@@ -34,11 +35,12 @@ impl Compiler<'_> {
                 links = self.group_links(groups, resource, resources);
             }
             self.link_filters(written, links.as_ref());
+            let named = links.as_ref().is_some_and(|links| links.shows_names(resources));
             let Some(resource) = resources.get_mut(index) else { continue };
             if let Some(members) = &members {
-                resource.kind.schema.attributes.push(members_attribute(links.as_ref(), members));
+                resource.kind.schema.attributes.push(members_attribute(links.as_ref(), members, named));
             } else if let Some(links) = &links {
-                resource.kind.schema.attributes.push(groups_attribute(links));
+                resource.kind.schema.attributes.push(groups_attribute(links, named));
             }
             resource.links = links;
             resource.members = members;
@@ -89,7 +91,7 @@ impl Compiler<'_> {
             LinkSource::List { .. } => written::Returned::Request,
             _ => written::Returned::Default,
         };
-        let target = Target { kind: "Group", by, except: Vec::new() };
+        let target = Target { kind: "Group", by, codec: Codec::Same, except: Vec::new() };
         Some(Links { attribute: "groups", target, source, returned: groups.returned.unwrap_or(usual) })
     }
 
@@ -214,7 +216,7 @@ pub(super) fn of_links(key: &str) -> Option<&'static str> {
 }
 
 /// The `members` attribute, as it really behaves (RFC 7643 section 4.2).
-fn members_attribute(links: Option<&Links>, members: &Members) -> Attribute {
+fn members_attribute(links: Option<&Links>, members: &Members, named: bool) -> Attribute {
     let mut attribute = Attribute::new("members", Kind::Complex);
     attribute.multi_valued = true;
     "The members of the group".clone_into(&mut attribute.description);
@@ -235,9 +237,7 @@ fn members_attribute(links: Option<&Links>, members: &Members) -> Attribute {
         Attribute { reference_types: types.clone(), ..sub("$ref", Kind::Reference, "The address of the member") },
         Attribute { canonical_values: types, ..sub("type", Kind::String, "The member's resource type") },
     ];
-    let named =
-        |links: &Links| matches!(links.source, LinkSource::Field(_)) || link.is_some_and(|it| it.display.is_some());
-    if links.is_some_and(named) {
+    if named {
         attribute
             .sub_attributes
             .push(Attribute { mutability: Mutability::ReadOnly, ..sub("display", Kind::String, "The member's name") });
@@ -246,7 +246,7 @@ fn members_attribute(links: Option<&Links>, members: &Members) -> Attribute {
 }
 
 /// The `groups` attribute of users (RFC 7643 section 4.1.2).
-fn groups_attribute(links: &Links) -> Attribute {
+fn groups_attribute(links: &Links, named: bool) -> Attribute {
     let mut attribute = Attribute::new("groups", Kind::Complex);
     attribute.multi_valued = true;
     "The groups that the user belongs to".clone_into(&mut attribute.description);
@@ -264,7 +264,7 @@ fn groups_attribute(links: &Links) -> Attribute {
             ..sub("$ref", Kind::Reference, "The address of the group")
         },
     ];
-    if links.link().is_some_and(|link| link.display.is_some()) {
+    if named {
         attribute.sub_attributes.push(sub("display", Kind::String, "The group's name"));
     }
     attribute
@@ -277,5 +277,13 @@ impl Links {
             LinkSource::List { link, .. } | LinkSource::Inline { link, .. } => Some(link),
             LinkSource::Field(_) => None,
         }
+    }
+
+    /// Whether clients see the names of those at the other end: as rows or elements show them, as users have them who are
+    /// read, or as they stand in the mapping.
+    fn shows_names(&self, resources: &[Resource]) -> bool {
+        let fixed = |it: &Resource| it.kind.name == self.target.kind && it.fixed.is_some();
+        let shown = self.link().is_none_or(|link| link.display.is_some());
+        shown || resources.iter().any(fixed)
     }
 }

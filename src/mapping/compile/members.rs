@@ -1,8 +1,11 @@
 //! The members of groups: where they are read, and what changes them.
 
+use serde_json::Value;
+
 use super::Compiler;
 use super::calls::Names;
 use crate::mapping::Resource;
+use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language as written;
 use crate::mapping::links::{
@@ -11,6 +14,7 @@ use crate::mapping::links::{
 use crate::mapping::node::Mark;
 use crate::mapping::read::Spanned;
 use crate::mapping::template::{Scope, Slot};
+use crate::scim::Kind;
 
 /// What members are.
 const USER: &str = "User";
@@ -51,7 +55,7 @@ impl Compiler<'_> {
                     kinds: self.kinds(members.kind.as_ref(), resources),
                 },
             },
-            (None, None, Some(field)) => LinkSource::Field(self.user_field(field, resources)?),
+            (None, None, Some(field)) => LinkSource::Field(self.user_field(field, members, resources)?),
             (None, None, None) => return None,
         };
         let shows_id = match &source {
@@ -66,7 +70,7 @@ impl Compiler<'_> {
         }
         let by = self.by(USER, members.by.as_ref(), resources, !shows_id);
         let returned = members.returned.unwrap_or(written::Returned::Default);
-        let target = Target { kind: USER, by, except: self.except(members) };
+        let target = Target { kind: USER, by, codec: self.members_codec(members), except: self.except(members) };
         Some(Links { attribute: "members", target, source, returned })
     }
 
@@ -96,11 +100,17 @@ impl Compiler<'_> {
         })
     }
 
-    fn user_field(&mut self, field: &written::MemberField, resources: &[Resource]) -> Option<UserField> {
+    fn user_field(
+        &mut self,
+        field: &written::MemberField,
+        members: &written::Members,
+        resources: &[Resource],
+    ) -> Option<UserField> {
         let user = resources.iter().find(|resource| resource.kind.name == USER);
         let (list, update) = (user.and_then(|user| user.list.as_ref()), user.and_then(|user| user.update.as_ref()));
+        let has_update = update.is_some() || has_calls(members);
         for (given, key, help) in
-            [(list.is_some(), "list", "list: {}"), (update.is_some(), "update", "update: { method: PATCH }")]
+            [(list.is_some(), "list", "list: {}"), (has_update, "update", "update: { method: PATCH }")]
         {
             if !given && self.well_formed {
                 let message = format!("the members are users who have the group in a field, and `User` has no `{key}`");
@@ -136,15 +146,10 @@ impl Compiler<'_> {
         group: &Resource,
         resources: &[Resource],
     ) -> Members {
-        let ways = [
-            members.add.is_some() || members.remove.is_some(),
-            members.replace.is_some(),
-            members.update,
-            members.user.is_some(),
-        ];
+        let ways = [members.add.is_some() || members.remove.is_some(), members.replace.is_some(), members.update];
         if ways.iter().filter(|given| **given).count() > 1 {
             let message = "members are changed in one way, and several are given";
-            let help = "keep `add` and `remove`, or one of replace, update, user";
+            let help = "keep `add` and `remove`, or one of replace, update";
             self.error(Code::ExactlyOne, members.place, message, help);
         }
         let change = match (&members.add, &members.remove, &members.replace) {
@@ -154,6 +159,7 @@ impl Compiler<'_> {
                 .map(|(add, remove)| MemberChange::Calls { add, remove }),
             (_, _, Some(replace)) => self.member_change(replace, "replace", group).map(MemberChange::Replace),
             _ if members.update => Some(MemberChange::Update),
+            // Where users who have the group in a field are given calls of their own, they are only read by it.
             _ => match links.map(|links| &links.source) {
                 Some(LinkSource::Field(field)) => Some(MemberChange::Field(field.clone())),
                 _ => None,
@@ -166,10 +172,20 @@ impl Compiler<'_> {
             None => Target {
                 kind: USER,
                 by: self.by(USER, members.by.as_ref(), resources, false),
+                codec: self.members_codec(members),
                 except: self.except(members),
             },
         };
         Members { target, check, change }
+    }
+
+    fn members_codec(&mut self, members: &written::Members) -> Codec {
+        let codec = members.codec.as_ref().map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
+        if matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Csv) {
+            let help = "write one for texts: lowercase, integer, text, template, escape";
+            self.error(Code::BadMembers, members.place, "the `codec` of members is not one for a single text", help);
+        }
+        codec
     }
 
     fn except(&mut self, members: &written::Members) -> Vec<String> {
@@ -222,6 +238,20 @@ impl Compiler<'_> {
         }
         if members.user.is_some() && members.by.is_some() {
             bad("users who have the group in a field are known by their id", "remove `by`");
+        }
+        if members.user.is_some() && members.codec.is_some() {
+            bad("`codec` is about names of users in lists and calls, and a field of the user needs none", "remove it");
+        }
+        // What is read is sent again as it is.
+        let bare = match source {
+            Some(LinkSource::List { link, .. } | LinkSource::Inline { link, .. }) => link.at.is_root(),
+            _ => false,
+        };
+        let eaches = [&members.add, &members.remove, &members.replace].into_iter().flatten();
+        for each in eaches.filter_map(|call| call.each.as_ref()).filter(|each| bare && is_around_member(&each.value)) {
+            let message = "`each` would be put around members that are read with it already";
+            let help = format!("write `codec: {{ template: '{}' }}` below `members` instead", as_codec(&each.value));
+            self.error(Code::BadMembers, each.at, message, help);
         }
     }
 
@@ -285,4 +315,18 @@ impl Compiler<'_> {
         }
         usize::try_from(written.value).unwrap_or(usual).max(1)
     }
+}
+
+/// Whether calls of their own change the members.
+fn has_calls(members: &written::Members) -> bool {
+    members.add.is_some() || members.remove.is_some() || members.replace.is_some()
+}
+
+/// Whether this is a text with more in it than `{member}`.
+fn is_around_member(each: &Value) -> bool {
+    each.as_str().is_some_and(|text| text.contains("{member}") && text != "{member}")
+}
+
+fn as_codec(each: &Value) -> String {
+    each.as_str().unwrap_or_default().replace("{member}", "{value}")
 }

@@ -248,7 +248,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn written_codec(&mut self, codec: &written::Codec, kind: Kind) -> Codec {
+    pub(super) fn written_codec(&mut self, codec: &written::Codec, kind: Kind) -> Codec {
         match codec {
             written::Codec::Word(word) => match word.value {
                 CodecWord::EpochSeconds => Codec::EpochSeconds,
