@@ -18,6 +18,7 @@ pub mod pointer;
 pub mod read;
 pub mod template;
 pub mod translate;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
