@@ -48,6 +48,22 @@ pub(crate) fn all() -> anyhow::Result<Vec<Job>> {
     for size in SIZES {
         jobs.extend(of_size(size)?);
     }
+    jobs.extend(without_size()?);
+    Ok(jobs)
+}
+
+/// One job, without the making of all others.
+pub(crate) fn one(name: &str) -> anyhow::Result<Job> {
+    let size = SIZES.into_iter().find(|size| PARTS.iter().any(|part| named(part, *size) == name));
+    let jobs = match size {
+        Some(size) => of_size(size)?,
+        None => without_size()?,
+    };
+    jobs.into_iter().find(|job| job.name == name).with_context(|| format!("there is no job `{name}`"))
+}
+
+fn without_size() -> anyhow::Result<Vec<Job>> {
+    let mut jobs = Vec::new();
     let app = App::new(&[]);
     let engine = engine(100)?;
     for (name, request) in requests() {

@@ -70,9 +70,5 @@ pub(crate) fn run(budgets: &mut Budgets) -> anyhow::Result<Vec<Table>> {
             "×",
         );
     }
-    if let (Some(small), Some(large)) = (of("filtered list 100"), of("filtered list 10000")) {
-        let growth = large.as_secs_f64() / small.as_secs_f64() / 100.0;
-        budgets.at_most("a user in a list of 10,000 ÷ one in a list of 100, by time", growth, 1.3, "×");
-    }
     Ok(vec![parts, ratios, whole])
 }

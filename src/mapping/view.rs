@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_view_is_what_is_decoded() {
         let mapping = check(
-            "{mapping: v1, resources: {User: {path: /u, attributes: {
+            "{mapping: v1, upstream: {base: /api}, resources: {User: {path: /u, attributes: {
                 id: {native: id, access: read, codec: integer}, userName: {native: login}, title: {native: title},
                 name.givenName: {native: name, part: first}, name.familyName: {native: name, part: rest},
                 'emails[type eq \"work\"].value': {native: mail, primary: true},
