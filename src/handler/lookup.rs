@@ -1,5 +1,6 @@
 //! Look-ups of resources that others are linked with: by their ids, and by what else the application knows them by.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -177,7 +178,7 @@ fn bounded(context: &Context<'_>, count: usize) -> Result<(), Error> {
 
 /// The one way in which a native value is written, whatever way the application writes it.
 fn spelling(row: &Row, native: &Value) -> String {
-    let scim = row.codec.decode(native.clone(), row.kind);
+    let scim = row.codec.decode(Cow::Borrowed(native), row.kind);
     let again = scim.and_then(|scim| row.codec.encode(&scim).ok());
     text_of(again.as_ref().unwrap_or(native))
 }

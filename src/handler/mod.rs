@@ -30,6 +30,7 @@ use crate::exchange::{Moment, Noted, Request, Response, Upstream};
 use crate::mapping::Resource;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
+use crate::mapping::view::View;
 use crate::scim::dialect::Applied;
 use crate::scim::{Error, Leniency, Projection, Reading};
 use native::Native;
@@ -170,6 +171,21 @@ impl Context<'_> {
     fn present(&self, resource: &Resource, mut attributes: Attributes, projection: &Projection) -> Value {
         self.describe(resource, &mut attributes);
         projection.apply(&resource.kind, Value::Object(attributes))
+    }
+
+    /// The same for a resource of which nothing has to be left out, to be written and then forgotten.
+    fn view<'v>(&self, resource: &'v Resource, native: &'v Value) -> View<'v> {
+        let kind = &resource.kind;
+        let mut view = resource.view(native);
+        let id = view.value("id").and_then(Value::as_str).unwrap_or_default();
+        let location = self.location(resource, id);
+        let schemas = kind.schema_ids(|urn| view.has(urn)).map(|urn| View::Text(urn.into())).collect();
+        view.put("schemas", View::List(schemas));
+        if let Some(meta) = view.member("meta") {
+            meta.put("resourceType", View::Text(kind.name.as_str().into()));
+            meta.put("location", View::Text(location.into()));
+        }
+        view
     }
 
     /// Adds what a resource says of itself: `schemas` and `meta`.

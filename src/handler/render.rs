@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
+use crate::mapping::view::View;
 use crate::scim::list::RESOURCES;
 
 const FIRST: [&str; 7] = ["schemas", "id", "externalId", "status", "scimType", "totalResults", "startIndex"];
@@ -23,12 +24,20 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn push(&mut self, resource: &Value) {
+        self.write(&Ordered(resource));
+    }
+
+    pub(super) fn push_view(&mut self, resource: &View<'_>) {
+        self.write(&OrderedView(resource));
+    }
+
+    fn write(&mut self, resource: &impl Serialize) {
         if self.count > 0 {
             self.text.push(b',');
         }
         self.count += 1;
         // Writing a JSON value into memory does not fail.
-        let _ = serde_json::to_writer(&mut self.text, &Ordered(resource));
+        let _ = serde_json::to_writer(&mut self.text, resource);
     }
 
     /// How many there are.
@@ -80,6 +89,31 @@ impl Serialize for Ordered<'_> {
                 list.end()
             }
             scalar => scalar.serialize(serializer),
+        }
+    }
+}
+
+struct OrderedView<'v>(&'v View<'v>);
+
+impl Serialize for OrderedView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            View::Value(value) => Ordered(value).serialize(serializer),
+            View::Text(text) => serializer.serialize_str(text),
+            View::List(items) => serializer.collect_seq(items.iter().map(OrderedView)),
+            View::Object(members) if self.0.has("schemas") => {
+                let named = |names: &'static [&'static str]| {
+                    names.iter().filter_map(|name| members.iter().find(|(known, _)| known == name))
+                };
+                let other = members
+                    .iter()
+                    .filter(|(name, _)| !FIRST.contains(&name.as_ref()) && !LAST.contains(&name.as_ref()));
+                let ordered = named(&FIRST).chain(other).chain(named(&LAST));
+                serializer.collect_map(ordered.map(|(name, value)| (name, OrderedView(value))))
+            }
+            View::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, OrderedView(value))))
+            }
         }
     }
 }

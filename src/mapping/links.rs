@@ -1,5 +1,7 @@
 //! Resources that refer to each other: the members of groups, the groups of users.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::codec::{Codec, text_of};
@@ -36,7 +38,10 @@ impl Target {
 
     /// Whose id, or value of the row `by`, a name stands for; `None` where it is the name of something else.
     pub fn key(&self, name: &Value) -> Option<Value> {
-        if self.codec == Codec::Same { Some(name.clone()) } else { self.codec.decode(name.clone(), Kind::String) }
+        if self.codec == Codec::Same {
+            return Some(name.clone());
+        }
+        self.codec.decode(Cow::Borrowed(name), Kind::String).map(Cow::into_owned)
     }
 }
 

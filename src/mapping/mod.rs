@@ -18,6 +18,7 @@ pub mod pointer;
 pub mod read;
 pub mod template;
 pub mod translate;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
@@ -251,7 +252,10 @@ impl Row {
 
     /// The name of the native field.
     pub fn native_name(&self) -> String {
-        self.native.as_ref().map(|at| at.to_string().rsplit('.').next().unwrap_or_default().to_owned()).unwrap_or_default()
+        self.native
+            .as_ref()
+            .map(|at| at.to_string().rsplit('.').next().unwrap_or_default().to_owned())
+            .unwrap_or_default()
     }
 
     fn is_written(&self) -> bool {

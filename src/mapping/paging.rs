@@ -343,7 +343,9 @@ impl<'a> Walk<'a> {
                 self.done = count == 0;
             }
             (Style::Whole, Some(total)) if count < total => {
-                return Err(format!("it says that there are {total} rows and shows {count}: the mapping has no paging"));
+                return Err(format!(
+                    "it says that there are {total} rows and shows {count}: the mapping has no paging"
+                ));
             }
             (Style::Whole, _) => self.done = true,
             (Style::Marker { field, .. }, _) => {

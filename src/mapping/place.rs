@@ -27,9 +27,9 @@ pub struct Element {
 }
 
 impl Element {
-    /// Whether `value` is this element.
-    fn is(&self, value: &Value) -> bool {
-        self.keys.iter().all(|(name, key)| match (value.get(name), key) {
+    /// Whether what has these members is this element.
+    pub(super) fn is<'v>(&self, member: impl Fn(&str) -> Option<&'v Value>) -> bool {
+        self.keys.iter().all(|(name, key)| match (member(name), key) {
             (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
             (found, key) => found == Some(key),
         })
@@ -46,7 +46,7 @@ impl Element {
         let primary = |value: &Value| value.get("primary") == Some(&Value::Bool(true));
         items
             .iter()
-            .position(|item| self.is(item))
+            .position(|item| self.is(|name| item.get(name)))
             .or_else(|| items.iter().position(|item| self.can_be(item) && primary(item)))
             .or_else(|| items.iter().position(|item| self.can_be(item)))
     }
@@ -96,7 +96,7 @@ impl Place {
                 *value = Value::Array(Vec::new());
             }
             let Value::Array(items) = value else { return };
-            let index = items.iter().position(|item| element.is(item)).unwrap_or_else(|| {
+            let index = items.iter().position(|item| element.is(|name| item.get(name))).unwrap_or_else(|| {
                 let mut made = json::object(element.keys.iter().cloned());
                 if element.primary {
                     made.insert("primary".to_owned(), Value::Bool(true));

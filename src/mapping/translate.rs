@@ -1,5 +1,7 @@
 //! SCIM resources to native objects and back, row by row.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::codec::text_of;
@@ -15,52 +17,43 @@ use crate::scim::{Error, Kind};
 pub type Attributes = Map<String, Value>;
 
 impl Row {
-    fn decode(&self, native: &Value) -> Option<Value> {
+    /// The value of this row in a native object, which is used as it stands where it can be.
+    pub fn decode<'v>(&'v self, native: &'v Value) -> Option<Cow<'v, Value>> {
         if let Some(constant) = &self.constant {
-            return Some(constant.clone());
+            return Some(Cow::Borrowed(constant));
         }
         let found = self.native.as_ref()?.get(native);
         let value = found.and_then(|found| self.decode_field(found));
         // A value that cannot be understood is not a missing one.
         let lacks = || found.is_none_or(Value::is_null);
-        value.or_else(|| self.missing.clone().filter(|_| lacks()))
+        value.or_else(|| self.missing.as_ref().filter(|_| lacks()).map(Cow::Borrowed))
     }
 
-    fn decode_field(&self, found: &Value) -> Option<Value> {
+    fn decode_field<'v>(&'v self, found: &'v Value) -> Option<Cow<'v, Value>> {
+        let is_complex = self.kind == Kind::Complex;
         let value = match (self.part, found) {
             (Some(part), Value::String(text)) => {
                 let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
                 let text = if part == Part::First { first } else { rest.trim_start() };
-                if text.is_empty() { Value::Null } else { text.into() }
+                let text = if text.is_empty() { Value::Null } else { text.into() };
+                self.codec.decode(Cow::Owned(text), self.kind)?
             }
-            _ => found.clone(),
+            (_, Value::Array(items)) if is_complex => {
+                let element = |item| match item {
+                    &Value::Object(_) => Some(Cow::Borrowed(item)),
+                    plain => self.codec.decode(Cow::Borrowed(plain), Kind::String),
+                };
+                Cow::Owned(items.iter().filter_map(element).map(Cow::into_owned).collect())
+            }
+            _ => self.codec.decode(Cow::Borrowed(found), self.kind)?,
         };
-        let value = match value {
-            Value::Array(items) if self.kind == Kind::Complex => items
-                .into_iter()
-                .filter_map(|item| match item {
-                    Value::Object(_) => Some(item),
-                    plain => self.codec.decode(plain, Kind::String),
-                })
-                .collect(),
-            value => self.codec.decode(value, self.kind)?,
-        };
-        match value {
+        match &*value {
             // Never another type than the schema says.
             Value::Array(_) if !self.multi => None,
             // A list of nothing is no value (RFC 7643 section 2.5).
             Value::Array(items) if items.is_empty() => None,
-            // A list of plain values is a list of elements that have nothing but a value.
-            Value::Array(items) if self.kind == Kind::Complex => Some(
-                items
-                    .into_iter()
-                    .map(|item| match item {
-                        Value::Object(_) => item,
-                        plain => Value::Object(object([("value".to_owned(), plain)])),
-                    })
-                    .collect(),
-            ),
-            value => Some(value),
+            Value::Array(_) if is_complex => Some(Cow::Owned(elements(value.into_owned()))),
+            _ => Some(value),
         }
     }
 
@@ -95,6 +88,14 @@ impl Row {
     }
 }
 
+/// A list of plain values as a list of elements that have nothing but a value.
+fn elements(mut list: Value) -> Value {
+    for item in list.as_array_mut().into_iter().flatten().filter(|item| !item.is_object()) {
+        *item = Value::Object(object([("value".to_owned(), item.take())]));
+    }
+    list
+}
+
 impl Resource {
     /// The SCIM attributes that a native object has, without `schemas` and `meta`. Only what has a row can
     /// get out: everything else in the object stays behind.
@@ -107,7 +108,7 @@ impl Resource {
         let mut attributes = Map::new();
         for row in self.rows.iter().filter(|row| row.readable() && wanted(&row.place.attribute)) {
             if let Some(value) = row.decode(native) {
-                row.place.set(&mut attributes, value);
+                row.place.set(&mut attributes, value.into_owned());
             }
         }
         attributes
@@ -125,7 +126,7 @@ impl Resource {
 
     /// The SCIM id for a native id.
     pub fn scim_id(&self, native: &Value) -> Option<String> {
-        match self.id_row()?.codec.decode(native.clone(), Kind::String)? {
+        match self.id_row()?.codec.decode(Cow::Borrowed(native), Kind::String)?.into_owned() {
             Value::String(id) if !id.is_empty() => Some(id),
             _ => None,
         }
@@ -159,7 +160,8 @@ impl Resource {
     pub fn agree(&self, current: &Attributes, desired: &mut Attributes) -> Result<(), Error> {
         let linked = self.rows.iter().filter_map(|row| Some((row, self.rows.get(row.same_as?)?)));
         for (row, other) in linked {
-            let wanted = |row: &Row| row.place.get(desired).filter(|value| Some(*value) != row.place.get(current)).cloned();
+            let wanted =
+                |row: &Row| row.place.get(desired).filter(|value| Some(*value) != row.place.get(current)).cloned();
             match (wanted(row), wanted(other)) {
                 (Some(a), Some(b)) if text_of(&a).to_lowercase() != text_of(&b).to_lowercase() => {
                     let (a, b) = (&row.name, &other.name);

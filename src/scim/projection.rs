@@ -52,6 +52,17 @@ impl Projection {
             && resolved.sub.is_none_or(|sub| scope.sub_fate(resolved.attribute, sub) == Fate::Kept)
     }
 
+    /// Whether all that a resource has of `attribute`, which belongs to the extension if there is one, will be
+    /// returned.
+    pub fn keeps(&self, rt: &ResourceType, extension: Option<&str>, attribute: &str) -> bool {
+        let found = match extension {
+            Some(urn) => rt.extension(urn).and_then(|schema| schema.attribute(attribute)),
+            None => rt.attribute(attribute),
+        };
+        let scope = Scope { projection: self, rt, extension };
+        found.is_some_and(|found| scope.fate(found) == Fate::Kept && scope.keeps_every_sub(found))
+    }
+
     /// The resource (with canonical names) without what is not to be returned.
     #[must_use]
     pub fn apply(&self, rt: &ResourceType, resource: Value) -> Value {

@@ -358,11 +358,13 @@ impl ResourceType {
 
     /// The `schemas` of a resource: the core schema, and each extension of which it has attributes.
     pub fn schemas_of(&self, resource: &Map<String, Value>) -> Value {
-        let extensions = self.extensions.iter().map(|(schema, _)| &schema.id);
-        std::iter::once(&self.schema.id)
-            .chain(extensions.filter(|id| resource.contains_key(*id)))
-            .map(|id| Value::from(id.as_str()))
-            .collect()
+        self.schema_ids(|id| resource.contains_key(id)).map(Value::from).collect()
+    }
+
+    /// The same as texts, for a resource that `has` these members.
+    pub fn schema_ids(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let extensions = self.extensions.iter().map(|(schema, _)| schema.id.as_str());
+        std::iter::once(self.schema.id.as_str()).chain(extensions.filter(move |id| has(id)))
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use scim_edge::Environment;
 use scim_edge::exchange::{Reply, Request, Response, Unreachable};
 use wasmtime::{
-    Caller, Extern, Instance, InstancePre, Linker, Memory, Result, Store, TypedFunc, WasmResults, bail, format_err,
+    Caller, Config, Extern, Instance, InstancePre, Linker, Memory, Result, Store, TypedFunc, WasmResults, bail,
+    format_err,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
@@ -36,7 +37,12 @@ pub(crate) struct Module(InstancePre<State>);
 
 impl Module {
     pub(crate) fn load(path: &Path) -> Result<Module> {
-        let engine = wasmtime::Engine::default();
+        Self::load_with(&Config::new(), path)
+    }
+
+    /// As [`Module::load`], for a wasmtime of this configuration.
+    pub(crate) fn load_with(config: &Config, path: &Path) -> Result<Module> {
+        let engine = wasmtime::Engine::new(config)?;
         let module = wasmtime::Module::from_file(&engine, path)?;
         let mut linker = Linker::new(&engine);
         add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)?;
@@ -67,6 +73,13 @@ pub(crate) struct Vm {
 impl Vm {
     /// Starts the plugin. The error is what the plugin logged if it refuses its configuration.
     pub(crate) fn start(module: &Module, mapping: &str, environment: &Environment) -> Result<Vm> {
+        let mut vm = Vm::create(module, mapping, environment)?;
+        vm.configure()?;
+        Ok(vm)
+    }
+
+    /// Makes a VM whose plugin has yet to see its configuration.
+    pub(crate) fn create(module: &Module, mapping: &str, environment: &Environment) -> Result<Vm> {
         let mut wasi = WasiCtxBuilder::new();
         for (name, value) in environment {
             wasi.env(name, value);
@@ -76,7 +89,7 @@ impl Vm {
             configuration: mapping.as_bytes().to_vec(),
             request: Vec::new(),
             body: Vec::new(),
-            test: None,
+            answers: None,
             token: 0,
             dispatched: VecDeque::new(),
             reply: Response::default(),
@@ -87,17 +100,27 @@ impl Vm {
             tick: 0,
         };
         let mut store = Store::new(module.0.module().engine(), state);
+        // Only an engine that counts takes it.
+        let _ = store.set_fuel(u64::MAX);
         let instance = module.0.instantiate(&mut store)?;
         let mut vm = Vm { store, instance, streams: ROOT };
         vm.call::<(), ()>("_initialize", ())?;
         vm.call::<_, ()>("proxy_on_context_create", (ROOT, 0))?;
         let started: u32 = vm.call("proxy_on_vm_start", (ROOT, 0))?;
-        let size = u32::try_from(mapping.len())?;
-        let configured: u32 = vm.call("proxy_on_configure", (ROOT, size))?;
-        if started == 0 || configured == 0 {
+        if started == 0 {
             bail!("{}", vm.store.data().log.join("\n"));
         }
         Ok(vm)
+    }
+
+    /// Hands the configuration over.
+    pub(crate) fn configure(&mut self) -> Result<()> {
+        let size = u32::try_from(self.store.data().configuration.len())?;
+        let configured: u32 = self.call("proxy_on_configure", (ROOT, size))?;
+        if configured == 0 {
+            bail!("{}", self.store.data().log.join("\n"));
+        }
+        Ok(())
     }
 
     /// Runs one SCIM request; `reply` answers its native calls. Calls that are in flight together are
@@ -107,13 +130,16 @@ impl Vm {
     pub(crate) fn run(&mut self, request: &Request, reply: &mut dyn FnMut(Request) -> Reply) -> Result<Response> {
         let (calls, incoming) = channel();
         let (outgoing, replies) = channel();
-        self.store.data_mut().test = Some(Test { calls, replies });
+        self.answer(move |call| {
+            calls.send(call)?;
+            Ok(replies.recv()?)
+        });
         thread::scope(|scope| {
             // The module runs aside, so that `reply`, which need not be `Send`, runs here while a call
             // is being dispatched: only then can the dispatch be refused.
             let stream = scope.spawn(|| {
                 let outcome = self.stream(request);
-                self.store.data_mut().test = None;
+                self.store.data_mut().answers = None;
                 outcome
             });
             while let Ok(call) = incoming.recv() {
@@ -121,6 +147,25 @@ impl Vm {
             }
             stream.join().unwrap_or_else(|_| bail!("the proxy-wasm host panicked"))
         })
+    }
+
+    /// Has native calls answered from now on.
+    pub(crate) fn answer(&mut self, answers: impl FnMut(Request) -> Result<Reply> + Send + 'static) {
+        self.store.data_mut().answers = Some(Box::new(answers));
+    }
+
+    /// Bytes of the VM's memory.
+    #[allow(dead_code)]
+    pub(crate) fn memory_size(&mut self) -> Option<usize> {
+        Some(self.instance.get_memory(&mut self.store, "memory")?.data_size(&self.store))
+    }
+
+    /// The wasm instructions since this was asked last, of a VM whose engine counts them.
+    #[allow(dead_code)]
+    pub(crate) fn instructions(&mut self) -> Result<u64> {
+        let left = self.store.get_fuel()?;
+        self.store.set_fuel(u64::MAX)?;
+        Ok(u64::MAX - left)
     }
 
     /// What the plugin has logged.
@@ -136,7 +181,8 @@ impl Vm {
         counters.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    fn stream(&mut self, request: &Request) -> Result<Response> {
+    /// Runs one SCIM request, whose native calls are answered as [`Vm::answer`] said.
+    pub(crate) fn stream(&mut self, request: &Request) -> Result<Response> {
         let mut headers = vec![
             (":method".to_owned(), request.method.clone()),
             (":path".to_owned(), request.target.clone()),
@@ -238,7 +284,7 @@ struct State {
     configuration: Vec<u8>,
     request: Vec<(String, String)>,
     body: Vec<u8>,
-    test: Option<Test>,
+    answers: Option<Answers>,
     token: u32,
     dispatched: VecDeque<(u32, Reply)>,
     /// The reply that is being delivered.
@@ -251,11 +297,7 @@ struct State {
     tick: u32,
 }
 
-/// The way to the test's own thread.
-struct Test {
-    calls: Sender<Request>,
-    replies: Receiver<Reply>,
-}
+type Answers = Box<dyn FnMut(Request) -> Result<Reply> + Send>;
 
 type Host<'a> = Caller<'a, State>;
 
@@ -374,9 +416,8 @@ fn http_call(
     }
     call.body = read(&mut host, body, body_size)?;
     let state = host.data_mut();
-    let test = state.test.as_ref().ok_or_else(|| format_err!("a native call without a request"))?;
-    test.calls.send(call)?;
-    let reply = test.replies.recv()?;
+    let answers = state.answers.as_mut().ok_or_else(|| format_err!("a native call without a request"))?;
+    let reply = answers(call)?;
     if reply == Err(Unreachable::Denied) {
         return Ok(status::BAD_ARGUMENT);
     }

@@ -63,7 +63,8 @@ fn what_an_application_shows_of_secrets_is_hidden() {
     let moment = crate::exchange::Moment { now: 0, entropy: [0; 32] };
     let mut explained = Explained::new(mapping, "m", &environment.into(), request, moment, false).unwrap();
     let crate::exchange::Output::Call(id, ..) = explained.poll_output() else { panic!("a call is expected") };
-    let body = json!({ "id": 2, "n": "ada", "auth": { "pin": "s1" }, "Password_Hash": "s2", "keys": [{ "apiKey": "s3" }] });
+    let body =
+        json!({ "id": 2, "n": "ada", "auth": { "pin": "s1" }, "Password_Hash": "s2", "keys": [{ "apiKey": "s3" }] });
     let reply = crate::exchange::Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
     explained.handle_reply(id, Ok(reply), 0);
     drop(explained.poll_output());

@@ -76,7 +76,10 @@ pub(in crate::handler) async fn create(
         // The client has chosen the name that its path ends with.
         Some(key) if is_absent(&reply, &[]) => {
             let name = text_of(key);
-            return Err(Error::invalid_value(format!("the application has no place for a {} `{name}`", noun(resource))));
+            return Err(Error::invalid_value(format!(
+                "the application has no place for a {} `{name}`",
+                noun(resource)
+            )));
         }
         _ => context.native.check_collection(&what, reply)?,
     };

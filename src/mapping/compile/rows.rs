@@ -76,8 +76,14 @@ impl Compiler<'_> {
         let mut others = attributes.iter();
         let other = others.find(|(key, other)| key.value == name.value && other.native.is_some());
         if other.is_none() || attribute.native.is_some() {
-            let message = format!("`{}` must be another row with a native field, and this row has none of its own", name.value);
-            self.error(Code::BadRow, name.at, message, "write the other row's SCIM path as it stands there, and no `native`");
+            let message =
+                format!("`{}` must be another row with a native field, and this row has none of its own", name.value);
+            self.error(
+                Code::BadRow,
+                name.at,
+                message,
+                "write the other row's SCIM path as it stands there, and no `native`",
+            );
         }
         other.map_or(attribute, |(_, other)| other)
     }
