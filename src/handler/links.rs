@@ -18,6 +18,7 @@ use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
+use crate::scim::json::gathered;
 use crate::scim::{AttributePath, Error, Projection};
 
 /// One end of a link, seen from the other.
@@ -136,12 +137,9 @@ async fn linked<'m>(
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
-    let unknown: BTreeMap<String, Value> = lists
-        .iter()
-        .flatten()
-        .filter(|row| link.kind(row, target.kind).is_some_and(looked_up))
-        .filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone())))
-        .collect();
+    let rows = lists.iter().flatten().filter(|row| link.kind(row, target.kind).is_some_and(looked_up));
+    let unknown: BTreeMap<String, Value> =
+        gathered(rows.filter_map(|row| link.at.get(row).map(|key| (text_of(key), key.clone()))));
     let found = ids(context, target, &unknown.into_values().collect::<Vec<_>>()).await?;
     let one = |row: &&Value| {
         let kind = link.kind(row, target.kind)?;

@@ -14,6 +14,7 @@ use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, Target};
 use crate::mapping::template::Scope;
 use crate::mapping::{Batch, How, List, Resource, Row};
+use crate::scim::json::gathered;
 use crate::scim::{AttributePath, CompareOp, Error};
 
 impl Target {
@@ -38,7 +39,7 @@ pub(super) async fn keys(
         None => BTreeMap::new(),
     };
     let name = |id: &String| Some((id.clone(), name(context, target, id, found.get(id))?));
-    Ok(ids.iter().filter_map(|id| name(id)).collect())
+    Ok(gathered(ids.iter().filter_map(|id| name(id))))
 }
 
 /// What calls name the resource with this SCIM id by. Where that is not the id, it must have been read.
@@ -68,7 +69,7 @@ pub(super) async fn ids(
     let known: Vec<(&Value, Value)> = names.iter().filter_map(|name| Some((name, target.key(name)?))).collect();
     let Some((resource, index, row)) = target.known_by(context) else {
         let resource = context.native.mapping().resource(target.kind);
-        return Ok(known.iter().filter_map(|(name, key)| Some((text_of(name), scim_id(resource, key)?))).collect());
+        return Ok(gathered(known.iter().filter_map(|(name, key)| Some((text_of(name), scim_id(resource, key)?)))));
     };
     bounded(context, known.len())?;
     let mut ids = BTreeMap::new();
@@ -80,7 +81,7 @@ pub(super) async fn ids(
         }
     }
     let id = |key: &Value| ids.get(&spelling(row, key)).cloned();
-    Ok(known.iter().filter_map(|(name, key)| Some((text_of(name), id(key)?))).collect())
+    Ok(gathered(known.iter().filter_map(|(name, key)| Some((text_of(name), id(key)?)))))
 }
 
 /// The resources with these SCIM ids: in calls for several where the mapping has one, else one by one, side by side.
@@ -102,10 +103,10 @@ pub(super) async fn by_ids(
         }
     };
     // An application that folds letter case answers with others than were asked for.
-    let among: BTreeSet<&String> = ids.iter().copied().collect();
+    let among: BTreeSet<&String> = gathered(ids.iter().copied());
     let asked = |id: &String| among.contains(id);
     let one = |it: Found| Some((resource.scim_id(&it.id).filter(asked)?, it.into_current(resource)));
-    Ok(all.into_iter().filter_map(one).collect())
+    Ok(gathered(all.into_iter().filter_map(one)))
 }
 
 /// Resources among which are all whose row has one of these native values.

@@ -28,6 +28,7 @@ use crate::mapping::links::{Link, LinkSource, MemberChange, Members};
 use crate::mapping::pointer::Pointer;
 use crate::mapping::template::Scope;
 use crate::scim::Error;
+use crate::scim::json::gathered;
 use crate::scim::patch::MemberEdit;
 
 /// The attribute.
@@ -146,7 +147,7 @@ async fn update(
 ) -> Result<(), Error> {
     let (Some(update), Some((at, link))) = (&group.resource.update, inline(group.resource)) else { return Ok(()) };
     let native = &with_list(context, group).await?;
-    let removed: BTreeSet<String> = removed.values().map(text_of).collect();
+    let removed: BTreeSet<String> = gathered(removed.values().map(text_of));
     let goes = |element: &Value| {
         link.kind(element, members.target.kind) == Some(members.target.kind)
             && link.at.get(element).is_some_and(|key| removed.contains(&text_of(key)))

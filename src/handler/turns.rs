@@ -20,6 +20,7 @@ use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::translate::Attributes;
 use crate::scim::Error;
+use crate::scim::json::gathered;
 
 /// The first pause of a request that waits. Each is half as long again as the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -76,7 +77,7 @@ pub(super) async fn take<'e>(
     keys: impl IntoIterator<Item = Key>,
 ) -> Result<Vec<Turn<'e>>, Error> {
     let turns = context.native.turns();
-    let keys: BTreeSet<Key> = keys.into_iter().collect();
+    let keys: BTreeSet<Key> = gathered(keys);
     let mut taken = Vec::with_capacity(keys.len());
     for key in keys {
         let mut pause = FIRST_PAUSE;

@@ -387,7 +387,7 @@ impl JsonTemplate {
             JsonTemplate::List(items) => items.iter().filter_map(|item| item.parameter(scope)).collect(),
             JsonTemplate::Object(fields) => {
                 let field = |(key, value): &(String, JsonTemplate)| Some((key.clone(), value.parameter(scope)?));
-                Value::Object(fields.iter().filter_map(field).collect())
+                Value::Object(object(fields.iter().filter_map(field)))
             }
         })
     }

@@ -24,12 +24,17 @@ pub fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, Error> {
         .map_err(|error| Error::invalid_syntax(format!("the body is not valid JSON: {error}")))
 }
 
-/// An object with these members. Collecting into one would sort them first, by code that is made anew for each kind
-/// of iterator.
+/// An object with these members.
 pub fn object(members: impl IntoIterator<Item = (String, Value)>) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.extend(members);
-    object
+    gathered(members)
+}
+
+/// A map or a set of these. Collecting into one would sort them first, by code that is made anew for each type: a tenth of
+/// the modules.
+pub fn gathered<C: Default + Extend<T>, T>(items: impl IntoIterator<Item = T>) -> C {
+    let mut all = C::default();
+    all.extend(items);
+    all
 }
 
 /// A value with this many levels of nesting left.

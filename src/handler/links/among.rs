@@ -16,6 +16,7 @@ use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, MemberCall, Target, UserField};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
+use crate::scim::json::gathered;
 
 /// What the calls are for.
 const WHAT: &str = "find a membership";
@@ -108,7 +109,7 @@ async fn by_field(
     let of_group = |group: &Object<'_>| {
         let has = |user: &Current| field.has(&user.native, group.id) && !target.excepts(&user.id);
         let members = users.iter().filter(|(_, user)| has(user));
-        members.map(|(id, _)| id.clone()).collect()
+        gathered(members.map(|(id, _)| id.clone()))
     };
     Ok(groups.iter().map(of_group).collect())
 }
@@ -148,5 +149,5 @@ fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows
         }
         _ => shown_id(context, target, link, row, target.kind),
     };
-    rows.iter().filter_map(id).collect()
+    gathered(rows.iter().filter_map(id))
 }

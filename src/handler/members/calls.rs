@@ -18,6 +18,7 @@ use crate::mapping::errors::recognised;
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
+use crate::scim::json::gathered;
 
 /// What calls name members by, by SCIM id.
 type Names = BTreeMap<String, Value>;
@@ -202,7 +203,7 @@ async fn membership_keys(
         _ => rows(context, what, call, paging, &group.scope()).await?,
     };
     // Without a key of its own, the id is what rows show; both are compared as the ids that they stand for.
-    let known: BTreeMap<String, &String> = who.iter().map(|(id, native)| (text_of(native), id)).collect();
+    let known: BTreeMap<String, &String> = gathered(who.iter().map(|(id, native)| (text_of(native), id)));
     let of_row = |row: &Value| {
         (link.kind(row, links.target.kind)? == links.target.kind).then_some(())?;
         match links.target.by {
@@ -210,7 +211,7 @@ async fn membership_keys(
             None => shown_id(context, &links.target, link, row, links.target.kind),
         }
     };
-    Ok(found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)?.clone()))).collect())
+    Ok(gathered(found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)?.clone())))))
 }
 
 /// Puts the whole list of members.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::MEMBERS;
+use crate::scim::json::gathered;
 use crate::scim::patch::MemberEdit;
 use crate::scim::{AttributePath, Filter};
 
@@ -18,14 +19,14 @@ pub(super) struct Changes {
 impl Changes {
     /// The net effect of the edits; with `current`, only what really changes it.
     pub(super) fn of(edits: &[MemberEdit], current: Option<&Value>) -> Self {
-        let before: BTreeSet<String> = ids(current).collect();
+        let before: BTreeSet<String> = gathered(ids(current));
         let mut changes = Changes::default();
         for edit in edits {
             match edit {
                 MemberEdit::Add(ids) => ids.iter().for_each(|id| changes.adds(id)),
                 MemberEdit::Remove(ids) => ids.iter().for_each(|id| changes.removes(id)),
                 MemberEdit::Replace(ids) => {
-                    let wanted: BTreeSet<&String> = ids.iter().collect();
+                    let wanted: BTreeSet<&String> = gathered(ids);
                     let present: Vec<String> = before.iter().chain(&changes.add).cloned().collect();
                     present.iter().filter(|id| !wanted.contains(id)).for_each(|id| changes.removes(id));
                     ids.iter().for_each(|id| changes.adds(id));
@@ -81,7 +82,7 @@ fn selected(filter: &Filter, current: Option<&Value>) -> impl Fn(&String) -> boo
     let filter = Filter::ValuePath { path: AttributePath::of(MEMBERS), filter: Box::new(filter.clone()) };
     let known = current.and_then(Value::as_array).into_iter().flatten();
     let known: BTreeMap<&str, &Value> =
-        known.filter_map(|member| Some((member.get("value")?.as_str()?, member))).collect();
+        gathered(known.filter_map(|member| Some((member.get("value")?.as_str()?, member))));
     move |id| {
         let unknown = || json!({ "value": id, "type": "User" });
         let member = known.get(id.as_str()).map_or_else(unknown, |member| (*member).clone());

@@ -15,6 +15,7 @@ use crate::mapping::Resource;
 use crate::mapping::errors::not_understood;
 use crate::mapping::links::{MemberChange, Target};
 use crate::scim::Error;
+use crate::scim::json::gathered;
 use crate::scim::patch::MemberEdit;
 
 /// Who is to be added to a group and removed from it, with what is known of it and of them.
@@ -39,7 +40,7 @@ impl Plan<'_> {
     pub(super) fn whole_list(&self) -> Value {
         let stay =
             self.listed.iter().filter(|(id, _)| !self.removed.contains_key(*id) && !self.added.contains_key(*id));
-        let users: BTreeMap<&String, &Value> = stay.chain(&self.added).collect();
+        let users: BTreeMap<&String, &Value> = gathered(stay.chain(&self.added));
         users.into_values().chain(&self.hidden).cloned().collect()
     }
 }
@@ -179,5 +180,5 @@ pub(super) fn names<'i>(
 ) -> BTreeMap<String, Value> {
     let looked_up = |id: &String| name(context, target, id, users.found.get(id));
     let one = |id: &String| Some((id.clone(), listed.get(id).cloned().or_else(|| looked_up(id))?));
-    who.into_iter().filter_map(one).collect()
+    gathered(who.into_iter().filter_map(one))
 }

@@ -14,7 +14,7 @@ use crate::handler::turns::{self, Key, Turn};
 use crate::handler::write::refuse_protected;
 use crate::mapping::Resource;
 use crate::mapping::links::{MemberChange, Members, Target};
-use crate::mapping::translate::Attributes;
+use crate::scim::json::object;
 use crate::scim::patch::MemberEdit;
 use crate::scim::{AttributePath, Error};
 
@@ -109,6 +109,6 @@ pub(super) fn refuse_protected_among<'i>(
     ids.try_for_each(|id| match users.found.get(id) {
         Some(found) => refuse_protected(user, &found.attributes),
         // What is protected by its id need not be read.
-        None => refuse_protected(user, &Attributes::from_iter([("id".to_owned(), id.as_str().into())])),
+        None => refuse_protected(user, &object([("id".to_owned(), id.as_str().into())])),
     })
 }

@@ -2,7 +2,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use percent_encoding::utf8_percent_encode;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
@@ -13,6 +13,7 @@ use crate::mapping::pointer::Pointer;
 use crate::mapping::read::Spanned;
 use crate::mapping::template::{CallTemplate, JsonTemplate, RESERVED, Scope, Template};
 use crate::mapping::{Login, ReplyValue};
+use crate::scim::json::object;
 
 impl Compiler<'_> {
     /// The text of a literal or of an environment variable.
@@ -106,7 +107,7 @@ impl Compiler<'_> {
             self.error(Code::BadTemplate, oauth.token_url.at, message, help);
         }
         let (id, secret) = (self.text(&oauth.client_id), self.text(&oauth.client_secret));
-        let mut form = Map::from_iter([("grant_type".to_owned(), Value::from("client_credentials"))]);
+        let mut form = object([("grant_type".to_owned(), Value::from("client_credentials"))]);
         let mut headers = Vec::new();
         let (id, secret) = (id?, secret?);
         if oauth.client == Some(ClientAuthentication::Body) {

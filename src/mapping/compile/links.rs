@@ -188,8 +188,7 @@ impl Compiler<'_> {
         let mut kinds = Vec::new();
         for (name, native) in written.enumeration.iter() {
             if !resources.iter().any(|resource| resource.kind.name == name.value) {
-                let mut known: Vec<&str> = resources.iter().map(|resource| resource.kind.name.as_str()).collect();
-                known.sort_unstable();
+                let known: Vec<&str> = resources.iter().map(|resource| resource.kind.name.as_str()).collect();
                 let known = known.join(", ");
                 let message = format!("the mapping has no `{}`", name.value);
                 self.error(Code::BadMembers, name.at, message, format!("one of: {known}"));
