@@ -25,6 +25,8 @@ mod faults;
 mod js;
 #[path = "hosts/node.rs"]
 mod node;
+#[path = "hosts/playground.rs"]
+mod playground;
 #[path = "hosts/proxy.rs"]
 mod proxy;
 #[path = "support/proxy_wasm.rs"]
@@ -69,6 +71,7 @@ fn main() {
     ];
     trials.extend(anywhere.map(|(test_name, test)| trial("artifacts", test_name, test)));
     trials.extend(js::TESTS.iter().map(|(test_name, test)| trial("js", test_name, test)));
+    trials.extend(playground::TESTS.iter().map(|(test_name, test)| trial("playground", test_name, test)));
     trials.extend(proxy::TESTS.iter().map(|(test_name, test)| trial("proxy", test_name, test)));
 
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -54,6 +54,8 @@ fn build(target: &str) -> anyhow::Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let target_dir = target_dir()?;
     let output = Command::new(&cargo)
+        // Where `rust-toolchain.toml` says which toolchain it is.
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--lib", "--release", "--target", target])
         .args(["--manifest-path", manifest])
         .arg("--target-dir")

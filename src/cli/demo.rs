@@ -1,6 +1,7 @@
 //! `scim-edge demo`: the example application with SCIM in front of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -9,7 +10,7 @@ use super::envoy::{Config, Envoy};
 use super::example::{ExampleApp, Options};
 use super::node::NodeServer;
 use super::wasi::WasiServer;
-use super::{DemoHost, artifact, tour};
+use super::{DemoHost, artifact, playground, tour};
 
 /// The mapping of the example application.
 pub const MAPPING: &str = include_str!("../../mappings/example.yaml");
@@ -24,7 +25,7 @@ const API_KEY: &str = "demo-application-key";
 pub struct Demo {
     /// The host comes before the application, so that it is stopped first.
     host: Host,
-    app: ExampleApp,
+    app: Arc<ExampleApp>,
     _directory: TempDir,
 }
 
@@ -71,7 +72,7 @@ impl Demo {
                 Host::Envoy(Box::new(Envoy::start(&config, &secrets)?))
             }
         };
-        Ok(Demo { host, app, _directory: directory })
+        Ok(Demo { host, app: Arc::new(app), _directory: directory })
     }
 
     /// The URL of the SCIM root.
@@ -138,7 +139,12 @@ pub(super) fn run(host: DemoHost, with_tour: bool) -> anyhow::Result<()> {
     );
     println!("  curl -X DELETE -H 'Authorization: Bearer {TOKEN}' {url}/Users/1\n");
     println!("Ctrl-C stops everything.");
-    runtime.block_on(stopped)??;
+    runtime.block_on(async {
+        tokio::select! {
+            stopped = stopped => stopped?,
+            never = playground::offer(demo.origin(), demo.app.clone()) => match never {},
+        }
+    })?;
     println!("\nstopping");
     Ok(())
 }

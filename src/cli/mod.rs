@@ -9,6 +9,7 @@ pub mod explain;
 mod init;
 pub mod node;
 pub mod npm;
+pub mod playground;
 mod process;
 pub mod pypi;
 mod reference;
@@ -75,6 +76,12 @@ enum Command {
     Quirks,
     /// Make the npm package of the JavaScript host, as `npm pack` does, and print where it is.
     Npm,
+    /// Make the playground, a page of static files in which mappings are tried out, and print where it is.
+    Playground {
+        /// The directory, which is made if it is not there.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
     /// Print the JSON Schema of the mapping language, for editors.
     Schema {
         /// Print the language's reference instead, as Markdown.
@@ -121,6 +128,10 @@ pub fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Npm => npm::package().map(|path| {
+            println!("{}", path.display());
+            ExitCode::SUCCESS
+        }),
+        Command::Playground { into } => playground::build(into).map(|path| {
             println!("{}", path.display());
             ExitCode::SUCCESS
         }),

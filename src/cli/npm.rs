@@ -12,6 +12,8 @@ use anyhow::Context;
 use crate::cli::artifact::{build_wasm, target_dir};
 use crate::cli::tools::{installed, lock, remove, run};
 
+/// Where the files of the package are, before they are packed.
+const PACKAGE: &str = "package";
 /// Where the parts of the package that are written by hand are.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/host/js");
 
@@ -22,6 +24,14 @@ pub fn package() -> anyhow::Result<PathBuf> {
     let npm_dir = target_dir()?.join("npm");
     let _lock = lock(&npm_dir)?;
     pack(&npm_dir)
+}
+
+/// Makes the package in `dir`, which nobody else uses, and gives the directory of its files.
+pub(super) fn package_in(dir: &Path) -> anyhow::Result<PathBuf> {
+    // Fails before anything is built for it.
+    run(npm().arg("--version"))?;
+    pack(dir)?;
+    Ok(dir.join(PACKAGE))
 }
 
 /// A `node_modules` directory in which the package is installed, from what `npm pack` has packed. Made once a process.
@@ -54,7 +64,7 @@ pub fn tools(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
 
 fn pack(npm_dir: &Path) -> anyhow::Result<PathBuf> {
     let module = build_wasm("wasm32-unknown-unknown")?;
-    let package = npm_dir.join("package");
+    let package = npm_dir.join(PACKAGE);
     remove(&package)?;
     fs::create_dir_all(&package).with_context(|| format!("cannot create `{}`", package.display()))?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::shapes::{self, item, page, place, status};
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::Codec;
 use crate::mapping::links::{Link, LinkSource, Links, MemberCall, MemberChange};
-use crate::mapping::paging::Paging;
 use crate::mapping::template::{CallTemplate, Scope, Slot};
 use crate::mapping::{How, List, ListPart, Mapping, NewId, ReplyValue, Resource, Row};
 use crate::scim::{Filter, Kind};
@@ -55,34 +55,33 @@ impl Assumed {
     pub(super) fn reply(&mut self, call: &Request) -> Response {
         let mapping = Rc::clone(&self.mapping);
         if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
-            let mut reply = ok(&Value::Null);
+            let mut reply = shapes::json(200, &Value::Null);
             place(&login.token, "assumed-token".into(), &mut reply);
             return reply;
         }
-        mapping.resources.iter().find_map(|resource| self.answer(resource, call)).unwrap_or_else(|| ok(&json!({})))
+        mapping
+            .resources
+            .iter()
+            .find_map(|resource| self.answer(resource, call))
+            .unwrap_or_else(|| shapes::json(200, &json!({})))
     }
 
     fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
         let id = |found: Vec<(Slot, String)>| found.into_iter().find(|(slot, _)| *slot == Slot::Id).map(|(_, id)| id);
         let missing = self.method == "POST" && !self.created;
         let new_id = || new_id(resource);
-        let wrapped = |item: &crate::mapping::Item, object: Value| {
-            let mut body = Value::Null;
-            item.at.set(&mut body, object);
-            ok(&body)
-        };
         if let Some(links) = &resource.links
             && let LinkSource::List { call: list, paging, link, .. } = &links.source
             && list.recognise(call).is_some()
         {
-            return Some(page(paging, self.linked(links, link)));
+            return Some(page(paging, self.linked(links, link), call));
         }
         if let Some(list) = &resource.list {
             for narrowing in &list.filters {
                 if let How::Call(operation) = &narrowing.how
                     && operation.call.recognise(call).is_some()
                 {
-                    let found = wrapped(&operation.item, self.object(resource, &new_id()));
+                    let found = item(&operation.item, self.object(resource, &new_id()));
                     return Some(if missing { status(404) } else { found });
                 }
             }
@@ -92,14 +91,14 @@ impl Assumed {
         }
         if let Some(found) = resource.read.call.recognise(call) {
             let object = self.object(resource, &id(found).unwrap_or_else(new_id));
-            return Some(if missing { status(404) } else { wrapped(&resource.read.item, object) });
+            return Some(if missing { status(404) } else { item(&resource.read.item, object) });
         }
         if let Some(create) = &resource.create
             && create.operation.call.recognise(call).is_some()
         {
             self.created = true;
             let object = self.written(resource, &new_id(), &create.body.wrap, call);
-            let mut reply = wrapped(&create.operation.item, object);
+            let mut reply = item(&create.operation.item, object);
             reply.status = 201;
             let id = new_id();
             match &create.id {
@@ -113,7 +112,7 @@ impl Assumed {
             && let Some(found) = update.operation.call.recognise(call)
         {
             let object = self.written(resource, &id(found).unwrap_or_else(new_id), &update.body.wrap, call);
-            return Some(wrapped(&update.operation.item, object));
+            return Some(item(&update.operation.item, object));
         }
         let done = resource.delete.as_ref().is_some_and(|delete| delete.operation.call.recognise(call).is_some())
             || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
@@ -142,7 +141,7 @@ impl Assumed {
         if let Some(index) = parts.iter().position(counts) {
             let rows = usize::from(!missing && is_here(&self.asked, index));
             self.asked.entry(resource.kind.name.clone()).or_insert(index);
-            let mut reply = ok(&Value::Null);
+            let mut reply = shapes::json(200, &Value::Null);
             place(&parts.get(index)?.count.as_ref()?.1, rows.into(), &mut reply);
             return Some(reply);
         }
@@ -152,7 +151,7 @@ impl Assumed {
         let id = self.id.clone().filter(|id| resource.row.is_some() && resource.native_id(id).is_some());
         let object = || self.object(resource, &id.unwrap_or_else(|| new_id(resource)));
         let rows = if missing || !here { Vec::new() } else { vec![object()] };
-        Some(page(&parts.get(index)?.paging, rows))
+        Some(page(&parts.get(index)?.paging, rows, call))
     }
 
     /// A native object with this id, in the state that makes the request change something.
@@ -190,22 +189,10 @@ impl Assumed {
     /// The rows or elements of those that something is linked with.
     fn linked(&self, links: &Links, link: &Link) -> Vec<Value> {
         let row = |id: String| {
-            let mut row = Value::Null;
             let target = self.mapping.resource(links.target.kind);
             let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
-            link.at.set(&mut row, links.target.name(&native).unwrap_or_default());
-            if let Some(at) = &link.id {
-                at.set(&mut row, native);
-            }
-            if let Some(at) = &link.key {
-                at.set(&mut row, "assumed-key".into());
-            }
-            if let Some((at, kinds)) = &link.kinds
-                && let Some((_, value)) = kinds.iter().find(|(kind, _)| kind == links.target.kind)
-            {
-                at.set(&mut row, value.clone());
-            }
-            row
+            let name = links.target.name(&native).unwrap_or_default();
+            shapes::link(links, link, &name, &native, "assumed-key".into(), None)
         };
         let ids = if links.attribute == "members" { self.members() } else { vec!["1".to_owned()] };
         ids.into_iter().map(row).collect()
@@ -289,38 +276,4 @@ fn samples(row: &Row) -> Vec<Value> {
         samples.extend(pairs.iter().map(|(scim, _)| scim.clone()));
     }
     samples
-}
-
-fn status(status: u16) -> Response {
-    Response { status, ..Response::default() }
-}
-
-fn ok(body: &Value) -> Response {
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Response { status: 200, headers, body: body.to_string().into_bytes() }
-}
-
-fn place(at: &ReplyValue, value: Value, reply: &mut Response) {
-    match at {
-        ReplyValue::Header(name) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            reply.headers.push((name.clone(), text));
-        }
-        ReplyValue::Body(at) => {
-            let mut body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-            at.set(&mut body, value);
-            reply.body = body.to_string().into_bytes();
-        }
-    }
-}
-
-fn page(paging: &Paging, rows: Vec<Value>) -> Response {
-    let total = Value::from(rows.len());
-    let mut body = Value::Null;
-    paging.items.set(&mut body, Value::Array(rows));
-    let mut reply = ok(&body);
-    if let Some(at) = &paging.total {
-        place(at, total, &mut reply);
-    }
-    reply
 }

@@ -1,7 +1,10 @@
 //! What a SCIM request becomes: its native calls with their replies, and its response, without secrets.
 
+#[cfg(any(test, target_os = "unknown"))]
+mod application;
 mod assumed;
 mod secrets;
+mod shapes;
 
 use std::collections::BTreeMap;
 #[cfg(not(target_family = "wasm"))]
@@ -14,6 +17,8 @@ use crate::exchange::{CallId, Exchange, Moment, Output, Reply, Request, Response
 use crate::handler::error_response;
 use crate::scim::Error;
 use crate::{Engine, EngineError, Environment, mapping};
+#[cfg(target_os = "unknown")]
+pub(crate) use application::Application;
 use assumed::Assumed;
 use secrets::Secrets;
 
@@ -140,7 +145,11 @@ impl Explained {
 
     fn reply(&self, reply: &Reply) -> Value {
         let mut told = match reply {
-            Ok(reply) => self.response(reply),
+            Ok(reply) => {
+                let mut told = self.response(reply);
+                Secrets::hidden(&self.engine, &mut told);
+                told
+            }
             Err(reason) => json!({ "status": null, "failure": reason.as_str() }),
         };
         if let Some(told) = told.as_object_mut() {
@@ -197,7 +206,11 @@ impl Explained {
             let _ = match reply {
                 Err(reason) => writeln!(out, "   {sort}: {}", reason.as_str()),
                 Ok(reply) if reply.body.is_empty() => writeln!(out, "   {sort}: {}", reply.status),
-                Ok(reply) => writeln!(out, "   {sort}: {} {}", reply.status, self.body(&reply.body)),
+                Ok(reply) => {
+                    let mut body = self.body(&reply.body);
+                    Secrets::hidden(&self.engine, &mut body);
+                    writeln!(out, "   {sort}: {} {body}", reply.status)
+                }
             };
         }
         if self.steps.is_empty() {

@@ -3,8 +3,17 @@
 use serde_json::Value;
 
 use crate::exchange::{Moment, Reply, Request};
+use crate::mapping::Row;
+use crate::mapping::language::Access;
 use crate::mapping::template::RESERVED;
 use crate::{Engine, Environment, mapping};
+
+/// The shortest text that is taken for a secret: shorter ones stand in too many places that have nothing to do with it.
+const SHORTEST: usize = 4;
+
+/// What the keys of secrets have in their names, in lower case, where an application shows some that the mapping does not
+/// know.
+const TELLING: [&str; 5] = ["password", "passwd", "secret", "api_key", "apikey"];
 
 /// Secret texts, each with what stands for it. Longer ones come first, since one may be part of another.
 pub(super) struct Secrets(Vec<(String, String)>);
@@ -49,7 +58,7 @@ impl Secrets {
 
     /// Every way in which a secret may be spelt in a call.
     fn add(&mut self, secret: &str, name: &str) {
-        if secret.is_empty() {
+        if secret.len() < SHORTEST {
             return;
         }
         let json = Value::from(secret).to_string();
@@ -58,8 +67,34 @@ impl Secrets {
         self.0.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
     }
 
+    /// A reply's body without what applications show of their own secrets and of other users'.
+    pub(super) fn hidden(engine: &Engine, body: &mut Value) {
+        let rows = engine.mapping().into_iter().flat_map(|mapping| &mapping.resources).flat_map(|it| &it.rows);
+        let written: Vec<String> = rows.filter(|row| row.access == Access::Write).map(Row::native_name).collect();
+        hide(body, &|key| {
+            let lower = key.to_lowercase();
+            written.iter().any(|name| name == key) || TELLING.iter().any(|word| lower.contains(word))
+        });
+    }
+
     /// `text` without them.
     pub(super) fn redacted(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (secret, name)| text.replace(secret, &format!("<{name}>")))
+    }
+}
+
+/// Puts `<hidden>` in the place of every text below a key that `is_secret`.
+fn hide(value: &mut Value, is_secret: &impl Fn(&str) -> bool) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match value {
+                    Value::String(text) if is_secret(key) => "<hidden>".clone_into(text),
+                    value => hide(value, is_secret),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, is_secret)),
+        _ => {}
     }
 }

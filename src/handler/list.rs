@@ -1,6 +1,7 @@
 //! Listing and filtering: narrow natively, decide exactly.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -171,6 +172,7 @@ async fn window_of(
         let Some(page) = page(&context.native, &what, part, &mut walk, &[]).await? else {
             // Past the end, which does not tell how many there are.
             return match total {
+                Some(total) if items.len() < count && first + items.len() < total => Err(pages::ended_early(&what)),
                 Some(total) => Ok((items, total)),
                 None if first == 0 => Ok((Vec::new(), 0)),
                 None => {
@@ -179,6 +181,7 @@ async fn window_of(
                 }
             };
         };
+        pages::refuse_early_end(&what, &walk)?;
         items.extend(page.items);
         total = page.total.or(total);
         let Some(total) = total else {
@@ -293,12 +296,15 @@ async fn candidates(
     }
 }
 
-/// The resource whose `row` has this value, found by the mapping's native query for it.
+/// The resource whose `row` has this value, but for the one with the native id `own`, found by the mapping's native query
+/// for it. Values are the same as they are in a filter, where letter case may make no difference; one that is the same
+/// to the letter comes first.
 pub(super) async fn by_value(
     context: &Context<'_>,
     resource: &Resource,
     row: &Row,
     value: &Value,
+    own: Option<&Value>,
 ) -> Result<Option<Current>, Error> {
     let (Some(list), Ok(path)) = (&resource.list, crate::scim::AttributePath::parse(&row.name)) else {
         return Ok(None);
@@ -306,11 +312,19 @@ pub(super) async fn by_value(
     let filter = Filter::Compare { path, op: CompareOp::Eq, value: value.clone() };
     // What is found may be what a create has made, and is then answered.
     let found = candidates(context, resource, list, &filter, |_| true).await?;
-    let mut found = found.into_iter().map(|found| found.into_current(resource));
-    Ok(found.find(|current| {
-        let found = row.place.get(&current.attributes);
-        found.is_some_and(|found| row.is_same(found, value))
-    }))
+    let mut alike = None;
+    for current in found.into_iter().map(|found| found.into_current(resource)) {
+        if own == Some(&current.id) {
+            continue;
+        }
+        if row.place.get(&current.attributes).is_some_and(|found| row.is_same(found, value)) {
+            return Ok(Some(current));
+        }
+        if alike.is_none() && filter.matches(&resource.kind, &Value::Object(current.attributes.clone())) {
+            alike = Some(current);
+        }
+    }
+    Ok(alike)
 }
 
 async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Found>, Error> {
@@ -329,7 +343,15 @@ pub(super) async fn all(
     }
     let what = format!("list {}s", noun(resource));
     let items = pages::rows_of_parts(&context.native, &what, parts, parameters).await?;
-    Ok(found(resource, items))
+    let mut found = found(resource, items);
+    if parts.len() > 1 {
+        // What went from one part into another between the calls is in both: the later call knows better.
+        let mut seen = BTreeSet::new();
+        found.reverse();
+        found.retain(|found| seen.insert(resource.scim_id(&found.id)));
+        found.reverse();
+    }
+    Ok(found)
 }
 
 /// Rows with what is wanted of them: read one by one where the list leaves that out.

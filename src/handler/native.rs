@@ -15,8 +15,8 @@ use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, recognised, retry_after, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::Guard;
-use crate::mapping::template::{Scope, Unfit, parameters};
-use crate::mapping::{Item, Login, Mapping, Operation, Resource};
+use crate::mapping::template::{JsonTemplate, Scope, Slot, Unfit};
+use crate::mapping::{Item, ListPart, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
 /// The longest `Retry-After` that is waited for. A client is told of a longer one.
@@ -136,14 +136,16 @@ impl<'e> Native<'e> {
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
         let mut replies = self.send_patiently(requests.iter().collect(), Some(&with(&token))).await;
-        let refused = |reply: &Reply| matches!(reply, Ok(Response { status: 401, .. }));
+        let refused =
+            |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
         if replies.iter().any(refused) {
             let token = self.token(what, login, Some(&token)).await?;
             let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
             let again = again.map(|(request, _)| request).collect();
             let second = self.send_patiently(again, Some(&with(&token))).await;
             for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
-                *reply = new;
+                // However it says so, it is no news about what was asked for.
+                *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
             }
         }
         Ok(replies)
@@ -186,7 +188,8 @@ impl<'e> Native<'e> {
             }
         }
         if request.header("accept").is_none() {
-            request.headers.push(("accept".to_owned(), "application/json".to_owned()));
+            // Some refuse a call that they answer without a body if that is all that it accepts.
+            request.headers.push(("accept".to_owned(), "application/json, */*;q=0.1".to_owned()));
         }
         request
     }
@@ -294,7 +297,7 @@ impl<'e> Native<'e> {
         scopes: &[Scope<'_>],
     ) -> Result<Vec<Option<Value>>, Error> {
         // What cannot stand in the call is not there; the call for it is left out.
-        let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.call.render(scope).ok()).collect();
+        let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.request(scope).ok()).collect();
         let there: Vec<bool> = rendered.iter().map(Option::is_some).collect();
         // An application that is down is left alone: the first failure is told, and nothing after it was sent.
         let stop = |reply: &Result<Response, Error>| {
@@ -339,24 +342,34 @@ impl<'e> Native<'e> {
         }
         let what = format!("read the {}", noun(resource));
         let scopes: Vec<Scope<'_>> = ids.iter().map(|id| Scope { id: Some(id), ..Scope::default() }).collect();
-        self.objects(&what, resource, &resource.read, &scopes).await
+        match (&resource.row, &resource.list) {
+            (Some(query), Some(list)) => self.rows_with_ids(&what, resource, (&list.parts, query), &scopes).await,
+            _ => self.objects(&what, resource, &resource.read, &scopes).await,
+        }
+    }
+
+    /// The rows of the list that have the ids of these scopes. A list that is not asked by the id is read once for all.
+    async fn rows_with_ids(
+        &self,
+        what: &str,
+        resource: &Resource,
+        (parts, query): (&[ListPart], &[(String, JsonTemplate)]),
+        scopes: &[Scope<'_>],
+    ) -> Result<Vec<Option<Value>>, Error> {
+        let by_id = query.iter().any(|(_, value)| value.any(&|slot| matches!(slot, Slot::Id)));
+        let asked = scopes.get(..1).filter(|_| !by_id).unwrap_or(scopes);
+        let lists = pages::rows_of_list(self, what, parts, query, asked).await?;
+        let find = |(index, scope): (usize, &Scope<'_>)| {
+            let wanted = scope.id.and_then(|id| resource.scim_id(id))?;
+            let rows = lists.get(if by_id { index } else { 0 })?;
+            rows.iter().find(|row| resource.scim_id_of(row).as_ref() == Some(&wanted)).cloned()
+        };
+        Ok(scopes.iter().enumerate().map(find).collect())
     }
 
     /// The native object with this id.
     pub(super) async fn read(&self, resource: &Resource, id: &Value) -> Result<Option<Value>, Error> {
-        if resource.fixed.is_some() {
-            return Ok(resource.fixed_object(id).cloned());
-        }
-        let what = format!("read the {}", noun(resource));
-        let scope = Scope { id: Some(id), ..Scope::default() };
-        if let (Some(row), Some(list)) = (&resource.row, &resource.list) {
-            let parts: Vec<_> = list.parts.iter().collect();
-            let in_body = parts.iter().any(|part| part.call.body.is_some());
-            let rows = pages::rows_of_parts(self, &what, &parts, &parameters(row, &scope, in_body)).await?;
-            let wanted = resource.scim_id(id);
-            return Ok(rows.into_iter().find(|row| wanted.is_some() && resource.scim_id_of(row) == wanted));
-        }
-        self.object(&what, resource, &resource.read, &scope).await
+        Ok(self.read_all(resource, std::slice::from_ref(id)).await?.pop().flatten())
     }
 
     /// Whether there is an object with this id, in the sense of the guard.
@@ -374,7 +387,9 @@ impl<'e> Native<'e> {
 
 /// How long to wait before a call is made again, if it is to be made again: `usual` unless the application says when.
 fn pause_before_repeating(request: &Request, reply: &Reply, now: u64, usual: Duration) -> Option<Duration> {
-    let idempotent = matches!(request.method.as_str(), "GET" | "PUT" | "DELETE");
+    // What has been done makes a condition fail the second time.
+    let conditional = ["if-match", "if-none-match"].iter().any(|name| request.header(name).is_some());
+    let idempotent = matches!(request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE") && !conditional;
     let pause = match reply {
         Err(Unreachable::Connection) => usual,
         Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),
@@ -514,7 +529,7 @@ mod tests {
                     } else {
                         calls.push(format!("{path} {} {credential}", call.header("x-key").unwrap_or_default()));
                         let status = if credential.ends_with(refused) { 401 } else { 200 };
-                        (status, json!({ "d": [{ "id": path, "n": "a" }], "t": 3, "id": "7", "n": "a" }))
+                        (status, json!({ "d": [{ "id": call.target, "n": "a" }], "t": 3, "id": "7", "n": "a" }))
                     };
                     let body = reply.1.to_string().into_bytes();
                     exchange.handle_reply(id, Ok(Response { status: reply.0, headers: Vec::new(), body }), now * 1000);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Context;
-use super::native::{Native, is_absent, unfit};
+use super::native::{Native, unfit};
 use crate::exchange::{Request, Response};
 use crate::mapping::ListPart;
 use crate::mapping::errors::not_understood;
@@ -50,8 +50,7 @@ fn accept_page(
     (request, scope): (&Request, &Scope<'_>),
     reply: Response,
 ) -> Result<Option<Page>, Error> {
-    if walk.is_numbered_further() && is_absent(&reply, &[]) {
-        walk.end();
+    if walk.is_past_end(&reply) {
         return Ok(None);
     }
     let reply = match scope.id {
@@ -60,6 +59,15 @@ fn accept_page(
     };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
     walk.take(request, &reply, body, native.authority()).map(Some).map_err(|problem| not_understood(what, &problem))
+}
+
+/// Refuses a list that ends before the rows that it is said to have: who is missing would be taken for gone.
+pub(super) fn refuse_early_end(what: &str, walk: &Walk<'_>) -> Result<(), Error> {
+    if walk.ended_early() { Err(ended_early(what)) } else { Ok(()) }
+}
+
+pub(super) fn ended_early(what: &str) -> Error {
+    not_understood(what, "the list ends before the number of rows that it is said to have")
 }
 
 /// The number of rows of a native list, by the call that counts them.
@@ -162,6 +170,10 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let (Some((walk, rows)), Some(list)) = (walks.get_mut(index), lists.get(index)) else { continue };
             let page = accept_page(native, what, walk, (&request, &list.scope), reply?)?.unwrap_or_default();
+            // The total of a search may be that of the whole list.
+            if list.parameters.is_empty() {
+                refuse_early_end(what, walk)?;
+            }
             count += page.items.len();
             rows.extend(page.items);
         }

@@ -21,13 +21,14 @@ use super::read::{Current, current, with_links};
 use super::turns::{self, Key, Turn};
 use super::{Answer, Context, Version};
 use crate::mapping::errors::Recognised;
-use crate::mapping::language::Unmapped;
+use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::links::LinkSource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
-use crate::scim::patch::{self, MemberEdit};
-use crate::scim::resource::{Mode, Omitted, normalise};
+use crate::scim::core::USER;
+use crate::scim::patch::{self, MemberEdit, Op, Operation};
+use crate::scim::resource::{Mode, normalise};
 use crate::scim::{Error, Projection};
 
 /// PUT (RFC 7644 section 3.5.1). What the body leaves out keeps its value: identity providers send what they know,
@@ -42,6 +43,7 @@ pub(super) async fn replace(
     let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
     context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
+    let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
             vec![MemberEdit::Replace(ids(&members)?)]
@@ -51,6 +53,7 @@ pub(super) async fn replace(
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
+    refuse_deactivation(resource, deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
@@ -60,7 +63,8 @@ pub(super) async fn replace(
             row.place.set(&mut normalised.resource, Value::Null);
         }
     }
-    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), Omitted::Keep)?;
+    let omitted = context.native.mapping().omitted;
+    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
@@ -99,9 +103,11 @@ pub(super) async fn patch(
         carry_out(context, resource, plan, None).await?;
         return Ok(Answer::empty(204));
     }
+    refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
     let before = current(context, resource, id).await?;
+    refuse_deactivation(resource, patch.deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
@@ -247,6 +253,27 @@ pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> 
             ),
         )),
     }
+}
+
+/// Refuses to remove what cannot be read, such as a password: nobody could tell whether it is gone.
+fn refuse_clearing(resource: &Resource, operations: &[Operation]) -> Result<(), Error> {
+    let removed = operations.iter().filter(|operation| operation.op == Op::Remove);
+    for name in removed.map(|operation| &operation.path.attribute) {
+        if resource.rows.iter().any(|row| row.access == Access::Write && row.place.attribute == *name) {
+            return Err(Error::mutability(format!("`{name}` can be replaced, and not removed")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to deactivate where the application has no way to do so, whatever becomes of other attributes that cannot be
+/// written: a leaver's account that is told to be closed must not stay open.
+pub(super) fn refuse_deactivation(resource: &Resource, deactivates: bool, current: &Attributes) -> Result<(), Error> {
+    if !deactivates || resource.kind.schema.id != USER || current.get("active") == Some(&Value::Bool(false)) {
+        return Ok(());
+    }
+    let name = noun(resource);
+    Err(Error::mutability(format!("the application has no way to deactivate a {name}: the {name} is left active")))
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.

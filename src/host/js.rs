@@ -139,6 +139,42 @@ impl Deployment {
     }
 }
 
+/// An application in memory that behaves as a mapping says that its API does.
+#[wasm_bindgen]
+pub struct Application(explain::Application);
+
+#[wasm_bindgen]
+impl Application {
+    /// What is thrown is JSON, as of a [`Deployment`].
+    #[wasm_bindgen(constructor)]
+    pub fn new(mapping: &str, environment: Vec<String>, now: f64) -> Result<Application, String> {
+        let environment: Environment = pairs(environment).into_iter().collect();
+        explain::Application::new(mapping, NAME, &environment, milliseconds(now))
+            .map(Application)
+            .map_err(|error| thrown(&error))
+    }
+
+    /// Gives the sink the reply to a native call, as its response.
+    pub fn reply(
+        &mut self,
+        method: String,
+        target: String,
+        headers: Vec<String>,
+        body: Vec<u8>,
+        now: f64,
+        sink: &Sink,
+    ) {
+        let call = Request { method, target, headers: pairs(headers), body };
+        let Response { status, headers, body } = self.0.reply(&call, milliseconds(now));
+        sink.respond(status, flat(headers), body);
+    }
+
+    /// Its tables, as JSON.
+    pub fn tables(&self) -> String {
+        self.0.tables().to_string()
+    }
+}
+
 /// One SCIM request on its way to its response.
 #[wasm_bindgen]
 pub struct Exchange {

@@ -145,6 +145,12 @@ fn coerce(value: Value, kind: Kind) -> Option<Value> {
         (Kind::Decimal, Value::String(text)) => text.parse::<Number>().ok().map(Value::Number),
         (Kind::Complex, value @ (Value::Object(_) | Value::Array(_))) => Some(value),
         (Kind::Complex | Kind::Decimal, _) => None,
+        (Kind::DateTime, Value::String(text)) => {
+            let instant = Instant::parse(&text)?;
+            let has_offset = text.ends_with(['Z', 'z']) || text.rsplit(['T', 't']).next()?.contains(['+', '-']);
+            Some(if has_offset && !text.contains(' ') { text } else { instant.to_string() }.into())
+        }
+        (Kind::DateTime, Value::Number(_) | Value::Bool(_)) => None,
         // What clients clear with an empty text is then as unset as they see it.
         (_, Value::String(text)) if text.is_empty() => None,
         (_, value @ Value::String(_)) => Some(value),
@@ -254,6 +260,7 @@ mod tests {
             (Codec::Same, Kind::String, json!("x"), json!("x")),
             (Codec::EpochSeconds, Kind::DateTime, json!("2026-11-23T16:50:43Z"), json!(1_795_452_643)),
             (Codec::EpochMillis, Kind::DateTime, json!("2026-11-23T16:50:43.5Z"), json!(1_795_452_643_500_i64)),
+            (Codec::Same, Kind::DateTime, json!("2026-11-23T16:50:43+01:00"), json!("2026-11-23T16:50:43+01:00")),
             (Codec::Integer, Kind::String, json!("7"), json!(7)),
             (Codec::Text, Kind::Boolean, json!(true), json!("true")),
             (Codec::Not, Kind::Boolean, json!(true), json!(false)),
@@ -263,6 +270,15 @@ mod tests {
         ] {
             assert_eq!(codec.encode(&scim), Ok(native.clone()), "{codec:?}");
             assert_eq!(codec.decode(native, kind), Some(scim), "{codec:?}");
+        }
+        for (native, scim) in [
+            (json!("2026-11-23T16:50:43.5"), Some(json!("2026-11-23T16:50:43.5Z"))),
+            (json!("2026-11-23 16:50:43"), Some(json!("2026-11-23T16:50:43Z"))),
+            (json!("0000-00-00 00:00:00"), None),
+            (json!("never"), None),
+            (json!(1_795_452_643), None),
+        ] {
+            assert_eq!(Codec::Same.decode(native.clone(), Kind::DateTime), scim, "{native}");
         }
         assert_eq!(status.decode(json!("INVITED"), Kind::Boolean), Some(json!(false)));
         assert!(Codec::Integer.encode(&json!("07")).is_err());

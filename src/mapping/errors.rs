@@ -9,6 +9,9 @@ use super::pointer::Pointer;
 use crate::exchange::{Reply, Response, Unreachable};
 use crate::scim::{Error, ScimType};
 
+/// The most characters of a native message that a client is told.
+const MESSAGE: usize = 500;
+
 /// What a reply is recognised by. Everything that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recognised {
@@ -96,7 +99,7 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
     };
     let body = json_body(reply);
     if let Some(rule) = rules.iter().find(|rule| rule.when.matches(reply, &body)) {
-        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(text_of);
+        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(|text| shortened(&text_of(text)));
         let detail = match (&rule.detail, native) {
             (Some(detail), _) => detail.clone(),
             (None, Some(native)) => native,
@@ -119,11 +122,18 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
         ),
         // The credential that was refused is the module's own: a 401 would tell the identity provider that *its* is.
         401 | 403 | 407 => {
-            Error::new(502, format!("the application refused the credential of this gateway (native status {status})"))
+            let other = if status == 403 { ", or the Host that it is called by: see SCIM_EDGE_AUTHORITY" } else { "" };
+            let what = "the application refused the credential of this gateway";
+            Error::new(502, format!("{what} (native status {status}){other}"))
         }
         504 => Error::new(504, format!("the application did not {what} in time (native status 504)")),
         _ => Error::new(502, format!("the application failed to {what} (native status {status})")),
     }
+}
+
+/// The first line of a native message: what follows may be a stack or the statement that failed, with its values.
+fn shortened(message: &str) -> String {
+    message.lines().next().unwrap_or_default().chars().take(MESSAGE).collect()
 }
 
 /// The SCIM error for a reply that is a success but cannot be understood.

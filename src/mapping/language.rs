@@ -41,7 +41,8 @@ words! {
 
     /// What becomes of an attribute without a row.
     Unmapped {
-        /// A write to it changes nothing and is no error.
+        /// A write to it changes nothing and is no error. Only `active: false` is refused: nobody is told that an account is
+        /// closed which is not.
         Ignore = "ignore",
         /// A write to it is refused with 400 `invalidValue`.
         Refuse = "refuse",
@@ -54,6 +55,22 @@ words! {
         /// The application's whole object, with the changes in it: for APIs that only replace. Requests to one instance of
         /// scim-edge wait for each other; what another instance or somebody else changes between read and write is lost.
         Full = "full",
+    }
+
+    /// What PUT means for an attribute that its body leaves out.
+    Omission {
+        /// It keeps its value: identity providers send what they know, and must not wipe what they do not.
+        Keep = "keep",
+        /// It loses its value, if it is neither required nor fixed since the create.
+        Clear = "clear",
+    }
+
+    /// Which elements of a list an update sends, where rows are elements that are known by a field.
+    Elements {
+        /// All that there are: for APIs that replace the list.
+        All = "all",
+        /// The changed ones only: for APIs that find elements by that field, and leave the others as they are.
+        Changed = "changed",
     }
 
     /// How an OAuth client says who it is (RFC 6749 section 2.3.1).
@@ -82,7 +99,7 @@ words! {
         Integer = "integer",
         /// A number.
         Decimal = "decimal",
-        /// A point in time.
+        /// A point in time. One that the application writes without an offset is UTC.
         DateTime = "dateTime",
         /// A URI.
         Reference = "reference",
@@ -183,16 +200,24 @@ tables! {
         upstream: Upstream,
         /// Bounds on what one request may cost.
         limits: Option<Limits>,
-        /// How lists are paged, where a list does not say it itself.
+        /// How lists are paged, where a list does not say it itself; one that says `paging: {}` has no pages.
         paging: Option<Paging>,
         /// The resource types, by SCIM name: `User`, `Group`, or one of your own.
         resources: Table<Resource>,
         /// What the application's errors mean. The first rule that matches is taken.
         errors: Vec<ErrorRule>,
+        /// How PUT requests are read.
+        put: Option<Put>,
         /// What becomes of attributes that have no row: `ignore` (the default) or `refuse`.
         unmapped: Option<Unmapped>,
         /// Whether requests must keep to the letter of the RFCs. Without it, what identity providers are known to send is understood.
         strict: bool,
+    }
+
+    /// How PUT requests are read.
+    Put {
+        /// What becomes of an attribute that the body leaves out: it keeps its value unless it is said.
+        omitted: Option<Omission>,
     }
 
     /// The application.
@@ -235,6 +260,8 @@ tables! {
         header: Option<String>,
         /// The field's text around the token: `Bearer {token}` in `Authorization`, `{token}` elsewhere.
         value: Option<Spanned<String>>,
+        /// Replies that mean that the token is refused, beside 401.
+        refused: Vec<Match>,
         /// How many seconds the token is used before it is renewed.
         lifetime: Option<Spanned<u32>>,
         /// A pointer to that number in the reply's body, instead.
@@ -250,6 +277,8 @@ tables! {
         client_id: Text,
         /// The client's secret.
         client_secret: Text,
+        /// Replies that mean that the token is refused, beside 401.
+        refused: Vec<Match>,
         /// How the client says who it is: `basic` unless it is said.
         client: Option<ClientAuthentication>,
         /// The scope that is asked for.
@@ -308,8 +337,8 @@ tables! {
         cursor: Option<Cursor>,
         /// The last row's key asks for the rows after it.
         marker: Option<Marker>,
-        /// A pointer to the next page's address in the body.
-        next: Option<Spanned<String>>,
+        /// The next page's address: a pointer into the body, or `{ header: Next-Page }`.
+        next: Option<InReply>,
         /// The next page's address in the `Link` header, as `rel="next"` (RFC 8288).
         link: bool,
         /// Where the rows are in the reply. The whole body unless it is said.
@@ -318,7 +347,9 @@ tables! {
         /// of such a field becomes.
         keyed: Option<Spanned<String>>,
         /// Where the number of all rows is. Without it, it is found by walking.
-        total: Option<Total>,
+        total: Option<InReply>,
+        /// Replies that mean that a page is past the end, beside 404.
+        end: Vec<Match>,
         /// What a page with fewer rows than were asked for means: nothing, unless it is said.
         short_page: Option<Spanned<ShortPage>>,
     }
@@ -413,6 +444,9 @@ tables! {
     Attribute {
         /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`) or by a field (`ids[kind=email].value`).
         native: Option<Spanned<String>>,
+        /// Another row whose native field this attribute is too: an e-mail address that is the user name. Whichever of the two
+        /// is changed is written; two values that differ are refused.
+        same_as: Option<Spanned<String>>,
         /// Who may read and write it.
         access: Option<Access>,
         /// Whether a resource must have it. Clients must give it, unless there is a `default`.
@@ -433,7 +467,8 @@ tables! {
         default: Option<Value>,
         /// A random text that a resource is created with when the client gives none: for APIs that demand a password.
         generate: Option<Generate>,
-        /// What clearing the attribute sends: `null` unless it is said.
+        /// The native value that clearing the attribute sends: `null` unless it is said, and for an element that is known by
+        /// a field (`ids[kind=email].value`) the list without it.
         clear: Option<Value>,
         /// Whether this element is the primary one of a multi-valued attribute.
         primary: bool,
@@ -452,6 +487,8 @@ tables! {
         returned: Option<Returned>,
         /// The type of an attribute that no standard schema declares: `string` unless it is said.
         kind as "type": Option<AttributeType>,
+        /// Whether such an attribute is a list of values; with the codec `csv` it is.
+        multi: bool,
     }
 
     /// A random text, made for one create call and known to nobody. It has lower-case and upper-case letters, digits and
@@ -495,6 +532,8 @@ tables! {
         body: Option<Body>,
         /// Which attributes an update sends: `changed` unless it is said.
         send: Option<Send>,
+        /// Which elements of a list (`fields[id=3].value`) an update sends: `all` unless it is said.
+        elements: Option<Elements>,
         /// Where the object is in the reply.
         item: Option<Spanned<String>>,
         /// Where a created resource's id is when the reply has no object.
@@ -502,11 +541,16 @@ tables! {
         /// What is made sure of by reading first, for APIs whose create overwrites and whose delete is repeated in silence.
         /// Of creates that come at once, those of one instance of scim-edge wait for each other; others do not.
         guard: Option<Spanned<Guard>>,
+        /// Replies to a create that mean that there is one already, which the call may have overwritten: 409, and nothing is
+        /// undone.
+        taken: Vec<Match>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
-        /// Replies that mean that the resource is not there, beside 404.
+        /// Replies that mean that the resource is not there, beside 404. Where 403 can also mean that the gateway's credential
+        /// lacks a right, `list` is the safer way to read.
         absent: Vec<Match>,
         /// For reading where no call answers with one resource: the query parameters with which the list has its row.
+        /// Other rows may be there too: it is found by its id.
         list: Option<Table<Spanned<Value>>>,
         /// The attribute values that a resource is deleted with: one that has others is brought to these first.
         from: Option<Table<Value>>,
@@ -811,9 +855,9 @@ tables! {
     }
 }
 
-/// The total's place: a pointer into the body, or `{ header: X-Total-Count }`.
+/// A place in a reply: a pointer into the body, or `{ header: X-Total-Count }`.
 #[derive(Clone, Debug)]
-pub enum Total {
+pub enum InReply {
     /// A pointer into the body.
     Body(Spanned<String>),
     /// A header field.
@@ -918,11 +962,11 @@ tables! {
     }
 }
 
-impl Read for Total {
+impl Read for InReply {
     fn read(node: &Node, report: &mut Report) -> Option<Self> {
         match node.kind {
-            Kind::Table(_) => HeaderName::read(node, report).map(|it| Total::Header(it.header)),
-            _ => Spanned::read(node, report).map(Total::Body),
+            Kind::Table(_) => HeaderName::read(node, report).map(|it| InReply::Header(it.header)),
+            _ => Spanned::read(node, report).map(InReply::Body),
         }
     }
 

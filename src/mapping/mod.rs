@@ -25,6 +25,7 @@ mod tests;
 use serde_json::Value;
 
 use crate::exchange::Response;
+use crate::scim::resource::Omitted;
 use crate::scim::{CompareOp, Kind, Leniency, Reading, ResourceType, path::AttributePath};
 use codec::{Codec, text_of};
 use errors::{ErrorRule, Recognised};
@@ -68,6 +69,8 @@ pub struct Mapping {
     pub resources: Vec<Resource>,
     /// What native errors mean.
     pub errors: Vec<ErrorRule>,
+    /// What PUT means for an attribute that its body leaves out.
+    pub omitted: Omitted,
     /// What becomes of attributes without a row.
     pub unmapped: Unmapped,
     /// Whether the quirks of identity providers are understood.
@@ -133,6 +136,8 @@ pub struct Login {
     pub lifetime: Option<u64>,
     /// Where the reply says for how many seconds it can be used.
     pub expires: Option<Pointer>,
+    /// Replies that mean that the token is refused, beside 401.
+    pub refused: Vec<Recognised>,
 }
 
 /// A place in a reply.
@@ -200,6 +205,10 @@ pub struct Row {
     pub codec: Codec,
     /// The SCIM type of the value.
     pub kind: Kind,
+    /// Whether the value is a list.
+    pub multi: bool,
+    /// The row, by index, whose native field this one's is, and which writes it.
+    pub same_as: Option<usize>,
     /// Who may read and write it.
     pub access: Access,
     /// The actions that write it, by index; empty: the create and update bodies do.
@@ -216,8 +225,8 @@ pub struct Row {
     pub default: Option<Value>,
     /// How that value is made up, where it is a secret of each resource's own.
     pub generate: Option<Generate>,
-    /// What clearing sends.
-    pub clear: Value,
+    /// What clearing sends, where that is not `null`, or for an element of a list its absence.
+    pub clear: Option<Value>,
     /// Whether it is fixed once the resource is created, and never shown, so that nobody can tell a change from none.
     pub sealed: bool,
     /// Whether no other resource may have a value that is written, which is looked up first.
@@ -232,12 +241,24 @@ impl Row {
 
     /// Whether the update body carries it.
     pub fn in_update(&self) -> bool {
-        self.access != Access::Read && self.actions.is_empty() && self.native.is_some()
+        self.is_written() && self.actions.is_empty()
     }
 
     /// Whether the create body carries it.
     pub fn in_create(&self) -> bool {
-        self.in_update() || (self.on_create && self.access != Access::Read && self.native.is_some())
+        self.in_update() || (self.on_create && self.is_written())
+    }
+
+    /// The name of the native field.
+    pub fn native_name(&self) -> String {
+        self.native
+            .as_ref()
+            .map(|at| at.to_string().rsplit('.').next().unwrap_or_default().to_owned())
+            .unwrap_or_default()
+    }
+
+    fn is_written(&self) -> bool {
+        self.access != Access::Read && self.native.is_some() && self.same_as.is_none()
     }
 }
 
@@ -285,6 +306,8 @@ pub struct Create {
     pub body: Body,
     /// Where the new id is when the reply has no object.
     pub id: Option<NewId>,
+    /// Replies that mean that there is one already.
+    pub taken: Vec<Recognised>,
     /// Whether the resource is deleted again when what follows the create call fails.
     pub undo: bool,
 }
@@ -309,6 +332,8 @@ pub struct Update {
     pub body: Body,
     /// Which attributes it sends.
     pub send: Send,
+    /// Whether the other elements of a list are sent with one that is changed.
+    pub whole_lists: bool,
 }
 
 /// Deleting a resource.

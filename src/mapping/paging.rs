@@ -1,10 +1,13 @@
 //! Native paging styles, walked page by page.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ReplyValue;
 use super::codec::text_of;
+use super::errors::{Recognised, recognised};
 use super::pointer::Pointer;
 use crate::exchange::{Request, Response};
 use crate::scim::etag;
@@ -20,6 +23,8 @@ pub struct Paging {
     pub keyed: Option<Pointer>,
     /// Where the number of all rows is.
     pub total: Option<ReplyValue>,
+    /// Replies that mean that a page is past the end, beside 404.
+    pub end: Vec<Recognised>,
     /// Whether a page with fewer rows than were asked for is the last.
     pub short_is_last: bool,
 }
@@ -51,8 +56,8 @@ pub enum Style {
         /// The query parameter of the size, and the size.
         size: Option<(String, usize)>,
     },
-    /// The next page's address is in the body.
-    Next(Pointer),
+    /// The next page's address is here.
+    Next(ReplyValue),
     /// The next page's address is in the `Link` header.
     Link,
 }
@@ -73,7 +78,7 @@ pub struct Numbered {
 impl Paging {
     /// A reply is the whole list.
     pub fn whole(items: Pointer) -> Self {
-        Paging { style: Style::Whole, items, total: None, short_is_last: false, keyed: None }
+        Paging { style: Style::Whole, items, total: None, end: Vec::new(), short_is_last: false, keyed: None }
     }
 }
 
@@ -93,6 +98,10 @@ pub struct Walk<'a> {
     link: Option<String>,
     /// What the first row of the page before was.
     previous: Option<String>,
+    /// The cursors, markers and addresses that this walk has asked with.
+    used: BTreeSet<String>,
+    /// The number of all rows, as the application has said last.
+    total: Option<usize>,
     done: bool,
 }
 
@@ -161,7 +170,7 @@ impl<'a> Walk<'a> {
             }
             _ => (0, from, 0),
         };
-        Walk { paging, at, skip, size, sized: false, cursor: None, link: None, previous: None, done: false }
+        Walk::resume(paging, Position { at, skip, size, ..Position::default() })
     }
 
     /// A walk from where another one stood.
@@ -175,6 +184,8 @@ impl<'a> Walk<'a> {
             cursor: position.cursor,
             link: position.link,
             previous: position.previous,
+            used: BTreeSet::new(),
+            total: None,
             done: false,
         }
     }
@@ -197,14 +208,19 @@ impl<'a> Walk<'a> {
         self.done
     }
 
-    /// Whether the next page is asked for by a number beyond the first: there may be no such page.
-    pub fn is_numbered_further(&self) -> bool {
-        self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_))
+    /// Whether the walk has ended before the rows that the application says it has. Rows that it leaves out of a page on
+    /// its way are not missed: some count what the gateway may not see.
+    pub fn ended_early(&self) -> bool {
+        let numbered = matches!(self.paging.style, Style::Page(_) | Style::Offset(_));
+        self.done && numbered && self.total.is_some_and(|total| self.at < total)
     }
 
-    /// Ends the walk: there is no further page.
-    pub fn end(&mut self) {
-        self.done = true;
+    /// Ends the walk if `reply` says that there is no such page: the pages before it were all.
+    pub fn is_past_end(&mut self, reply: &Response) -> bool {
+        let further = self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_));
+        let past = further && (matches!(reply.status, 404 | 410) || recognised(&self.paging.end, reply));
+        self.done |= past;
+        past
     }
 
     /// The parameters of the next page.
@@ -259,6 +275,7 @@ impl<'a> Walk<'a> {
             ReplyValue::Body(at) => at.get(&body).and_then(whole_number),
             ReplyValue::Header(name) => reply.header(name)?.trim().parse().ok(),
         });
+        self.total = total.or(self.total);
         let next = self.next(request, reply, &body, authority)?;
         let items = match (self.paging.items.take(&mut body), &self.paging.keyed) {
             (Some(Value::Object(rows)), Some(at)) => {
@@ -279,9 +296,12 @@ impl<'a> Walk<'a> {
                 // It said that there is more, and does not know what it was asked for.
                 return Err("its next page begins with the rows of the page before".to_owned());
             }
+            if total.is_some() {
+                return Err("its next page is the page before, although it says that there are more rows".to_owned());
+            }
             // Some applications answer a page past the end with the last page.
             self.done = true;
-            return Ok(Page { items: Vec::new(), total });
+            return Ok(Page::default());
         }
         self.previous = first;
         let asked = self.asked();
@@ -322,6 +342,11 @@ impl<'a> Walk<'a> {
                 self.at += count;
                 self.done = count == 0;
             }
+            (Style::Whole, Some(total)) if count < total => {
+                return Err(format!(
+                    "it says that there are {total} rows and shows {count}: the mapping has no paging"
+                ));
+            }
             (Style::Whole, _) => self.done = true,
             (Style::Marker { field, .. }, _) => {
                 self.cursor = items.last().and_then(|item| field.get(item)).map(text_of);
@@ -337,6 +362,11 @@ impl<'a> Walk<'a> {
             }
         }
         self.done |= self.paging.short_is_last && asked.is_some_and(|asked| count < asked);
+        if let (Some(next), false) = (self.cursor.as_ref().or(self.link.as_ref()), self.done)
+            && !self.used.insert(next.clone())
+        {
+            return Err("its next page is one that it has shown before".to_owned());
+        }
         let skip = self.skip.min(count);
         self.skip -= skip;
         Ok(Page { items: items.into_iter().skip(skip).collect(), total })
@@ -360,10 +390,12 @@ impl<'a> Walk<'a> {
         authority: &str,
     ) -> Result<Option<String>, String> {
         let found = match &self.paging.style {
-            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(at) => {
+            Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(ReplyValue::Body(at)) => {
                 at.get(body).filter(|value| !value.is_null()).map(text_of)
             }
-            Style::Cursor { next: ReplyValue::Header(name), .. } => reply.header(name).map(str::to_owned),
+            Style::Cursor { next: ReplyValue::Header(name), .. } | Style::Next(ReplyValue::Header(name)) => {
+                reply.header(name).map(str::to_owned)
+            }
             Style::Link => {
                 reply.headers.iter().filter(|(name, _)| name == "link").find_map(|(_, value)| next_link(value))
             }

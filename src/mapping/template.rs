@@ -14,6 +14,8 @@ use super::pointer::Pointer;
 use crate::exchange::Request;
 use crate::scim::json::object;
 
+pub use recognise::{Said, body_of, pairs};
+
 /// What RFC 3986 calls unreserved stays as it is; everything else is percent-encoded.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -227,7 +229,7 @@ impl Template {
     /// `''`, so that a value cannot end the text that it stands in.
     fn query(&self, scope: &Scope) -> Option<String> {
         self.escaped(scope, |quote, text| match quote {
-            Some('"') => text.replace('\\', "\\\\").replace('"', "\\\""),
+            Some('"') => in_json(&text),
             Some(_) => text.replace('\'', "''"),
             None => text,
         })
@@ -525,6 +527,12 @@ pub fn parameters(templates: &[(String, JsonTemplate)], scope: &Scope, body: boo
 /// The value of one query parameter of a template, as text.
 pub fn query_text(template: &JsonTemplate, scope: &Scope) -> Option<String> {
     template.query(scope)
+}
+
+/// The text as it stands between the quotes of JSON.
+fn in_json(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
 fn push_parameter(target: &mut String, name: &str, value: &str) {

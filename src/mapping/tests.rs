@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Code, Diagnostics, Report};
 use super::node::Node;
+use super::template::Scope;
 use super::{check, compile, diagnose};
 
 fn folder() -> PathBuf {
@@ -108,4 +109,20 @@ fn every_shipped_mapping_is_fine() {
         }
     }
     assert!(checked >= 10, "only {checked} mappings");
+}
+
+/// What the environment says is text: what a path cannot have is escaped, what it can have is left alone.
+#[test]
+fn the_environment_s_texts_fit_into_paths() {
+    let text = "{mapping: v1, upstream: {base: '/{env.REALM}'}, resources: {User: {path: '/realms/{env.REALM}/users', \
+        attributes: {id: {native: id, access: read}, userName: {native: n, required: true}}}}}";
+    for (realm, expected) in [("my realm", "my%20realm"), ("a/b%20c", "a/b%20c"), ("<x>", "%3Cx%3E"), ("é", "%C3%A9")]
+    {
+        let environment = BTreeMap::from([("REALM".to_owned(), realm.to_owned())]);
+        let mapping = compile(text, "m.yaml", &environment, None).unwrap();
+        let id = "7".into();
+        let scope = Scope { id: Some(&id), ..Scope::default() };
+        let call = mapping.resources[0].read.call.render(&scope).unwrap();
+        assert_eq!(call.target, format!("/{expected}/realms/{expected}/users/7"));
+    }
 }

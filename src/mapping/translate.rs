@@ -46,6 +46,8 @@ impl Row {
             value => self.codec.decode(value, self.kind)?,
         };
         match value {
+            // Never another type than the schema says.
+            Value::Array(_) if !self.multi => None,
             // A list of nothing is no value (RFC 7643 section 2.5).
             Value::Array(items) if items.is_empty() => None,
             // A list of plain values is a list of elements that have nothing but a value.
@@ -148,8 +150,33 @@ impl Resource {
             (Some(current), Some(desired)) => !row.is_same(current, desired),
             (current, desired) => current.is_some() != desired.is_some(),
         };
-        let writable = |row: &Row| row.access != Access::Read;
+        let writable = |row: &Row| row.access != Access::Read && row.same_as.is_none();
         self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
+    }
+
+    /// Makes rows that are one native field agree: whichever is changed is what is wanted of both. The error names two
+    /// that are wanted to differ.
+    pub fn agree(&self, current: &Attributes, desired: &mut Attributes) -> Result<(), Error> {
+        let linked = self.rows.iter().filter_map(|row| Some((row, self.rows.get(row.same_as?)?)));
+        for (row, other) in linked {
+            let wanted =
+                |row: &Row| row.place.get(desired).filter(|value| Some(*value) != row.place.get(current)).cloned();
+            match (wanted(row), wanted(other)) {
+                (Some(a), Some(b)) if text_of(&a).to_lowercase() != text_of(&b).to_lowercase() => {
+                    let (a, b) = (&row.name, &other.name);
+                    return Err(Error::invalid_value(format!(
+                        "`{a}` and `{b}` are one field in the application, and cannot differ"
+                    )));
+                }
+                (Some(value), None) => other.place.set(desired, value),
+                _ if row.place.get(desired) == other.place.get(desired) => {}
+                _ => {
+                    let value = other.place.get(desired).cloned().unwrap_or_default();
+                    row.place.set(desired, value);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The places of the native fields of these rows, as a list of texts.
@@ -186,20 +213,20 @@ impl Resource {
         rows: &[usize],
         desired: &Attributes,
         current: &Value,
-        (body, send): (&Body, Send),
+        update: &Update,
         scope: &Scope,
     ) -> Result<Value, Error> {
-        let mut native = match send {
+        let mut native = match update.send {
             Send::Changed => Value::Object(Map::new()),
             Send::Full => current.clone(),
         };
         for row in rows.iter().filter_map(|index| self.rows.get(*index)) {
-            if let Some(at) = &row.native {
+            if let Some(at) = row.native.as_ref().filter(|_| update.whole_lists) {
                 at.seed_list(&mut native, current);
             }
             self.write(row, desired, &mut native)?;
         }
-        Ok(body.finish(native, scope))
+        Ok(update.body.finish(native, scope))
     }
 
     /// Writes one row's desired value into a native object.
@@ -213,8 +240,11 @@ impl Resource {
         }
         match row.native_value(desired)? {
             Some(value) => at.set(native, value),
-            None if at.remove_element(native) => {}
-            None => at.set(native, row.clear.clone()),
+            None => match &row.clear {
+                Some(clear) => at.set(native, clear.clone()),
+                None if at.remove_element(native) => {}
+                None => at.set(native, Value::Null),
+            },
         }
         Ok(())
     }

@@ -53,6 +53,8 @@ pub struct Patch {
     pub operations: Vec<Operation>,
     /// What the resource type does not have, as paths in the client's spelling.
     pub ignored: Vec<String>,
+    /// Whether it says `active: false` where clients cannot write `active`.
+    pub deactivates: bool,
     /// The deviations that had to be understood.
     pub applied: Applied,
 }

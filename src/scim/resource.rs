@@ -30,6 +30,8 @@ pub struct Normalised {
     pub resource: Map<String, Value>,
     /// What the resource type does not have, as paths in the client's spelling.
     pub ignored: Vec<String>,
+    /// Whether it says `active: false` where clients cannot write `active`.
+    pub deactivates: bool,
     /// The deviations that had to be understood.
     pub applied: Applied,
 }
@@ -56,7 +58,8 @@ pub fn normalise(rt: &ResourceType, body: Value, mode: Mode, leniency: Leniency)
         writer.member(&key, value)?;
     }
     writer.check_required()?;
-    Ok(Normalised { resource: writer.resource, ignored: writer.reader.ignored, applied: writer.reader.applied })
+    let Reader { ignored, deactivates, applied, .. } = writer.reader;
+    Ok(Normalised { resource: writer.resource, ignored, deactivates, applied })
 }
 
 fn check_schemas(
@@ -106,7 +109,10 @@ impl<'a> Writer<'a> {
                 return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
             }
             (Key::Path(path), value) => return self.path(&path, key, value),
-            (Key::Core | Key::Unknown, _) => self.ignore(key),
+            (Key::Core | Key::Unknown, value) => {
+                self.reader.leave(key, Some(&value));
+                self.ignore(key);
+            }
         }
         Ok(())
     }
@@ -170,6 +176,7 @@ impl<'a> Writer<'a> {
 
     fn attribute(&mut self, extension: Option<&str>, attribute: &Attribute, value: Value) -> Result<(), Error> {
         if attribute.mutability == Mutability::ReadOnly || attribute.name == "schemas" {
+            self.reader.leave(&attribute.name, Some(&value));
             return Ok(());
         }
         let read = self.reader.read(attribute, value)?;

@@ -16,6 +16,8 @@ pub(super) struct Reader {
     pub(super) leniency: Leniency,
     pub(super) applied: Applied,
     pub(super) ignored: Vec<String>,
+    /// Whether `active` is among what was left aside, with the value `false`.
+    pub(super) deactivates: bool,
     /// Whether a single-valued complex attribute keeps sub-attributes that are explicitly null: PATCH merges.
     pub(super) keep_null: bool,
 }
@@ -27,6 +29,16 @@ impl Reader {
 
     pub(super) fn lenient(&self) -> bool {
         self.leniency == Leniency::Lenient
+    }
+
+    /// Looks at a value that is left aside. That somebody is to be locked out must not get lost.
+    pub(super) fn leave(&mut self, key: &str, value: Option<&Value>) {
+        let says_no = match value {
+            Some(Value::Bool(active)) => !active,
+            Some(Value::String(active)) => active.eq_ignore_ascii_case("false"),
+            _ => false,
+        };
+        self.deactivates |= says_no && key.eq_ignore_ascii_case("active");
     }
 
     /// The whole value of an attribute; `None` where it says that there is no value. An empty object says

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// `scim-edge demo --host <host>` with these arguments.
-fn demo(host: &str, arguments: &[&str]) -> Command {
+pub(crate) fn demo(host: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scim-edge"));
     command.args(["demo", "--host", host]).args(arguments).stdin(Stdio::null());
     command
@@ -31,7 +30,7 @@ pub(crate) fn the_tour_is_walked(host: &str) {
 }
 
 /// Kills a demo that a failed test leaves behind; Envoy goes with it.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -59,7 +58,8 @@ pub(crate) fn an_interrupt_stops_everything(host: &str) {
 
     let own = running.0.id();
     let started = descendants(own);
-    assert_eq!(started.is_empty(), host == "wasi", "{started:?}");
+    // The playground is being built.
+    assert!(!started.is_empty());
     let sent = Command::new("kill").args(["-INT", &own.to_string()]).status().unwrap();
     assert!(sent.success());
     let status = running.0.wait().unwrap();
@@ -68,7 +68,7 @@ pub(crate) fn an_interrupt_stops_everything(host: &str) {
     assert!(status.success(), "{status}\n{err}");
     assert!(lines.any(|line| line.unwrap() == "stopping"));
     assert_clean(&err);
-    let left: Vec<u32> = started.into_iter().filter(|id| Path::new(&format!("/proc/{id}")).exists()).collect();
+    let left: Vec<u32> = started.into_iter().filter(|id| is_running(*id)).collect();
     assert!(left.is_empty(), "processes {left:?} are left");
 }
 
@@ -77,6 +77,12 @@ fn assert_clean(err: &str) {
     for text in ["failed", "panicked", "error"] {
         assert!(!err.contains(text), "`{text}` in:\n{err}");
     }
+}
+
+/// Whether a process is there, and has not ended: whoever adopts an orphan may take its time to bury it.
+fn is_running(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 fn descendants(process: u32) -> BTreeSet<u32> {

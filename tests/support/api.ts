@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 const begun = performance.now();
-const { ScimEdge, ScimEdgeError, check, placeholders } = await import('scim-edge');
-import type { Diagnostic, ExplainedCall, Explanation, Fetch, NativeCall } from 'scim-edge';
+const { Application, ScimEdge, ScimEdgeError, check, placeholders } = await import('scim-edge');
+import type { Diagnostic, ExplainedCall, Explanation, Fetch, NativeCall, Quirk, Table } from 'scim-edge';
 
 const mapping = readFileSync(process.argv[2]!, 'utf8');
 const scim = new ScimEdge(mapping, placeholders(mapping));
@@ -23,7 +23,7 @@ assert(codes.includes('M003') && codes.includes('M006'), `${codes}`);
 const [{ file, line, column, severity, message, suggestion }] = check(broken) as [Diagnostic];
 equal([file, severity], ['mapping', 'error'] as const as [string, string]);
 assert(line > 1 && column > 1 && message && suggestion);
-assert.throws(() => new ScimEdge(broken, {}), (error: unknown) => {
+assert.throws(() => new ScimEdge(broken, placeholders(mapping)), (error: unknown) => {
   assert(error instanceof ScimEdgeError && error instanceof Error && error.name === 'ScimEdgeError');
   const found: Diagnostic[] = error.diagnostics;
   for (const { code, message } of found) assert(error.message.includes(code) && error.message.includes(message));
@@ -52,8 +52,10 @@ const [plannedCall] = planned.calls as [ExplainedCall];
 assert(plannedCall.target.startsWith('/api/v2/users?login=bjensen'));
 equal([plannedCall.method, plannedCall.headers['x-api-key'], plannedCall.body], ['GET', '<NATIVE_API_KEY>', null]);
 assert(plannedCall.reply.assumed && plannedCall.reply.status === 200);
-const quirks: string[] = planned.quirks;
-assert(Array.isArray(quirks));
+equal(planned.quirks, []);
+const [quirk] = (await scim.explain(get(`${users}/7?aadOptscim062020`))).quirks as [Quirk];
+equal(quirk.name, 'unknown-parameter');
+assert(quirk.trigger && quirk.source && quirk.strict);
 equal((await scim.explain(get(users, {}))).response.status, 401);
 
 // Calls are made by the function that is given, and each is seen with its reply.
@@ -75,6 +77,24 @@ assert.match(lines.join('\n'), /^scim-edge: GET \/scim\/v2\/Users\/7 200 calls=1
 const made = await secret.explain(get(`${users}/7`), { fetch: app });
 equal(made.calls[0]?.reply.assumed, false);
 assert(!JSON.stringify(made).includes('hunter2') && JSON.stringify(made).includes('bjensen'));
+
+// The application in memory.
+const application = new Application(mapping, placeholders(mapping));
+const inMemory = { fetch: application.fetch };
+const userName = 'jdoe@example.com';
+const create = () => {
+  const init = { method: 'POST', headers: { authorization, 'content-type': 'application/scim+json' }, body: JSON.stringify({ userName }) };
+  return scim.handle(new Request(users, init), inMemory);
+};
+equal((await create()).status, 201);
+equal((await create()).status, 409);
+const listed = await (await scim.handle(get(`${users}?filter=${encodeURIComponent(`userName eq "${userName}"`)}`), inMemory)).json();
+equal(listed.totalResults, 1);
+const [people, teams] = application.tables() as [Table, Table];
+equal([people.resource, people.path, people.columns[0]], ['User', '/api/v2/users', 'id']);
+equal([people.rows.length, people.rows[0]?.members], [4, null]);
+equal(teams.rows[0]?.members, ['bjensen@example.com', 'mpepperidge@example.com']);
+assert.throws(() => new Application(broken, placeholders(mapping)), ScimEdgeError);
 
 // Why there is no reply.
 const never = () => new Promise<Response>(() => {});

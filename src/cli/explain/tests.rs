@@ -50,6 +50,31 @@ fn generated_passwords_are_secrets_too() {
 }
 
 #[test]
+fn what_an_application_shows_of_secrets_is_hidden() {
+    let mapping = "{mapping: v1, upstream: {headers: {x-a: {env: A}}}, resources: {User: {path: /u, attributes: {id: {native: \
+        id, access: read}, userName: {native: n}, password: {native: auth.pin, access: write}}}}}";
+    let environment = [("SCIM_EDGE_TOKENS", "t"), ("A", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let request = crate::exchange::Request {
+        method: "GET".to_owned(),
+        target: "/scim/v2/Users/2".to_owned(),
+        headers: vec![("authorization".to_owned(), "t".to_owned())],
+        body: Vec::new(),
+    };
+    let moment = crate::exchange::Moment { now: 0, entropy: [0; 32] };
+    let mut explained = Explained::new(mapping, "m", &environment.into(), request, moment, false).unwrap();
+    let crate::exchange::Output::Call(id, ..) = explained.poll_output() else { panic!("a call is expected") };
+    let body =
+        json!({ "id": 2, "n": "ada", "auth": { "pin": "s1" }, "Password_Hash": "s2", "keys": [{ "apiKey": "s3" }] });
+    let reply = crate::exchange::Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
+    explained.handle_reply(id, Ok(reply), 0);
+    drop(explained.poll_output());
+    for told in [explained.json().to_string(), explained.text()] {
+        assert!(told.contains("ada") && told.contains("<hidden>") && told.contains("Users/2"), "{told}");
+        assert!(!["s1", "s2", "s3"].iter().any(|secret| told.contains(secret)), "{told}");
+    }
+}
+
+#[test]
 fn assumes_the_state_in_which_there_is_something_to_do() {
     let body = r#"{"Operations":[{"op":"replace","path":"active","value":false}]}"#;
     assert_eq!(lines(&example("PATCH", "/Users/7", body)), ["GET /api/v2/users/7", "POST /api/v2/users/7/suspend"]);

@@ -8,11 +8,12 @@ use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::Current;
 use crate::handler::turns::{self, Key};
 use crate::handler::{Context, list};
-use crate::mapping::Resource;
+use crate::mapping::codec::text_of;
 use crate::mapping::errors::not_understood;
 use crate::mapping::language::Access;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
+use crate::mapping::{Resource, Row};
 use crate::scim::Error;
 
 /// Brings a resource from its current to its desired state, by the fewest native calls.
@@ -22,9 +23,10 @@ pub(super) async fn converge(
     before: Current,
     desired: Value,
 ) -> Result<Current, Error> {
-    let Value::Object(desired) = desired else {
+    let Value::Object(mut desired) = desired else {
         return Ok(before);
     };
+    resource.agree(&before.attributes, &mut desired)?;
     let changed = resource.changed(&before.attributes, &desired);
     if !changed.is_empty() {
         refuse_protected(resource, &before.attributes)?;
@@ -70,7 +72,7 @@ async fn update(
     let changed = resource.native_places(rows);
     let (id, native) = (Some(&before.id), Some(&before.native));
     let scope = Scope { id, rows: &values, native, changed: Some(&changed), ..Scope::default() };
-    let body = resource.update_body(rows, desired, &before.native, (&update.body, update.send), &scope)?;
+    let body = resource.update_body(rows, desired, &before.native, update, &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     if is_absent(&reply, &update.operation.absent) {
@@ -81,16 +83,29 @@ async fn update(
     let shown = item(resource, &update.operation.item, &reply);
     let own = resource.id_row().and_then(|row| row.native.as_ref());
     let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
-    match (shown, id) {
+    let after = match (shown, id) {
         (Some(native), Some(id)) if shows(resource, &native, desired) => {
             let mut attributes = resource.decode(&native);
             if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
                 attributes.insert("id".to_owned(), id.clone());
             }
-            Ok(Current { id, native, attributes })
+            Current { id, native, attributes }
         }
-        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await,
+        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await?,
+    };
+    let changed = rows.iter().filter_map(|index| resource.rows.get(*index));
+    match changed.into_iter().find(|row| is_unmade(row, (&before.attributes, desired, &after.attributes))) {
+        None => Ok(after),
+        Some(row) => Err(not_understood(&what, &format!("it says that it is done, and `{}` is as before", row.name))),
     }
+}
+
+/// Whether an application that has accepted a change shows the value from before. One that writes values in a way of its
+/// own, lower case or other punctuation, may take the new one for the old one, and a cleared one may have a default.
+fn is_unmade(row: &Row, (before, desired, after): (&Attributes, &Attributes, &Attributes)) -> bool {
+    let (Some(wanted), Some(shown)) = (row.place.get(desired), row.place.get(after)) else { return false };
+    let plain = |value: &Value| text_of(value).to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    row.readable() && row.place.get(before) == Some(shown) && plain(wanted) != plain(shown)
 }
 
 /// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
@@ -136,8 +151,7 @@ pub(super) async fn refuse_taken(
         let Some(value) = row.place.get(desired) else {
             continue;
         };
-        let holder = list::by_value(context, resource, row, value).await?;
-        if holder.is_some_and(|holder| own != Some(&holder.id)) {
+        if list::by_value(context, resource, row, value, own).await?.is_some() {
             return Err(Error::uniqueness(format!("another {} has this `{}`", noun(resource), row.name)));
         }
     }

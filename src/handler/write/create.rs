@@ -4,15 +4,16 @@ use serde_json::Value;
 
 use super::act::act;
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_protected, refuse_unmapped, remove, with_new_members};
+use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
 use crate::exchange::Response;
 use crate::handler::links;
 use crate::handler::members::{Users, carry_out, check, plan_new, users_of_new};
-use crate::handler::native::{item, noun, unfit};
+use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::{Current, with_links};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Answer, Context, list};
-use crate::mapping::errors::{json_body, not_understood};
+use crate::mapping::codec::text_of;
+use crate::mapping::errors::{json_body, not_understood, recognised};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Create, NewId, Resource, Row};
@@ -34,6 +35,8 @@ pub(in crate::handler) async fn create(
     context.note(normalised.applied);
     let mut desired = normalised.resource;
     refuse_unmapped(context, resource, &desired, normalised.ignored)?;
+    refuse_deactivation(resource, normalised.deactivates, &Attributes::new())?;
+    resource.agree(&Attributes::new(), &mut desired)?;
     let edits = member_values(desired.remove("members"))?;
     check(context, resource, &edits)?;
     // What the client itself asked for: only that must show in the reply.
@@ -66,7 +69,20 @@ pub(in crate::handler) async fn create(
     let call = &create.operation.call;
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
-    let reply = context.native.check_collection(&what, reply)?;
+    if recognised(&create.taken, &reply) {
+        return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
+    }
+    let reply = match &key {
+        // The client has chosen the name that its path ends with.
+        Some(key) if is_absent(&reply, &[]) => {
+            let name = text_of(key);
+            return Err(Error::invalid_value(format!(
+                "the application has no place for a {} `{name}`",
+                noun(resource)
+            )));
+        }
+        _ => context.native.check_collection(&what, reply)?,
+    };
     // What has them is found from now on.
     drop(values);
     let created = created(context, resource, create, &reply, key, &asked).await?;
@@ -75,12 +91,7 @@ pub(in crate::handler) async fn create(
         Ok(finished) => finished,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    let attributes = if resource.members.is_some() && edits.is_empty() {
-        without_members(resource, finished, projection)
-    } else {
-        let finished = with_new_members(context, resource, finished, projection).await?;
-        with_links(context, resource, finished, projection).await?
-    };
+    let attributes = with_given(context, resource, finished, &edits, projection).await?;
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
     let mut answer = context.answer(201, resource, attributes, projection);
@@ -148,7 +159,7 @@ async fn looked_up(
     let missing = || not_understood(&what, "there is none");
     let row = resource.rows.get(row).ok_or_else(missing)?;
     let value = row.place.get(desired).ok_or_else(missing)?;
-    list::by_value(context, resource, row, value).await?.ok_or_else(missing)
+    list::by_value(context, resource, row, value, None).await?.ok_or_else(missing)
 }
 
 /// What a new resource still needs after the create call: actions and members.
@@ -178,13 +189,27 @@ async fn finish(
     Ok(after)
 }
 
-/// The attributes of a group that was just created: nobody is in it.
-fn without_members(resource: &Resource, created: Current, projection: &Projection) -> Attributes {
+/// The attributes of a resource that was just created, with its links where they are wanted: the members that a group was
+/// given are read, and one that was given none has nobody to be read.
+async fn with_given(
+    context: &Context<'_>,
+    resource: &Resource,
+    created: Current,
+    edits: &[MemberEdit],
+    projection: &Projection,
+) -> Result<Attributes, Error> {
+    if resource.members.is_none() {
+        return with_links(context, resource, created, projection).await;
+    }
+    if !edits.is_empty() {
+        let group = with_new_members(context, resource, created, projection).await?;
+        return with_links(context, resource, group, projection).await;
+    }
     let mut attributes = created.attributes;
     if links::are_wanted(resource, projection) {
         attributes.insert("members".to_owned(), Value::Array(Vec::new()));
     }
-    attributes
+    Ok(attributes)
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.

@@ -60,11 +60,23 @@ export interface ExplainedCall {
   reply: ExplainedReply;
 }
 
+/** Something that identity providers send beyond the RFCs, and that is understood all the same. */
+export interface Quirk {
+  /** Stable, such as `operation-case`. */
+  name: string;
+  /** What is recognised, and how it is understood. */
+  trigger: string;
+  /** Who sends it. */
+  source: string;
+  /** What `strict: true` makes of it. */
+  strict: string;
+}
+
 /** What a SCIM request becomes. */
 export interface Explanation {
   request: { method: string; target: string };
-  /** Names of the identity providers' quirks that the request has. */
-  quirks: string[];
+  /** Those that the request has needed. */
+  quirks: Quirk[];
   /** In the order of their replies. */
   calls: ExplainedCall[];
   response: ExplainedResponse;
@@ -100,6 +112,42 @@ export class ScimEdge {
    * The deployment's own state is neither used nor changed.
    */
   explain(request: Request, options?: { fetch?: Fetch }): Promise<Explanation>;
+}
+
+/** The resources of one type in an {@link Application}. */
+export interface Table {
+  /** The SCIM resource type. */
+  resource: string;
+  /** The native path of the collection; `null` where there is no call for it. */
+  path: string | null;
+  /** The native fields that the mapping knows, that of the id first. */
+  columns: string[];
+  /** In the order of their creation. */
+  rows: {
+    /** The native id as text. */
+    id: string;
+    /** One for each column. */
+    cells: Json[];
+    /** Names of a group's members; `null` for what has none. */
+    members: string[] | null;
+  }[];
+}
+
+/**
+ * An application in memory that behaves as a mapping says that its API does, with a few users and a group in it: for
+ * trying a mapping out, and for tests. It knows what the mapping knows, and not what the real application would refuse.
+ */
+export class Application {
+  /** Takes what {@link ScimEdge} takes.
+   * @throws {ScimEdgeError}
+   */
+  constructor(mapping: string, env: object);
+
+  /** Answers a native call. It needs no `this`: give it to `handle` and `explain`. */
+  readonly fetch: Fetch;
+
+  /** What is in it. */
+  tables(): Table[];
 }
 
 /** Everything that is wrong with a mapping, in its order. Secrets that it names need not be there. */

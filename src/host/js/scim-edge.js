@@ -1,5 +1,5 @@
 // The engine decides; this makes the native calls that it wants, by the platform's own `fetch`.
-import { Deployment, Incoming, check as checkJson, placeholders as placeholdersJson } from './wasm/scim_edge.js';
+import { Application as InMemory, Deployment, Incoming, check as checkJson, placeholders as placeholdersJson } from './wasm/scim_edge.js';
 
 // The largest native reply body that is collected, in bytes. `limits.reply` of a mapping may be lower.
 const REPLY_LIMIT = 16 << 20;
@@ -102,6 +102,30 @@ export class ScimEdge {
     } else {
       exchange.reply(id, reply.status, reply.headers, reply.body, Date.now());
     }
+  }
+}
+
+export class Application {
+  #inMemory;
+
+  constructor(mapping, env) {
+    const settings = Object.entries(env).filter(([, value]) => typeof value === 'string');
+    this.#inMemory = orThrow(() => new InMemory(mapping, settings.flat(), Date.now()));
+  }
+
+  fetch = async (url, { method, headers, body }) => {
+    const { pathname, search } = new URL(url);
+    let reply;
+    const respond = (status, headers, body) => {
+      reply = new Response(status === 204 ? null : body, { status, headers: toHeaders(headers) });
+    };
+    const sent = body ?? new Uint8Array();
+    this.#inMemory.reply(method, pathname + search, fields(headers).flat(), sent, Date.now(), { respond });
+    return reply;
+  };
+
+  tables() {
+    return JSON.parse(this.#inMemory.tables());
   }
 }
 

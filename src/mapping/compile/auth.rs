@@ -90,6 +90,7 @@ impl Compiler<'_> {
             value,
             lifetime: login.lifetime.as_ref().map(|seconds| u64::from(seconds.value) * 1000),
             expires: self.optional_pointer(login.expires.as_ref()),
+            refused: login.refused.iter().map(|it| self.recognised(it)).collect(),
         })
     }
 
@@ -136,6 +137,7 @@ impl Compiler<'_> {
             value: self.template(&value, &Names::of_login()),
             lifetime: None,
             expires: Pointer::parse("expires_in").ok(),
+            refused: oauth.refused.iter().map(|it| self.recognised(it)).collect(),
         })
     }
 }

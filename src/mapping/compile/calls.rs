@@ -1,5 +1,6 @@
 //! Templates, calls and operations.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use super::Compiler;
@@ -9,7 +10,21 @@ use crate::mapping::node::Mark;
 use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{CallTemplate, JsonTemplate, Slot, Template, TemplateError};
-use crate::mapping::{Body, Item, Operation, Paging, Row, paging};
+use crate::mapping::{Body, Item, Operation, Paging, ReplyValue, Row, paging};
+
+/// What the environment's texts may have and a path must not. They may be several segments, and be escaped already.
+const OUTSIDE_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'^')
+    .add(b'|');
 
 /// The placeholders that mean something where a template stands.
 pub(super) struct Names<'a> {
@@ -19,12 +34,14 @@ pub(super) struct Names<'a> {
     one: bool,
     /// Whether a row means the value that the resource has, not the one that is wanted.
     current: bool,
+    /// Whether the template is a path.
+    path: bool,
 }
 
 impl<'a> Names<'a> {
     /// These, and every attribute row.
     pub(super) fn new(fixed: &[(&'static str, Slot)], rows: &'a [Row]) -> Self {
-        Names { fixed: fixed.to_vec(), rows, one: false, current: false }
+        Names { fixed: fixed.to_vec(), rows, one: false, current: false, path: false }
     }
 
     /// Those of a call that changes a resource.
@@ -49,13 +66,13 @@ impl<'a> Names<'a> {
     }
 
     /// These in a path, which says where the resource is now.
-    fn in_path(&self) -> Self {
-        Names { fixed: self.fixed.clone(), current: self.one, ..*self }
+    pub(super) fn in_path(&self) -> Self {
+        Names { fixed: self.fixed.clone(), current: self.one, path: true, ..*self }
     }
 
     /// None at all.
     pub(super) const fn none() -> Names<'static> {
-        Names { fixed: Vec::new(), rows: &[], one: false, current: false }
+        Names { fixed: Vec::new(), rows: &[], one: false, current: false, path: false }
     }
 
     /// Those of a login call.
@@ -88,17 +105,20 @@ impl Compiler<'_> {
         let (mut variables, mut tenantless) = (Vec::new(), false);
         let tenant = self.tenant;
         let environment = self.environment;
+        let given = |text: &str| {
+            if names.path { utf8_percent_encode(text, OUTSIDE_PATHS).to_string() } else { text.to_owned() }
+        };
         let parsed = Template::parse(&text.value, |name| {
             if name == "tenant" {
                 tenantless |= tenant.is_none();
-                return Some(Err(tenant.unwrap_or_default().to_owned()));
+                return Some(Err(given(tenant.unwrap_or_default())));
             }
             let Some(variable) = name.strip_prefix("env.") else {
                 return names.slot(name).map(Ok);
             };
             variables.push(variable.to_owned());
             let variable = variable.replace("{tenant}", tenant.unwrap_or_default());
-            Some(Err(environment.get(&variable).map(|value| value.trim().to_owned()).unwrap_or_default()))
+            Some(Err(environment.get(&variable).map(|value| given(value.trim())).unwrap_or_default()))
         });
         if tenantless {
             self.no_tenant(text.at);
@@ -274,7 +294,7 @@ impl Compiler<'_> {
         let shared = self.paging.clone();
         let Some(written) = own.or(shared.as_ref()) else {
             let items = self.optional_pointer(items).unwrap_or_default();
-            return Paging { style: paging::Style::Whole, items, keyed: None, total: None, short_is_last: false };
+            return Paging::whole(items);
         };
         let styles = [
             written.page.is_some(),
@@ -293,22 +313,27 @@ impl Compiler<'_> {
             );
         }
         let style = self.paging_style(written);
-        let total = written.total.as_ref().and_then(|total| match total {
-            written::Total::Body(at) => self.pointer(at).map(crate::mapping::ReplyValue::Body),
-            written::Total::Header(name) => Some(crate::mapping::ReplyValue::Header(name.to_lowercase())),
-        });
+        let total = written.total.as_ref().and_then(|total| self.in_reply(total));
         let items = self.optional_pointer(items.or(written.items.as_ref())).unwrap_or_default();
         let sized = match &style {
             paging::Style::Page(_) | paging::Style::Offset(_) => true,
             paging::Style::Cursor { size, .. } | paging::Style::Marker { size, .. } => size.is_some(),
             paging::Style::Whole | paging::Style::Next(_) | paging::Style::Link => false,
         };
+        let end = written.end.iter().map(|it| self.recognised(it)).collect();
         if let (Some(short), false) = (&written.short_page, sized) {
             let help = "remove `short_page`, or say by `size` how many rows are asked for";
             self.error(Code::BadPaging, short.at, "no page is short where none has a size", help);
         }
         let keyed = self.optional_pointer(written.keyed.as_ref());
-        Paging { style, items, keyed, total, short_is_last: written.short_page.is_some() }
+        Paging { style, items, keyed, total, end, short_is_last: written.short_page.is_some() }
+    }
+
+    fn in_reply(&mut self, written: &written::InReply) -> Option<ReplyValue> {
+        match written {
+            written::InReply::Body(at) => self.pointer(at).map(ReplyValue::Body),
+            written::InReply::Header(name) => Some(ReplyValue::Header(name.to_lowercase())),
+        }
     }
 
     fn paging_style(&mut self, written: &written::Paging) -> paging::Style {
@@ -359,7 +384,7 @@ impl Compiler<'_> {
                 None => Style::Whole,
             }
         } else if let Some(next) = &written.next {
-            self.pointer(next).map_or(Style::Whole, Style::Next)
+            self.in_reply(next).map_or(Style::Whole, Style::Next)
         } else if written.link {
             Style::Link
         } else {

@@ -227,7 +227,13 @@ impl Compiler<'_> {
             return None;
         };
         let of_links = super::links::of_links(&key.value).is_some();
-        let canonical = if of_links { Some(path) } else { kind.canonical(&path) };
+        // The id of a member or group is what it is known by.
+        let named = |path: AttributePath| AttributePath { sub_attribute: Some("value".to_owned()), ..path };
+        let canonical = match path {
+            path if !of_links => kind.canonical(&path),
+            path if path.sub_attribute.is_none() => Some(named(path)),
+            path => Some(path),
+        };
         let row = canonical.as_ref().and_then(|path| rows.iter().position(|row| is_row_of(row, path)));
         if row.is_none() && !of_links {
             self.error(Code::BadFilter, key.at, format!("`{}` names no attribute row", key.value), help);

@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 
 use super::diagnostic::{Code, Diagnostics, Report};
 use super::errors::{ErrorRule, Recognised};
-use super::language::{self as written, ErrorType, Match, Unmapped};
+use super::language::{self as written, ErrorType, Match, Omission, Unmapped};
 use super::node::{Mark, Node};
 use super::pointer::Pointer;
 use super::read::{Read, Spanned};
 use super::template::Scope;
 use super::{Limits, Mapping, ReplyValue};
+use crate::scim::resource::Omitted;
 use crate::scim::{Leniency, ScimType};
 use calls::Names;
 
@@ -108,7 +109,8 @@ impl Compiler<'_> {
     fn document(&mut self, document: &written::Document) -> Mapping {
         self.lint(document);
         let upstream = &document.upstream;
-        let base = upstream.base.as_ref().map(|base| self.template(base, &Names::none()).plain(&Scope::default()));
+        let base =
+            upstream.base.as_ref().map(|base| self.template(base, &Names::none().in_path()).plain(&Scope::default()));
         self.base = base.unwrap_or_default().trim_end_matches('/').to_owned();
         if !self.base.is_empty() && !self.base.starts_with('/') {
             self.error(
@@ -146,6 +148,10 @@ impl Compiler<'_> {
             limits,
             resources,
             errors,
+            omitted: match document.put.as_ref().and_then(|put| put.omitted) {
+                Some(Omission::Clear) => Omitted::Clear,
+                _ => Omitted::Keep,
+            },
             unmapped: document.unmapped.unwrap_or(Unmapped::Ignore),
             leniency: if document.strict { Leniency::Strict } else { Leniency::Lenient },
         }

@@ -49,12 +49,14 @@ impl Compiler<'_> {
             let operation = self.operation(Some(written), "POST", collection, item, &names);
             let body = self.body(written, resource.wrap.as_ref(), &names);
             let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
-            Create { operation, body, id, undo: written.undo.is_some() }
+            let taken = written.taken.iter().map(|it| self.recognised(it)).collect();
+            Create { operation, body, id, taken, undo: written.undo.is_some() }
         });
         let update = resource.update.as_ref().map(|written| Update {
             operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
             body: self.body(written, resource.wrap.as_ref(), &of_update),
             send: written.send.unwrap_or(written::Send::Changed),
+            whole_lists: written.elements != Some(written::Elements::Changed),
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());

@@ -27,10 +27,12 @@ impl Compiler<'_> {
         attributes: &Table<written::Attribute>,
     ) -> Vec<Row> {
         let mut rows: Vec<(Mark, Row)> = Vec::new();
+        let mut same: Vec<(usize, &Spanned<String>)> = Vec::new();
         for (name, attribute) in attributes.iter() {
-            let Some(row) = self.row(full, pruned, name, attribute) else {
+            let Some(row) = self.row((full, pruned), attributes, name, attribute) else {
                 continue;
             };
+            same.extend(attribute.same_as.as_ref().map(|other| (rows.len(), other)));
             if let Some((first, _)) = rows.iter().find(|(_, other)| other.place == row.place) {
                 let line = first.line;
                 self.error(
@@ -41,7 +43,9 @@ impl Compiler<'_> {
                 );
                 continue;
             }
-            if let Some((_, other)) = rows.iter().find(|(_, other)| collides(other, &row)) {
+            let is_one = |index: usize| same.iter().any(|(of, _)| *of == index);
+            let mut others = rows.iter().enumerate().filter(|(index, _)| !is_one(*index) && !is_one(rows.len()));
+            if let Some((_, (_, other))) = others.find(|(_, (_, other))| collides(other, &row)) {
                 let (native, other) = (row.native.as_ref().map(Pointer::to_string), other.name.clone());
                 self.error(
                     Code::OwnedTwice,
@@ -52,13 +56,42 @@ impl Compiler<'_> {
             }
             rows.push((name.at, row));
         }
-        rows.into_iter().map(|(_, row)| row).collect()
+        let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        for (index, other) in same {
+            let of = rows.iter().position(|row| row.name == other.value);
+            if let Some(row) = rows.get_mut(index) {
+                row.same_as = of;
+            }
+        }
+        rows
+    }
+
+    /// The row that says where the value of a row with `same_as` is.
+    fn original<'t>(
+        &mut self,
+        attributes: &'t Table<written::Attribute>,
+        attribute: &'t written::Attribute,
+    ) -> &'t written::Attribute {
+        let Some(name) = &attribute.same_as else { return attribute };
+        let mut others = attributes.iter();
+        let other = others.find(|(key, other)| key.value == name.value && other.native.is_some());
+        if other.is_none() || attribute.native.is_some() {
+            let message =
+                format!("`{}` must be another row with a native field, and this row has none of its own", name.value);
+            self.error(
+                Code::BadRow,
+                name.at,
+                message,
+                "write the other row's SCIM path as it stands there, and no `native`",
+            );
+        }
+        other.map_or(attribute, |(_, other)| other)
     }
 
     fn row(
         &mut self,
-        full: &mut ResourceType,
-        pruned: &mut ResourceType,
+        (full, pruned): (&mut ResourceType, &mut ResourceType),
+        attributes: &Table<written::Attribute>,
         name: &Spanned<String>,
         attribute: &written::Attribute,
     ) -> Option<Row> {
@@ -87,15 +120,17 @@ impl Compiler<'_> {
             let help = format!("write one row for each: {}", subs.join(", "));
             self.error(Code::BadRow, name.at, format!("`{}` has parts and needs a row for each", name.value), help);
         }
-        let codec = self.codec(attribute, kind, name.at);
-        let native = self.optional_pointer(attribute.native.as_ref());
+        let original = self.original(attributes, attribute);
+        let codec = self.codec(original, kind, name.at);
+        let native = self.optional_pointer(original.native.as_ref());
         let access = attribute.access.unwrap_or(match () {
             () if attribute.constant.is_some() => Access::Read,
             () if resolved.leaf().mutability == Mutability::ReadOnly => Access::Read,
             () if resolved.leaf().mutability == Mutability::WriteOnly => Access::Write,
             () => Access::ReadWrite,
         });
-        if attribute.native.is_none() && attribute.constant.is_none() && attribute.action.is_none() {
+        let homeless = original.native.is_none() && attribute.constant.is_none() && attribute.action.is_none();
+        if homeless && attribute.same_as.is_none() {
             self.error(
                 Code::BadRow,
                 name.at,
@@ -110,6 +145,8 @@ impl Compiler<'_> {
             native,
             codec,
             kind,
+            multi: resolved.leaf().multi_valued,
+            same_as: None,
             access,
             actions: Vec::new(),
             missing: attribute.missing.as_ref().map(|missing| missing.value.clone()),
@@ -117,7 +154,7 @@ impl Compiler<'_> {
             constant: attribute.constant.clone(),
             default: attribute.default.clone(),
             generate: attribute.generate.as_ref().and_then(|written| self.generate(written, name, (kind, access))),
-            clear: attribute.clear.clone().unwrap_or(Value::Null),
+            clear: attribute.clear.clone(),
             on_create: attribute.on_create.is_some(),
             sealed: access == Access::Create && attribute.returned == Some(Returned::Never),
             looked_up: attribute.guard.is_some(),
@@ -159,7 +196,12 @@ impl Compiler<'_> {
             extension(full, &urn)
         };
         match &path.sub_attribute {
-            None => schema.attributes.push(Attribute::new(&path.attribute, kind)),
+            None => {
+                let mut simple = Attribute::new(&path.attribute, kind);
+                let csv = |codec: &written::Codec| matches!(codec, written::Codec::Word(word) if word.value == CodecWord::Csv);
+                simple.multi_valued = attribute.multi || attribute.codec.as_ref().is_some_and(csv);
+                schema.attributes.push(simple);
+            }
             Some(sub) => {
                 if schema.attribute(&path.attribute).is_none() {
                     let mut complex = Attribute::new(&path.attribute, Kind::Complex);

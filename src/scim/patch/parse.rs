@@ -43,7 +43,8 @@ pub fn parse(rt: &ResourceType, body: Value, reading: impl Into<Reading>) -> Res
     for operation in operations {
         parser.operation(operation)?;
     }
-    Ok(Patch { operations: parser.operations, ignored: parser.reader.ignored, applied: parser.reader.applied })
+    let Reader { ignored, deactivates, applied, .. } = parser.reader;
+    Ok(Patch { operations: parser.operations, ignored, deactivates, applied })
 }
 
 struct Parser<'a> {
@@ -158,7 +159,8 @@ impl<'a> Parser<'a> {
             }
             (Key::Core, _) => Err(Error::invalid_value(format!("`{key}` must be an object"))),
             (Key::Path(path), value) => self.echo_or_push(op, &path, key, value),
-            (Key::Unknown, _) => {
+            (Key::Unknown, value) => {
+                self.reader.leave(key, Some(&value));
                 self.unknown(key);
                 Ok(())
             }
@@ -175,6 +177,7 @@ impl<'a> Parser<'a> {
         let resolved = self.rt.resolve(path);
         if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
+            self.reader.leave(spelling, Some(&value));
             return Ok(());
         }
         self.push(op, path, spelling, Some(value))
@@ -237,6 +240,7 @@ impl<'a> Parser<'a> {
             if is_read_only_elsewhere(rt, spelling) {
                 return Err(Error::mutability(format!("`{spelling}` is readOnly")));
             }
+            self.reader.leave(spelling, value.as_ref());
             self.reader.ignored.push(spelling.to_owned());
             return Ok(());
         };
