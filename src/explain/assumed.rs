@@ -191,7 +191,8 @@ impl Assumed {
         let row = |id: String| {
             let target = self.mapping.resource(links.target.kind);
             let native = target.and_then(|target| target.native_id(&id)).unwrap_or_else(|| id.into());
-            shapes::link(links, link, &native, &native, "assumed-key".into(), None)
+            let name = links.target.name(&native).unwrap_or_default();
+            shapes::link(links, link, &name, &native, "assumed-key".into(), None)
         };
         let ids = if links.attribute == "members" { self.members() } else { vec!["1".to_owned()] };
         ids.into_iter().map(row).collect()

@@ -43,7 +43,7 @@ pub(super) fn place(at: &ReplyValue, value: Value, reply: &mut Response) {
 /// What a row says about a link: `known` is what the other end is known by.
 pub(super) fn link(links: &Links, link: &Link, known: &Value, id: &Value, key: Value, display: Option<Value>) -> Value {
     let mut row = Value::Null;
-    link.at.set(&mut row, links.target.name(known).unwrap_or_default());
+    link.at.set(&mut row, known.clone());
     if let Some(at) = &link.id {
         at.set(&mut row, id.clone());
     }

@@ -66,7 +66,7 @@ pub enum LinkSource {
         /// The call.
         call: CallTemplate,
         /// How it is paged.
-        paging: Paging,
+        paging: Box<Paging>,
         /// What a row says.
         link: Link,
         /// The call that finds the row of one `{member}`.

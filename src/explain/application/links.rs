@@ -171,10 +171,11 @@ impl Application {
             let native = target.and_then(|(kind, it)| self.objects(kind).find(|native| id_of(it, native) == linked.id));
             let row = links.target.by.and_then(|index| target?.1.rows.get(index));
             let known = row.and_then(|row| row.native.as_ref()?.get(native?)).unwrap_or(&linked.id);
+            let known = links.target.name(known).unwrap_or_default();
             let same = link.display.as_ref().and_then(|at| at.get(native?)).filter(|name| name.is_string()).cloned();
             let display = same
                 .or_else(|| self.name(links.target.kind, &linked.id, &["displayName", "userName"]).map(Value::from));
-            shapes::link(links, link, known, &linked.id, linked.key.clone(), display)
+            shapes::link(links, link, &known, &linked.id, linked.key.clone(), display)
         };
         rows.iter().map(row).collect()
     }
@@ -189,12 +190,12 @@ impl Application {
 
     /// The native id of the resource that calls know by this value; `None` where there is none.
     fn known_by(&self, target: &Target, known: &Value) -> Option<Value> {
+        let known = &target.key(known)?;
         // A type without a mapping of its own is not kept here either.
         let Some((kind, resource)) = kind_of(&self.mapping, target.kind) else { return Some(known.clone()) };
-        let known = target.key(known)?;
         let index = target.by.unwrap_or(resource.id);
         let at = resource.rows.get(index)?.native.as_ref()?;
-        let found = self.objects(kind).find(|native| at.get(native).is_some_and(|it| text_of(it) == text_of(&known)));
+        let found = self.objects(kind).find(|native| at.get(native).is_some_and(|it| text_of(it) == text_of(known)));
         found.map(|native| id_of(resource, native))
     }
 

@@ -91,12 +91,7 @@ pub(in crate::handler) async fn create(
         Ok(finished) => finished,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
-    let attributes = if resource.members.is_some() && edits.is_empty() {
-        without_members(resource, finished, projection)
-    } else {
-        let finished = with_new_members(context, resource, finished, projection).await?;
-        with_links(context, resource, finished, projection).await?
-    };
+    let attributes = with_given(context, resource, finished, &edits, projection).await?;
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = context.location(resource, id);
     let mut answer = context.answer(201, resource, attributes, projection);
@@ -194,13 +189,31 @@ async fn finish(
     Ok(after)
 }
 
-/// The attributes of a group that was just created: nobody is in it.
-fn without_members(resource: &Resource, created: Current, projection: &Projection) -> Attributes {
-    let mut attributes = created.attributes;
+/// The attributes of a resource that was just created, with its links where they are wanted: the members that a group was
+/// given are read, and one that was given none has nobody to be read.
+async fn with_given(
+    context: &Context<'_>,
+    resource: &Resource,
+    created: Current,
+    edits: &[MemberEdit],
+    projection: &Projection,
+) -> Result<Attributes, Error> {
+    if resource.members.is_none() {
+        return with_links(context, resource, created, projection).await;
+    }
+    let mut attributes = created.attributes.clone();
+    if !edits.is_empty() {
+        let read = async {
+            let group = with_new_members(context, resource, created, projection).await?;
+            with_links(context, resource, group, projection).await
+        };
+        // The group is what was asked for: a list that cannot be read is left out, and no failure to create.
+        return Ok(read.await.unwrap_or(attributes));
+    }
     if links::are_wanted(resource, projection) {
         attributes.insert("members".to_owned(), Value::Array(Vec::new()));
     }
-    attributes
+    Ok(attributes)
 }
 
 /// Takes a half-made resource away where the mapping says so, and tells what is left.

@@ -69,7 +69,7 @@ impl Compiler<'_> {
         let source = match (&groups.list, &groups.inline) {
             (Some(list), _) => LinkSource::List {
                 call: self.list_call((&list.path, &list.query, &list.headers), &of_one),
-                paging: self.paging(list.paging.as_ref(), list.items.as_ref()),
+                paging: Box::new(self.paging(list.paging.as_ref(), list.items.as_ref())),
                 link: Link {
                     at: self.pointer(&list.group)?,
                     display: self.optional_pointer(list.display.as_ref()),

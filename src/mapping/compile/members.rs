@@ -88,7 +88,7 @@ impl Compiler<'_> {
         });
         Some(LinkSource::List {
             call,
-            paging: self.paging(list.paging.as_ref(), list.items.as_ref()),
+            paging: Box::new(self.paging(list.paging.as_ref(), list.items.as_ref())),
             link: Link {
                 at: self.pointer(&list.member)?,
                 id: self.optional_pointer(list.id.as_ref()),
