@@ -62,7 +62,7 @@ pub(crate) fn one(name: &str) -> anyhow::Result<Job> {
     jobs.into_iter().find(|job| job.name == name).with_context(|| format!("there is no job `{name}`"))
 }
 
-fn without_size() -> anyhow::Result<Vec<Job>> {
+pub(crate) fn without_size() -> anyhow::Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let app = App::new(&[]);
     let engine = engine(100)?;
@@ -80,7 +80,7 @@ fn without_size() -> anyhow::Result<Vec<Job>> {
     Ok(jobs)
 }
 
-fn of_size(size: usize) -> anyhow::Result<Vec<Job>> {
+pub(crate) fn of_size(size: usize) -> anyhow::Result<Vec<Job>> {
     let engine = engine(size)?;
     let mapping = Rc::new(compiled(size)?);
     let app = App::new(&[size]);
