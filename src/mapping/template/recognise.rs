@@ -106,7 +106,10 @@ impl JsonTemplate {
             // In queries and forms everything is text.
             JsonTemplate::Constant(constant) => (text_of(constant) == text_of(value)).then_some(()),
             JsonTemplate::Text(template) => match template.lone() {
-                Some(placeholder) => Some(placeholder.read(value.clone(), said)),
+                Some(placeholder) => {
+                    placeholder.read(value.clone(), said);
+                    Some(())
+                }
                 None => template.read(&text_of(value), &TEXT, said),
             },
             JsonTemplate::List(items) => {
