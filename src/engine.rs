@@ -11,6 +11,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::exchange::Request;
 use crate::handler::Turns;
+use crate::mapping::diagnostic::Code;
 use crate::mapping::template::Scope;
 use crate::mapping::{self, Diagnostics, Limits, Mapping};
 use crate::seal::Sealer;
@@ -97,7 +98,8 @@ impl Engine {
     /// that ends in `/v2`, unless it is set) and `SCIM_EDGE_PUBLIC_URL`.
     pub fn new(mapping: &str, name: &str, environment: &Environment) -> Result<Self, EngineError> {
         let setting = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let (tenants, accepted) = tenants(mapping, name, environment, setting("SCIM_EDGE_TOKENS"))?;
+        let tenants = tenants(mapping, name, environment, setting("SCIM_EDGE_TOKENS"));
+        let (tenants, accepted) = tenants.map_err(|error| mistakes_first(error, mapping, name, environment))?;
         let upstream = setting("SCIM_EDGE_UPSTREAM").unwrap_or_default().trim_end_matches('/').to_owned();
         let authority = setting("SCIM_EDGE_AUTHORITY").map_or_else(
             || upstream.split_once("://").map_or(upstream.as_str(), |(_, authority)| authority).to_owned(),
@@ -247,6 +249,17 @@ fn below<'t>(root: &str, target: &'t str) -> Option<&'t str> {
 
 const NO_TOKENS: &str = "SCIM_EDGE_TOKENS is not set: give at least one bearer token, or its digest as `sha256:` and 64 \
      hexadecimal digits, that identity providers must send";
+
+/// What is wrong with the mapping itself, where there is something, before what is wrong with a setting.
+fn mistakes_first(error: EngineError, mapping: &str, name: &str, environment: &Environment) -> EngineError {
+    let of_the_environment = |code| matches!(code, Code::MissingSecret | Code::MissingTenant);
+    match (error, mapping::compile(mapping, name, environment, None)) {
+        (EngineError::Setting(_), Err(found)) if found.all.iter().any(|it| !of_the_environment(it.code)) => {
+            EngineError::Mapping(found)
+        }
+        (error, _) => error,
+    }
+}
 
 type Tenants = (Vec<Tenant>, Vec<([u8; 32], u32)>);
 

@@ -124,17 +124,19 @@ pub fn run_case(
     let mut env = env.to_vec();
     env.push(("SCIM_EDGE_MAPPING_TEXT".to_owned(), mapping.to_owned()));
     // Native calls go nowhere, but the component insists on an origin.
-    if !env.iter().any(|(name, _)| name == "SCIM_EDGE_UPSTREAM") {
+    let origin = env.iter().find(|(name, _)| name == "SCIM_EDGE_UPSTREAM").map(|(_, origin)| origin.clone());
+    let origin = origin.unwrap_or_else(|| {
         let origin = "http://upstream.invalid".to_owned();
-        env.push(("SCIM_EDGE_UPSTREAM".to_owned(), origin));
-    }
+        env.push(("SCIM_EDGE_UPSTREAM".to_owned(), origin.clone()));
+        origin
+    });
     let (calls, mut calls_made) = mpsc::unbounded_channel();
     let log = Log::default();
     let handler = ProxyHandler::new(Workers {
         service,
         env,
         mount: None,
-        outbound: Outbound::Intercepted(calls),
+        outbound: Outbound::Intercepted { calls, origin },
         log: log.clone(),
     });
     let request = incoming(request)?;

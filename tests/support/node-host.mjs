@@ -15,7 +15,8 @@ async function run({ mapping, environment, request }) {
   const scim = new ScimEdge(mapping, environment);
   let calls = 0;
   const fetch = (url, init) => {
-    const target = url.slice(environment.SCIM_EDGE_UPSTREAM.length);
+    const origin = environment.SCIM_EDGE_UPSTREAM;
+    const target = url.startsWith(origin) ? url.slice(origin.length) : url;
     const call = (calls += 1);
     say({ call, method: init.method, target, headers: fields(init.headers), body: base64(init.body) });
     return new Promise((resolve, reject) => replies.set(call, { resolve, reject }));

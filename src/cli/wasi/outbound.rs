@@ -19,8 +19,8 @@ pub(super) type Call = (Request, oneshot::Sender<Reply>);
 pub(super) enum Outbound {
     /// To the authority of their URI, in plain HTTP/1, one connection each.
     Network,
-    /// To the other end of a channel.
-    Intercepted(mpsc::UnboundedSender<Call>),
+    /// To the other end of a channel. The calls of the application at `origin` show their paths, others their addresses.
+    Intercepted { calls: mpsc::UnboundedSender<Call>, origin: String },
 }
 
 type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -35,7 +35,7 @@ impl WasiHttpHooks for Outbound {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         match self {
             Outbound::Network => Box::new(send(request)),
-            Outbound::Intercepted(calls) => Box::new(intercept(calls.clone(), request)),
+            Outbound::Intercepted { calls, origin } => Box::new(intercept(calls.clone(), origin.clone(), request)),
         }
     }
 }
@@ -71,19 +71,15 @@ fn origin_form(uri: &Uri) -> Result<Uri, Error> {
     target.parse().map_err(|_| Error::HttpRequestUriInvalid)
 }
 
-async fn intercept(calls: mpsc::UnboundedSender<Call>, request: http::Request<WasiBody>) -> Sent {
+async fn intercept(calls: mpsc::UnboundedSender<Call>, origin: String, request: http::Request<WasiBody>) -> Sent {
     let (parts, body) = request.into_parts();
     let mut headers = text_headers(&parts.headers);
     // The origin of an intercepted call is nobody's: leaving it out keeps cases the same for all hosts.
     headers.retain(|(name, _)| name != header::HOST.as_str());
-    // A call to another host than the application shows by its address.
-    let elsewhere = parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let request = Request {
-        method: parts.method.to_string(),
-        target: if elsewhere { parts.uri.to_string() } else { origin_form(&parts.uri)?.to_string() },
-        headers,
-        body: body.collect().await?.to_bytes().to_vec(),
-    };
+    let target = parts.uri.to_string();
+    let target = target.strip_prefix(&origin).map(str::to_owned).unwrap_or(target);
+    let request =
+        Request { method: parts.method.to_string(), target, headers, body: body.collect().await?.to_bytes().to_vec() };
     let (respond, reply) = oneshot::channel();
     let gone = |_| Error::ConnectionTerminated;
     calls.send((request, respond)).map_err(|_| Error::ConnectionTerminated)?;

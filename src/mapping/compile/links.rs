@@ -1,6 +1,8 @@
 //! What resources show of those that they are linked with. Compiled after all resource types, each of which may be the
 //! other end of another's.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Compiler;
@@ -14,6 +16,7 @@ use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{CallTemplate, Slot};
 use crate::mapping::{How, Narrowing, Resource};
+use crate::scim::json::gathered;
 use crate::scim::schema::{Mutability, Returned};
 use crate::scim::{Attribute, CompareOp, Kind};
 
@@ -188,8 +191,8 @@ impl Compiler<'_> {
         let mut kinds = Vec::new();
         for (name, native) in written.enumeration.iter() {
             if !resources.iter().any(|resource| resource.kind.name == name.value) {
-                let known: Vec<&str> = resources.iter().map(|resource| resource.kind.name.as_str()).collect();
-                let known = known.join(", ");
+                let known: BTreeSet<&str> = gathered(resources.iter().map(|resource| resource.kind.name.as_str()));
+                let known = known.into_iter().collect::<Vec<_>>().join(", ");
                 let message = format!("the mapping has no `{}`", name.value);
                 self.error(Code::BadMembers, name.at, message, format!("one of: {known}"));
             }
