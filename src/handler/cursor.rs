@@ -215,6 +215,9 @@ async fn walked(
             }
             let before = walk.position();
             let page = pages::page(&context.native, &what, part, &mut walk, &parameters).await?.unwrap_or_default();
+            if parameters.is_empty() {
+                pages::refuse_early_end(&what, &walk)?;
+            }
             rows += page.items.len();
             pages += 1;
             // The total of one of several lists is none.

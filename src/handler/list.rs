@@ -336,7 +336,7 @@ pub(super) async fn by_value(
     let found = candidates(context, resource, list, &filter, |_| true).await?;
     let mut alike = None;
     for current in found.into_iter().map(|found| found.into_current(resource)) {
-        if own == Some(&current.id) {
+        if own.is_some_and(|own| resource.scim_id(own) == resource.scim_id(&current.id)) {
             continue;
         }
         if row.place.get(&current.attributes).is_some_and(|found| row.is_same(found, value)) {

@@ -148,6 +148,12 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Whether all rows are asked for: the total of a search may be that of the whole list.
+    fn is_whole(&self) -> bool {
+        let Scope { value, member, list, .. } = self.scope;
+        self.parameters.is_empty() && value.is_none() && member.is_none() && list.is_none()
+    }
+
     fn new(part: &'a ListPart, scope: Scope<'a>, parameters: Vec<(String, Value)>) -> Self {
         Asked { call: &part.call, paging: &part.paging, scope, parameters }
     }
@@ -170,8 +176,7 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let (Some((walk, rows)), Some(list)) = (walks.get_mut(index), lists.get(index)) else { continue };
             let page = accept_page(native, what, walk, (&request, &list.scope), reply?)?.unwrap_or_default();
-            // The total of a search may be that of the whole list.
-            if list.parameters.is_empty() {
+            if list.is_whole() {
                 refuse_early_end(what, walk)?;
             }
             count += page.items.len();

@@ -23,6 +23,7 @@ use super::{Answer, Context, Version};
 use crate::mapping::errors::Recognised;
 use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::links::LinkSource;
+use crate::mapping::place::Place;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
@@ -63,6 +64,7 @@ pub(super) async fn replace(
             row.place.set(&mut normalised.resource, Value::Null);
         }
     }
+    resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
@@ -258,9 +260,14 @@ pub(super) fn refuse_protected(resource: &Resource, attributes: &Attributes) -> 
 /// Refuses to remove what cannot be read, such as a password: nobody could tell whether it is gone.
 fn refuse_clearing(resource: &Resource, operations: &[Operation]) -> Result<(), Error> {
     let removed = operations.iter().filter(|operation| operation.op == Op::Remove);
-    for name in removed.map(|operation| &operation.path.attribute) {
-        if resource.rows.iter().any(|row| row.access == Access::Write && row.place.attribute == *name) {
-            return Err(Error::mutability(format!("`{name}` can be replaced, and not removed")));
+    for path in removed.map(|operation| &operation.path) {
+        let is_it = |place: &Place| {
+            let core = path.schema.as_ref().is_none_or(|urn| *urn == resource.kind.schema.id);
+            let extension = path.schema.as_ref().filter(|_| !core);
+            place.element.is_none() && place.attribute == path.attribute && place.extension.as_ref() == extension
+        };
+        if resource.rows.iter().any(|row| row.access == Access::Write && is_it(&row.place)) {
+            return Err(Error::mutability(format!("`{}` can be replaced, and not removed", path.attribute)));
         }
     }
     Ok(())

@@ -155,6 +155,17 @@ impl Resource {
         self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
     }
 
+    /// Adds, to what a client gives, rows that are one native field with a row that it gives.
+    pub fn complete(&self, given: &mut Attributes) {
+        for (row, other) in self.rows.iter().filter_map(|row| Some((row, self.rows.get(row.same_as?)?))) {
+            match (row.place.get(given).cloned(), other.place.get(given).cloned()) {
+                (Some(value), None) => other.place.set(given, value),
+                (None, Some(value)) => row.place.set(given, value),
+                _ => {}
+            }
+        }
+    }
+
     /// Makes rows that are one native field agree: whichever is changed is what is wanted of both. The error names two
     /// that are wanted to differ.
     pub fn agree(&self, current: &Attributes, desired: &mut Attributes) -> Result<(), Error> {
@@ -171,6 +182,14 @@ impl Resource {
                 }
                 (Some(value), None) => other.place.set(desired, value),
                 _ if row.place.get(desired) == other.place.get(desired) => {}
+                (None, None) if row.place.get(desired).is_none() && other.place.get(desired).is_some() => {
+                    if row.place.get(current).is_some() {
+                        let (a, b) = (&row.name, &other.name);
+                        return Err(Error::mutability(format!("`{a}` is `{b}` in the application: only both can go")));
+                    }
+                    let value = other.place.get(desired).cloned().unwrap_or_default();
+                    row.place.set(desired, value);
+                }
                 _ => {
                     let value = other.place.get(desired).cloned().unwrap_or_default();
                     row.place.set(desired, value);

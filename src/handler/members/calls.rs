@@ -10,7 +10,7 @@ use crate::exchange::{Request, Response};
 use crate::handler::Context;
 use crate::handler::links::listed_among;
 use crate::handler::lookup::shown_id;
-use crate::handler::native::{noun, unfit};
+use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::handler::read::Object;
 use crate::mapping::codec::text_of;
@@ -84,17 +84,17 @@ async fn in_batches(
     who: &Names,
     (verb, what): (Verb, &str),
 ) -> Result<Outcomes, Error> {
-    let (mut outcomes, refused) = batches(context, group, (call, batch), who, (batch.max, what)).await?;
+    let (mut outcomes, refused) = batches(context, group, (call, batch), who, (batch.max, verb, what)).await?;
     let mut left = refused;
     if left.len() > context.native.mapping().limits.concurrency
         && let Some(members) = members_among(context, group, &left).await?
     {
         left.retain(|id, _| members.contains(id) == (verb == Verb::Remove));
-        let (again, refused) = batches(context, group, (call, batch), &left, (batch.max, what)).await?;
+        let (again, refused) = batches(context, group, (call, batch), &left, (batch.max, verb, what)).await?;
         outcomes.add(again);
         left = refused;
     }
-    let (singles, _) = batches(context, group, (call, batch), &left, (1, what)).await?;
+    let (singles, _) = batches(context, group, (call, batch), &left, (1, verb, what)).await?;
     outcomes.add(singles);
     Ok(outcomes)
 }
@@ -105,8 +105,11 @@ async fn batches(
     group: &Group<'_>,
     (call, batch): (&MemberCall, &MemberBatch),
     who: &Names,
-    (most, what): (usize, &str),
+    (most, verb, what): (usize, Verb, &str),
 ) -> Result<(Outcomes, Names), Error> {
+    // That one of several is not there is no news about the others.
+    let has_nothing_to_do =
+        |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_absent(reply, &[]));
     let all: Vec<(&String, &Value)> = who.iter().collect();
     let request = |members: &&[(&String, &Value)]| {
         let list: Value = members.iter().map(|(_, native)| element(batch, native)).collect();
@@ -120,7 +123,7 @@ async fn batches(
     let Outcomes { mut total, replies } = sent(context, what, call, requests).await?;
     let (mut kept, mut refused) = (Vec::new(), Names::new());
     for (outcome, members) in replies.into_iter().zip(all.chunks(most)) {
-        if members.len() > 1 && matches!(&outcome.1, Ok(reply) if recognised(&call.done, reply)) {
+        if members.len() > 1 && outcome.1.as_ref().is_ok_and(has_nothing_to_do) {
             total -= 1;
             refused.extend(members.iter().map(|(id, native)| ((*id).clone(), (*native).clone())));
         } else {
@@ -176,7 +179,7 @@ async fn sent(
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
     let total = requests.len();
     let stop = |reply: &Result<_, Error>| {
-        let done = matches!(reply, Ok(reply) if recognised(&call.done, reply));
+        let done = matches!(reply, Ok(reply) if is_absent(reply, &call.done));
         !done && context.native.is_in_trouble(what, reply)
     };
     let replies = context.native.send_until(what, requests, stop).await?;

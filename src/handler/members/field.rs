@@ -32,9 +32,12 @@ pub(super) async fn edit(
         let what = format!("{} a member", verb.as_str());
         let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
         let total = requests.len();
-        let stop = |reply: &Result<_, Error>| context.native.is_in_trouble(&what, reply);
-        let replies = context.native.send_until(&what, requests, stop).await?;
         let (_, update) = updated(context)?;
+        let stop = |reply: &Result<_, Error>| {
+            let absent = matches!(reply, Ok(reply) if is_absent(reply, &update.operation.absent));
+            !absent && context.native.is_in_trouble(&what, reply)
+        };
+        let replies = context.native.send_until(&what, requests, stop).await?;
         // The group has been read, so that a 404 is about the user.
         let judge = |reply| match reply {
             Ok(reply) if is_absent(&reply, &update.operation.absent) && verb == Verb::Add => {

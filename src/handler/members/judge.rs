@@ -95,8 +95,10 @@ impl<'a, 'e> Judge<'a, 'e> {
 /// What came of `total` calls, each for whom it was made: what is wrong with one member does not keep the others out, and
 /// the first failure is told.
 pub(super) fn settled(verb: Verb, total: usize, outcomes: Vec<(String, Result<(), Error>)>) -> Result<(), Error> {
-    let done = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    let (made, done) = (outcomes.len(), outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count());
     let failed = outcomes.into_iter().find_map(|(name, outcome)| Some((name, outcome.err()?)));
+    let unmade = || ("everybody".to_owned(), Error::new(503, "the application is in trouble"));
+    let failed = failed.or_else(|| (made < total).then(unmade));
     failed.map_or(Ok(()), |(name, error)| {
         let detail = format!(
             "could not {} {name}: {}; {done} of {total} calls were done, and sending the request again does the rest",

@@ -83,7 +83,8 @@ pub(super) async fn users<'e>(
         None if protects => changes.all().collect(),
         None => changes.all().filter(unnamed).collect(),
     };
-    let updated = ids.iter().filter(|_| field.is_some());
+    // Who is added without being read may be removed from another group at the same time.
+    let updated = changes.all().filter(|_| field.is_some());
     let keys = updated.filter_map(|id| Some(Key::of(user, &user.native_id(id)?)));
     let turns = turns::take(context, user, keys).await?;
     let rows = target.by.into_iter().chain(user.protect.iter().map(|(row, _)| *row));

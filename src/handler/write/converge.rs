@@ -101,11 +101,13 @@ async fn update(
 }
 
 /// Whether an application that has accepted a change shows the value from before. One that writes values in a way of its
-/// own, lower case or other punctuation, may take the new one for the old one, and a cleared one may have a default.
+/// own, lower case or other punctuation, may take the new one for the old one, and a cleared one may have a default; of a
+/// list it may keep the values alone, in an order of its own; and a part of a text may be another part when it is read.
 fn is_unmade(row: &Row, (before, desired, after): (&Attributes, &Attributes, &Attributes)) -> bool {
     let (Some(wanted), Some(shown)) = (row.place.get(desired), row.place.get(after)) else { return false };
     let plain = |value: &Value| text_of(value).to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-    row.readable() && row.place.get(before) == Some(shown) && plain(wanted) != plain(shown)
+    let comparable = row.readable() && row.part.is_none() && !wanted.is_array();
+    comparable && row.place.get(before) == Some(shown) && plain(wanted) != plain(shown)
 }
 
 /// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.

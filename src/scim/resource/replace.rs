@@ -62,7 +62,8 @@ fn replace(
     let old = container.get(&attribute.name).filter(|old| is_present(old));
     let Some(mut new) = new else {
         let clears = omitted == Omitted::Clear && attribute.mutability == Mutability::ReadWrite;
-        if clears && !attribute.required {
+        // Nobody is locked out for not being mentioned.
+        if clears && !attribute.required && attribute.name != "active" {
             container.remove(&attribute.name);
         }
         return Ok(());
