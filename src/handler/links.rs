@@ -183,7 +183,8 @@ async fn users_of_each<'m>(
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Vec::new()) };
     let list = listed(user)?;
-    let is_name = |path: &AttributePath| NAMES.contains(&path.attribute.as_str());
+    // Rows that lack the groups of a user lack the field, too.
+    let is_name = |path: &AttributePath| path.attribute == "groups" || NAMES.contains(&path.attribute.as_str());
     let users: Vec<Vec<Found>> = match &field.find {
         Some(find) => {
             let scopes: Vec<Scope<'_>> = groups.iter().map(|group| group.scope()).collect();

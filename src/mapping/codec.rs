@@ -80,7 +80,13 @@ impl Codec {
                 None => return Err("`true` or `false` is expected".to_owned()),
             },
             Codec::Csv => match scim {
-                Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(",").into(),
+                Value::Array(items) => {
+                    let items: Vec<String> = items.iter().map(text_of).collect();
+                    match items.iter().find(|item| item.contains(',')) {
+                        Some(item) => return Err(format!("`{item}` has a comma, which separates values")),
+                        None => items.join(",").into(),
+                    }
+                }
                 single => text_of(single).into(),
             },
             Codec::Template { before, after } => format!("{before}{}{after}", text_of(scim)).into(),
@@ -146,6 +152,10 @@ impl Codec {
 fn coerce(value: Cow<'_, Value>, kind: Kind) -> Option<Cow<'_, Value>> {
     let made: Value = match (kind, &*value) {
         (_, Value::Null) => return None,
+        (_, Value::Array(items)) if kind != Kind::Complex => {
+            let items = items.iter().filter_map(|item| coerce(Cow::Borrowed(item), kind));
+            items.map(Cow::into_owned).collect()
+        }
         (Kind::Boolean, other) => truth(other)?.into(),
         (Kind::Integer, other) => number(other)?.into(),
         (Kind::Decimal, Value::Number(_)) => return Some(value),
@@ -164,11 +174,7 @@ fn coerce(value: Cow<'_, Value>, kind: Kind) -> Option<Cow<'_, Value>> {
         // What clients clear with an empty text is then as unset as they see it.
         (_, Value::String(text)) => return (!text.is_empty()).then_some(value),
         (_, other @ (Value::Number(_) | Value::Bool(_))) => text_of(other).into(),
-        (_, Value::Array(items)) => {
-            let items = items.iter().filter_map(|item| coerce(Cow::Borrowed(item), kind));
-            items.map(Cow::into_owned).collect()
-        }
-        (_, Value::Object(_)) => return None,
+        (_, Value::Object(_) | Value::Array(_)) => return None,
     };
     Some(Cow::Owned(made))
 }

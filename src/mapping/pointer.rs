@@ -213,16 +213,29 @@ impl Pointer {
     /// Copies the list that this pointer goes into from `current`, unless `body` has it: an API that is sent
     /// a list takes it whole, so the elements that are not ours must be sent with it.
     pub fn seed_list(&self, body: &mut Value, current: &Value) {
-        let into_list = |step: &Step| matches!(step, Step::Where(..) | Step::Field(_, Some(_)));
-        let Some(depth) = self.0.iter().position(into_list) else {
-            return;
-        };
-        let list = Pointer(self.0.iter().take(depth).cloned().collect());
-        if list.get(body).is_none()
+        if let Some(list) = self.list()
+            && list.get(body).is_none()
             && let Some(Value::Array(items)) = list.get(current)
         {
             list.set(body, Value::Array(items.clone()));
         }
+    }
+
+    /// Takes out of the list that this pointer goes into what is in `current` as it is here.
+    pub fn keep_changed(&self, body: &mut Value, current: &Value) {
+        if let Some(list) = self.list()
+            && let (Some(Value::Array(items)), Some(Value::Array(known))) = (list.get(body), list.get(current))
+        {
+            let changed = items.iter().filter(|item| !known.contains(item)).cloned().collect();
+            list.set(body, Value::Array(changed));
+        }
+    }
+
+    /// The list that this pointer goes into.
+    fn list(&self) -> Option<Pointer> {
+        let into_list = |step: &Step| matches!(step, Step::Where(..) | Step::Field(_, Some(_)));
+        let depth = self.0.iter().position(into_list)?;
+        Some(Pointer(self.0.iter().take(depth).cloned().collect()))
     }
 }
 

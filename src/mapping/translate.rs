@@ -10,6 +10,7 @@ use super::pointer::Pointer;
 use super::template::{Scope, Slot, Unfit};
 use super::{Body, Operation, Resource, Row, Update};
 use crate::exchange::Request;
+use crate::scim::instant::Instant;
 use crate::scim::json::object;
 use crate::scim::{Error, Kind};
 
@@ -84,7 +85,10 @@ impl Row {
 
     /// Whether two values are one in the application, as two that differ in letter case are where it knows lower case only.
     pub fn is_same(&self, a: &Value, b: &Value) -> bool {
-        a == b || matches!((self.codec.encode(a), self.codec.encode(b)), (Ok(a), Ok(b)) if a == b)
+        let instant = |value: &Value| Instant::parse(value.as_str().filter(|_| self.kind == Kind::DateTime)?);
+        a == b
+            || matches!((self.codec.encode(a), self.codec.encode(b)), (Ok(a), Ok(b)) if a == b)
+            || matches!((instant(a), instant(b)), (Some(a), Some(b)) if a == b)
     }
 }
 
@@ -183,9 +187,14 @@ impl Resource {
                 (Some(value), None) => other.place.set(desired, value),
                 _ if row.place.get(desired) == other.place.get(desired) => {}
                 (None, None) if row.place.get(desired).is_none() && other.place.get(desired).is_some() => {
+                    let required = self.kind.attribute(&other.place.attribute).is_some_and(|it| it.required);
+                    if row.place.get(current).is_some() && !required {
+                        other.place.set(desired, Value::Null);
+                        continue;
+                    }
                     if row.place.get(current).is_some() {
                         let (a, b) = (&row.name, &other.name);
-                        return Err(Error::mutability(format!("`{a}` is `{b}` in the application: only both can go")));
+                        return Err(Error::mutability(format!("`{a}` is `{b}` in the application, which is required")));
                     }
                     let value = other.place.get(desired).cloned().unwrap_or_default();
                     row.place.set(desired, value);
@@ -221,7 +230,7 @@ impl Resource {
         let mut native = Value::Object(Map::new());
         for row in self.rows.iter().filter(|row| row.in_create()) {
             if row.place.get(desired).is_some() {
-                self.write(row, desired, &mut native)?;
+                self.write(row, desired, &mut native, true)?;
             }
         }
         Ok(body.finish(native, scope))
@@ -241,16 +250,18 @@ impl Resource {
             Send::Full => current.clone(),
         };
         for row in rows.iter().filter_map(|index| self.rows.get(*index)) {
-            if let Some(at) = row.native.as_ref().filter(|_| update.whole_lists) {
+            if let Some(at) = &row.native {
                 at.seed_list(&mut native, current);
             }
-            self.write(row, desired, &mut native)?;
+            self.write(row, desired, &mut native, update.whole_lists)?;
         }
+        let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
+        natives.filter(|_| !update.whole_lists).for_each(|at| at.keep_changed(&mut native, current));
         Ok(update.body.finish(native, scope))
     }
 
     /// Writes one row's desired value into a native object.
-    fn write(&self, row: &Row, desired: &Attributes, native: &mut Value) -> Result<(), Error> {
+    fn write(&self, row: &Row, desired: &Attributes, native: &mut Value, whole_lists: bool) -> Result<(), Error> {
         let Some(at) = &row.native else { return Ok(()) };
         if row.part.is_some() {
             let text = |part| self.part(at, part, desired);
@@ -262,7 +273,7 @@ impl Resource {
             Some(value) => at.set(native, value),
             None => match &row.clear {
                 Some(clear) => at.set(native, clear.clone()),
-                None if at.remove_element(native) => {}
+                None if whole_lists && at.remove_element(native) => {}
                 None => at.set(native, Value::Null),
             },
         }

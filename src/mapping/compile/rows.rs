@@ -59,8 +59,13 @@ impl Compiler<'_> {
         let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
         for (index, other) in same {
             let of = rows.iter().position(|row| row.name == other.value);
-            if let Some(row) = rows.get_mut(index) {
-                row.same_as = of;
+            let kinds = of.map(|of| rows.get(of).map(|row| (row.kind, row.multi)));
+            let Some(row) = rows.get_mut(index) else { continue };
+            row.same_as = of;
+            if kinds.is_some_and(|of| of != Some((row.kind, row.multi))) {
+                let (name, message) = (&other.value, "has a value of another type than");
+                let message = format!("`{}` {message} `{name}`", row.name);
+                self.error(Code::BadRow, other.at, message, "give each of them a native field of its own");
             }
         }
         rows
@@ -75,7 +80,8 @@ impl Compiler<'_> {
         let Some(name) = &attribute.same_as else { return attribute };
         let mut others = attributes.iter();
         let other = others.find(|(key, other)| key.value == name.value && other.native.is_some());
-        if other.is_none() || attribute.native.is_some() {
+        let own = attribute.native.is_some() || attribute.codec.is_some() || attribute.enumeration.is_some();
+        if other.is_none() || own {
             let message =
                 format!("`{}` must be another row with a native field, and this row has none of its own", name.value);
             self.error(

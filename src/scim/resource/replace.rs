@@ -20,7 +20,7 @@ impl Normalised {
         }
         if let Some(new) = incoming.remove("externalId") {
             set(&mut desired, "externalId", new);
-        } else if omitted == Omitted::Clear {
+        } else if omitted == Omitted::Clear && rt.schema.attribute("externalId").is_none() {
             desired.remove("externalId");
         }
         for (schema, _) in &rt.extensions {
