@@ -33,6 +33,7 @@ impl Compiler<'_> {
         };
         let value = self.environment.get(&name).filter(|value| !value.is_empty());
         if value.is_none() {
+            self.unset.push(name.clone());
             self.error(
                 Code::MissingSecret,
                 at,

@@ -34,7 +34,7 @@ pub fn compile(
     tenant: Option<&str>,
 ) -> Result<Mapping, Diagnostics> {
     let mut report = Report::default();
-    match compiled(text, (environment, tenant), &mut report) {
+    match compiled(text, (environment, tenant), &mut report, &mut Vec::new()) {
         Some(mapping) if report.is_empty() => Ok(mapping),
         _ => Err(report.finish(name)),
     }
@@ -44,12 +44,14 @@ fn compiled(
     text: &str,
     (environment, tenant): (&BTreeMap<String, String>, Option<&str>),
     report: &mut Report,
+    unset: &mut Vec<String>,
 ) -> Option<Mapping> {
     Node::parse(text, report).and_then(|node| {
         let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
         let paging = document.paging.clone();
-        let mut compiler = Compiler { report, environment, tenant, paging, base: String::new(), well_formed };
+        let base = String::new();
+        let mut compiler = Compiler { report, unset, environment, tenant, paging, base, well_formed };
         Some(compiler.document(&document))
     })
 }
@@ -66,7 +68,7 @@ pub fn check(text: &str, name: &str) -> Result<Mapping, Diagnostics> {
 /// Everything that can be said about a document, warnings too, whatever secrets are set.
 pub fn diagnose(text: &str, name: &str) -> Diagnostics {
     let mut report = Report::default();
-    let _ = compiled(text, (&placeholders(text, SOME_TENANT), Some(SOME_TENANT)), &mut report);
+    let _ = compiled(text, (&placeholders(text, SOME_TENANT), Some(SOME_TENANT)), &mut report, &mut Vec::new());
     report.finish(name)
 }
 
@@ -74,15 +76,12 @@ pub fn diagnose(text: &str, name: &str) -> Diagnostics {
 pub fn placeholders(text: &str, tenant: &str) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     loop {
-        let mut report = Report::default();
-        let _ = compiled(text, (&environment, Some(tenant)), &mut report);
-        let diagnostics = report.finish("").all;
-        let secrets = diagnostics.iter().filter(|it| it.code == Code::MissingSecret);
-        let names: Vec<String> = secrets.filter_map(|it| it.message.split('`').nth(1).map(str::to_owned)).collect();
-        if names.is_empty() {
+        let mut unset = Vec::new();
+        let _ = compiled(text, (&environment, Some(tenant)), &mut Report::default(), &mut unset);
+        if unset.is_empty() {
             return environment;
         }
-        environment.extend(names.into_iter().map(|name| {
+        environment.extend(unset.into_iter().map(|name| {
             let value = format!("<{name}>");
             (name, value)
         }));
@@ -91,6 +90,8 @@ pub fn placeholders(text: &str, tenant: &str) -> BTreeMap<String, String> {
 
 struct Compiler<'a> {
     report: &'a mut Report,
+    /// The environment variables that are needed and not set.
+    unset: &'a mut Vec<String>,
     environment: &'a BTreeMap<String, String>,
     /// The tenant that the mapping is compiled for.
     tenant: Option<&'a str>,
