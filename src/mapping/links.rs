@@ -58,6 +58,18 @@ pub struct Links {
     pub returned: Returned,
 }
 
+impl Links {
+    /// Whether what calls know the other end by can be seen where the links are read: not where that is the id only.
+    pub fn shows_keys(&self) -> bool {
+        match &self.source {
+            LinkSource::List { link, .. } | LinkSource::Inline { link, .. } => {
+                self.target.by.is_none() || link.id.as_ref() != Some(&link.at)
+            }
+            LinkSource::Field(_) => true,
+        }
+    }
+}
+
 /// Where links are read.
 #[derive(Clone, Debug)]
 pub enum LinkSource {

@@ -157,13 +157,16 @@ async fn listed(context: &Context<'_>, group: &Group<'_>) -> Result<Listed, Erro
     let object = Object { id: group.id, native };
     let linked = linked_of_each(context, links, &[object]).await?.pop().unwrap_or_default();
     let mut shown = Vec::new();
+    let named = links.shows_keys();
     // Only users are added and removed: what else belongs to the group stays.
     for user in linked.into_iter().filter(|it| it.kind == links.target.kind) {
         if user.hidden {
             listed.hidden.push(user.native);
         } else {
             shown.push(user.present(context, MEMBERS));
-            listed.names.insert(user.id, user.native);
+            if named {
+                listed.names.insert(user.id, user.native);
+            }
         }
     }
     listed.shown = Value::Array(shown);

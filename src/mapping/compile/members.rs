@@ -236,6 +236,16 @@ impl Compiler<'_> {
                 "remove `type`, or change members by `add` and `remove` or by `update`",
             );
         }
+        let ids_only = match source {
+            Some(LinkSource::List { link, .. } | LinkSource::Inline { link, .. }) => link.id.as_ref() == Some(&link.at),
+            _ => false,
+        };
+        if ids_only && members.by.is_some() && matches!(change, Some(MemberChange::Replace(_) | MemberChange::Update)) {
+            bad(
+                "the list shows the id where the members' names are needed to send the list back",
+                "say by `member` where a row has what `by` names, or change members by `add` and `remove`",
+            );
+        }
         if members.user.is_some() && members.by.is_some() {
             bad("users who have the group in a field are known by their id", "remove `by`");
         }
