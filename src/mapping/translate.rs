@@ -177,28 +177,24 @@ impl Resource {
         for (row, other) in linked {
             let wanted =
                 |row: &Row| row.place.get(desired).filter(|value| Some(*value) != row.place.get(current)).cloned();
+            let present = |row: &Row, attributes: &Attributes| row.place.get(attributes).is_some();
+            let gone = present(row, current) && !present(row, desired) && present(other, desired);
+            let required = self.kind.attribute(&other.place.attribute).is_some_and(|it| it.required);
+            let (a, b) = (&row.name, &other.name);
             match (wanted(row), wanted(other)) {
-                (Some(a), Some(b)) if text_of(&a).to_lowercase() != text_of(&b).to_lowercase() => {
-                    let (a, b) = (&row.name, &other.name);
+                (Some(of_row), Some(of_other))
+                    if text_of(&of_row).to_lowercase() != text_of(&of_other).to_lowercase() =>
+                {
                     return Err(Error::invalid_value(format!(
                         "`{a}` and `{b}` are one field in the application, and cannot differ"
                     )));
                 }
                 (Some(value), None) => other.place.set(desired, value),
-                _ if row.place.get(desired) == other.place.get(desired) => {}
-                (None, None) if row.place.get(desired).is_none() && other.place.get(desired).is_some() => {
-                    let required = self.kind.attribute(&other.place.attribute).is_some_and(|it| it.required);
-                    if row.place.get(current).is_some() && !required {
-                        other.place.set(desired, Value::Null);
-                        continue;
-                    }
-                    if row.place.get(current).is_some() {
-                        let (a, b) = (&row.name, &other.name);
-                        return Err(Error::mutability(format!("`{a}` is `{b}` in the application, which is required")));
-                    }
-                    let value = other.place.get(desired).cloned().unwrap_or_default();
-                    row.place.set(desired, value);
+                (None, None) if gone && required => {
+                    return Err(Error::mutability(format!("`{a}` is `{b}` in the application, which is required")));
                 }
+                (None, None) if gone => other.place.set(desired, Value::Null),
+                _ if row.place.get(desired) == other.place.get(desired) => {}
                 _ => {
                     let value = other.place.get(desired).cloned().unwrap_or_default();
                     row.place.set(desired, value);

@@ -59,7 +59,7 @@ pub(in crate::handler) async fn create(
     if let (Some(guard), Some(key)) = (create.operation.guard, &key)
         && context.native.has(resource, key, guard).await?
     {
-        return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
+        return Err(exists(resource));
     }
     let given: Vec<usize> = (0..resource.rows.len()).collect();
     let values = turns::take(context, resource, Key::of_guarded(resource, &given, &desired)).await?;
@@ -70,7 +70,7 @@ pub(in crate::handler) async fn create(
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await?;
     if recognised(&create.taken, &reply) {
-        return Err(Error::uniqueness(format!("this {} exists already", noun(resource))));
+        return Err(exists(resource));
     }
     let reply = match &key {
         // The client has chosen the name that its path ends with.
@@ -97,6 +97,10 @@ pub(in crate::handler) async fn create(
     let mut answer = context.answer(201, resource, attributes, projection);
     answer.headers.push(("location".to_owned(), location));
     Ok(answer)
+}
+
+fn exists(resource: &Resource) -> Error {
+    Error::uniqueness(format!("this {} exists already", noun(resource)))
 }
 
 /// The native id that a client chooses by giving the value of another row of the same native field: a name.
