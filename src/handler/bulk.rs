@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::route::route;
-use super::{Answer, Context, Version, version1};
+use super::{Answer, Body, Context, Version, version1};
 use crate::Engine;
 use crate::exchange::{Request, header};
 use crate::scim::bulk::{self, BulkOperation};
@@ -81,7 +81,10 @@ async fn run(
         Version::Two => Box::pin(route(context, engine, &single)).await?,
     };
     let field = |name: &str| header(&answer.headers, name).map(str::to_owned);
-    let id = answer.body.as_ref().and_then(|body| body.get("id")?.as_str());
+    let id = match &answer.body {
+        Body::Message(resource) => resource.get("id").and_then(Value::as_str),
+        _ => None,
+    };
     Ok(Done {
         status: answer.status,
         id: id.filter(|_| operation.method == "POST").map(str::to_owned),

@@ -7,12 +7,15 @@
 
 use serde_json::Value;
 
-use super::read::{Current, current, with_links};
-use super::{Answer, Context};
+use super::read::{Current, Found, current, found, with_links};
+use super::render::Written;
+use super::{Answer, Body, Context, links};
 use crate::exchange::Request;
 use crate::mapping::Resource;
 use crate::mapping::translate::Attributes;
-use crate::scim::{Error, Projection, etag};
+use crate::mapping::view::View;
+use crate::scim::etag::{self, Hashed};
+use crate::scim::{Error, Projection};
 
 /// The preconditions of a request.
 #[derive(Default)]
@@ -40,12 +43,18 @@ impl<'r> Conditions<'r> {
 }
 
 /// The tag of a resource, if all of it has been read.
-fn tag(resource: &Resource, attributes: &Attributes) -> Option<String> {
-    if resource.links.as_ref().is_some_and(|links| !attributes.contains_key(links.attribute)) {
+fn tag<'m, T: Hashed + 'm>(
+    resource: &Resource,
+    members: impl Iterator<Item = (&'m str, &'m T)> + Clone,
+) -> Option<String> {
+    if resource.links.as_ref().is_some_and(|links| members.clone().all(|(name, _)| name != links.attribute)) {
         return None;
     }
-    let content = attributes.iter().filter(|(name, _)| !matches!(name.as_str(), "meta" | "schemas"));
-    Some(etag::of_members(content))
+    Some(etag::of_members(members.filter(|(name, _)| !matches!(*name, "meta" | "schemas"))))
+}
+
+fn tag_of(resource: &Resource, attributes: &Attributes) -> Option<String> {
+    tag(resource, attributes.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
 /// The tag of a resource, of which everything that it covers is read now.
@@ -55,8 +64,8 @@ async fn read_tag(
     mut current: Current,
 ) -> Result<(Attributes, String), Error> {
     let mut attributes = std::mem::take(&mut current.attributes);
-    super::links::read_into(context, resource, current.object(), &mut attributes).await?;
-    let tag = tag(resource, &attributes).unwrap_or_default();
+    links::read_into(context, resource, current.object(), &mut attributes).await?;
+    let tag = tag_of(resource, &attributes).unwrap_or_default();
     Ok((attributes, tag))
 }
 
@@ -68,11 +77,20 @@ pub(super) async fn get(
     projection: &Projection,
     conditions: &Conditions<'_>,
 ) -> Result<Answer, Error> {
-    let current = current(context, resource, id).await?;
+    let found = found(context, resource, id).await?;
     if conditions.is_empty() {
-        let attributes = with_links(context, resource, current, projection).await?;
+        let links = resource.links.as_ref().filter(|_| links::are_wanted(resource, projection));
+        if context.shows_all(resource, projection, links) {
+            let linked = match links {
+                Some(links) => Some((links.attribute, links::of(context, resource, found.object()).await?)),
+                None => None,
+            };
+            return Ok(context.answer_whole(resource, &found, linked));
+        }
+        let attributes = with_links(context, resource, found.into_current(resource), projection).await?;
         return Ok(context.answer(200, resource, attributes, projection));
     }
+    let current = found.into_current(resource);
     let (attributes, tag) = read_tag(context, resource, current).await?;
     if !conditions.allow_match(&tag) {
         return Err(changed());
@@ -113,7 +131,7 @@ impl Context<'_> {
         mut attributes: Attributes,
         projection: &Projection,
     ) -> Answer {
-        let tag = tag(resource, &attributes);
+        let tag = tag_of(resource, &attributes);
         if let Some(tag) = &tag {
             let meta = attributes.entry("meta").or_insert_with(|| Value::Object(Attributes::new()));
             if let Value::Object(meta) = meta {
@@ -123,5 +141,19 @@ impl Context<'_> {
         let mut answer = Answer::new(status, self.present(resource, attributes, projection));
         answer.headers.extend(tag.map(|tag| ("etag".to_owned(), tag)));
         answer
+    }
+
+    /// The same for a resource of which nothing has to be left out, which is written without a tree of its own.
+    fn answer_whole(&self, resource: &Resource, found: &Found, linked: Option<(&'static str, Value)>) -> Answer {
+        let mut view = found.view(resource, linked);
+        let tag = tag(resource, view.members());
+        if let (Some(tag), Some(meta)) = (&tag, view.member("meta")) {
+            meta.put("version", View::Text(tag.into()));
+        }
+        self.describe_view(resource, &mut view);
+        let mut text = Written::default();
+        text.push_view(&view);
+        let headers = tag.iter().map(|tag| ("etag".to_owned(), tag.clone())).collect();
+        Answer { status: 200, headers, body: Body::Resource(text) }
     }
 }

@@ -7,10 +7,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::list::{self, Found, listed, only_matches};
+use super::list::{self, listed, only_matches};
 use super::narrow::{Narrowed, alternatives, narrowed};
 use super::native::noun;
 use super::pages;
+use super::read::Found;
 use super::render::Written;
 use super::{Answer, Context};
 use crate::mapping::paging::{Position, Walk};

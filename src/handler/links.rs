@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 pub(super) use self::among::{among, listed_among};
 
 use super::Context;
-use super::list::{Found, all, found, listed, whole};
+use super::list::{all, found, listed, whole};
 use super::lookup::{ids, shown_id};
 use super::pages::{rows_of_each, rows_of_list};
-use super::read::Object;
+use super::read::{Found, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
@@ -74,10 +74,16 @@ pub(super) async fn read_into(
     object: Object<'_>,
     attributes: &mut Attributes,
 ) -> Result<(), Error> {
-    let Some(links) = &resource.links else { return Ok(()) };
-    let found = of_each(context, resource, &[object]).await?.pop();
-    attributes.insert(links.attribute.to_owned(), found.unwrap_or_else(|| Value::Array(Vec::new())));
+    if let Some(links) = &resource.links {
+        attributes.insert(links.attribute.to_owned(), of(context, resource, object).await?);
+    }
     Ok(())
+}
+
+/// The links of a resource.
+pub(super) async fn of(context: &Context<'_>, resource: &Resource, object: Object<'_>) -> Result<Value, Error> {
+    let found = of_each(context, resource, &[object]).await?.pop();
+    Ok(found.unwrap_or_else(|| Value::Array(Vec::new())))
 }
 
 /// The links of each of several resources, read side by side.

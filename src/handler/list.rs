@@ -9,35 +9,15 @@ use super::cursor;
 use super::narrow::{Narrowed, alternatives, asked, narrowed};
 use super::native::noun;
 use super::pages::{self, Parameters, page};
-use super::read::{Current, Object};
+use super::read::{Current, Found, Object};
 use super::render::Written;
-use super::{Answer, Context, Version, links};
+use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
-use crate::mapping::links::Links;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
-use crate::mapping::view::View;
 use crate::mapping::{List, ListPart, Resource, Row};
 use crate::scim::query::ListQuery;
-use crate::scim::{AttributePath, CompareOp, Error, Filter, Projection, dialect, list as response, sort};
-
-/// A native object that a list or a search has found. It is translated as far as somebody needs it.
-pub(super) struct Found {
-    pub(super) id: Value,
-    pub(super) native: Value,
-}
-
-impl Found {
-    fn object(&self) -> Object<'_> {
-        Object { id: &self.id, native: &self.native }
-    }
-
-    /// All of it.
-    pub(super) fn into_current(self, resource: &Resource) -> Current {
-        let attributes = resource.decode(&self.native);
-        Current { id: self.id, native: self.native, attributes }
-    }
-}
+use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
 
 /// The attributes that are links.
 const LINKS: [&str; 2] = ["members", "groups"];
@@ -126,14 +106,12 @@ pub(super) async fn present(
         None => Vec::new(),
     }
     .into_iter();
-    let keeps_all = context.version == Version::Two && keeps_all(resource, &query.projection, wanted);
+    let shows_all = context.shows_all(resource, &query.projection, wanted);
     for found in page {
         let linked = wanted.and_then(|links| Some((links.attribute, linked.next()?)));
-        if keeps_all {
-            let mut view = context.view(resource, &found.native);
-            if let Some((attribute, linked)) = linked {
-                view.put(attribute, View::Value(Cow::Owned(linked)));
-            }
+        if shows_all {
+            let mut view = found.view(resource, linked);
+            context.describe_view(resource, &mut view);
             out.push_view(&view);
             continue;
         }
@@ -145,16 +123,6 @@ pub(super) async fn present(
         out.push(&context.version.form(resource));
     }
     Ok(())
-}
-
-/// Whether a projection keeps all that the application says of a resource.
-fn keeps_all(resource: &Resource, projection: &Projection, links: Option<&Links>) -> bool {
-    let keeps = |extension, attribute| projection.keeps(&resource.kind, extension, attribute);
-    let rows = resource.rows.iter().filter(|row| row.readable()).map(|row| &row.place);
-    let own = links.map(|links| links.attribute).into_iter().chain(["schemas", "meta"]);
-    rows.map(|place| (place.extension.as_deref(), place.attribute.as_str()))
-        .chain(own.map(|attribute| (None, attribute)))
-        .all(|(extension, attribute)| keeps(extension, attribute))
 }
 
 /// The rows `first..first + count` of a list whose application tells how many there are.

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Context;
-use super::list::{Found, all, found, whole};
+use super::list::{all, found, whole};
 use super::native::noun;
 use super::pages::rows_of_list;
-use super::read::Current;
+use super::read::{Current, Found};
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, Target};
 use crate::mapping::template::Scope;

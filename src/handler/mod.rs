@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::Engine;
 use crate::exchange::{Moment, Noted, Request, Response, Upstream};
 use crate::mapping::Resource;
+use crate::mapping::links::Links;
 use crate::mapping::template::RESERVED;
 use crate::mapping::translate::Attributes;
 use crate::mapping::view::View;
@@ -57,29 +58,49 @@ enum Version {
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
-    body: Option<Value>,
-    /// Where the body is a list response, its resources.
-    resources: Option<Written>,
+    body: Body,
+}
+
+/// The body of an answer.
+enum Body {
+    None,
+    /// A resource or a message.
+    Message(Value),
+    /// A list response, and its resources.
+    List(Value, Written),
+    /// One resource.
+    Resource(Written),
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Answer { status, headers: Vec::new(), body: Some(body), resources: None }
+        Answer { status, headers: Vec::new(), body: Body::Message(body) }
     }
 
     fn list(body: Value, resources: Written) -> Self {
-        Answer { resources: Some(resources), ..Answer::new(200, body) }
+        Answer { body: Body::List(body, resources), ..Answer::empty(200) }
     }
 
     fn empty(status: u16) -> Self {
-        Answer { status, headers: Vec::new(), body: None, resources: None }
+        Answer { status, headers: Vec::new(), body: Body::None }
     }
 
-    fn text(&self) -> Vec<u8> {
-        match (&self.body, &self.resources) {
-            (None, _) => Vec::new(),
-            (Some(body), None) => render::text(body),
-            (Some(body), Some(resources)) => resources.within(body),
+    /// With another message.
+    fn map(self, change: impl FnOnce(Value) -> Value) -> Self {
+        let body = match self.body {
+            Body::Message(message) => Body::Message(change(message)),
+            Body::List(message, resources) => Body::List(change(message), resources),
+            body @ (Body::None | Body::Resource(_)) => body,
+        };
+        Answer { body, ..self }
+    }
+
+    fn text(self) -> Vec<u8> {
+        match self.body {
+            Body::None => Vec::new(),
+            Body::Message(message) => render::text(&message),
+            Body::List(message, resources) => resources.within(&message),
+            Body::Resource(resource) => resource.into_text(),
         }
     }
 }
@@ -108,9 +129,9 @@ pub(crate) async fn handle(
     }
     let context = Context { native, base, version: Version::Two, noted };
     match route::route(&context, &engine, &request).await {
-        Ok(answer) => {
-            let body = answer.text();
-            respond(answer.status, answer.headers, body, MEDIA_TYPE)
+        Ok(mut answer) => {
+            let headers = std::mem::take(&mut answer.headers);
+            respond(answer.status, headers, answer.text(), MEDIA_TYPE)
         }
         Err(error) => error_response(&error),
     }
@@ -170,13 +191,20 @@ impl Context<'_> {
     /// A resource as clients see it: with `schemas` and `meta`, and without what is not to be returned.
     fn present(&self, resource: &Resource, mut attributes: Attributes, projection: &Projection) -> Value {
         self.describe(resource, &mut attributes);
+        if resource.keeps_all(projection, resource.links.as_ref()) {
+            return Value::Object(attributes);
+        }
         projection.apply(&resource.kind, Value::Object(attributes))
     }
 
-    /// The same for a resource of which nothing has to be left out, to be written and then forgotten.
-    fn view<'v>(&self, resource: &'v Resource, native: &'v Value) -> View<'v> {
+    /// Whether nothing has to be left out of a resource that is shown with these links, so that a view of it will do.
+    fn shows_all(&self, resource: &Resource, projection: &Projection, links: Option<&Links>) -> bool {
+        self.version == Version::Two && resource.keeps_all(projection, links)
+    }
+
+    /// Adds to a view what a resource says of itself, as [`Context::describe`] does.
+    fn describe_view<'v>(&self, resource: &'v Resource, view: &mut View<'v>) {
         let kind = &resource.kind;
-        let mut view = resource.view(native);
         let id = view.value("id").and_then(Value::as_str).unwrap_or_default();
         let location = self.location(resource, id);
         let schemas = kind.schema_ids(|urn| view.has(urn)).map(|urn| View::Text(urn.into())).collect();
@@ -185,7 +213,6 @@ impl Context<'_> {
             meta.put("resourceType", View::Text(kind.name.as_str().into()));
             meta.put("location", View::Text(location.into()));
         }
-        view
     }
 
     /// Adds what a resource says of itself: `schemas` and `meta`.

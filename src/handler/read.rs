@@ -1,11 +1,14 @@
 //! Reading one resource.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Context;
 use crate::mapping::Resource;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
+use crate::mapping::view::View;
 use crate::scim::{Error, Projection};
 
 /// A native object with its id.
@@ -19,6 +22,45 @@ impl<'n> Object<'n> {
     /// What a call about it can name.
     pub(super) fn scope(self) -> Scope<'n> {
         Scope { id: Some(self.id), native: Some(self.native), ..Scope::default() }
+    }
+}
+
+/// A native object that was found. It is translated as far as somebody needs it.
+pub(super) struct Found {
+    /// The native id.
+    pub(super) id: Value,
+    /// The native object.
+    pub(super) native: Value,
+}
+
+impl Found {
+    pub(super) fn object(&self) -> Object<'_> {
+        Object { id: &self.id, native: &self.native }
+    }
+
+    /// All of it.
+    pub(super) fn into_current(self, resource: &Resource) -> Current {
+        let mut attributes = resource.decode(&self.native);
+        if !attributes.contains_key("id")
+            && let Some(id) = resource.scim_id(&self.id)
+        {
+            attributes.insert("id".to_owned(), id.into());
+        }
+        Current { id: self.id, native: self.native, attributes }
+    }
+
+    /// All of it to be looked at only, with what it is linked with, if that is to be shown.
+    pub(super) fn view<'v>(&'v self, resource: &'v Resource, linked: Option<(&'static str, Value)>) -> View<'v> {
+        let mut view = resource.view(&self.native);
+        if !view.has("id")
+            && let Some(id) = resource.scim_id(&self.id)
+        {
+            view.put("id", View::Value(Cow::Owned(id.into())));
+        }
+        if let Some((attribute, linked)) = linked {
+            view.put(attribute, View::Value(Cow::Owned(linked)));
+        }
+        view
     }
 }
 
@@ -41,19 +83,19 @@ impl Current {
 
 /// The resource with this SCIM id, or 404.
 pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Current, Error> {
+    Ok(found(context, resource, id).await?.into_current(resource))
+}
+
+/// The native object with this SCIM id, or 404.
+pub(super) async fn found(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Found, Error> {
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
     let native = context.native.read(resource, &native_id).await?.ok_or_else(not_found)?;
-    let mut attributes = resource.decode(&native);
     // An application that folds letter case in its paths answers with another id than was asked for.
-    match attributes.get("id").and_then(Value::as_str) {
-        Some(found) if found != id => return Err(not_found()),
-        Some(_) => {}
-        None => {
-            attributes.insert("id".to_owned(), id.into());
-        }
+    match resource.id_row().and_then(|row| row.decode(&native)).as_deref() {
+        Some(Value::String(found)) if found != id => Err(not_found()),
+        _ => Ok(Found { id: native_id, native }),
     }
-    Ok(Current { id: native_id, native, attributes })
 }
 
 /// The attributes of `current`, with its links where they are wanted.

@@ -14,7 +14,7 @@ pub(super) fn text(body: &Value) -> Vec<u8> {
     serde_json::to_vec(&Ordered(body)).unwrap_or_default()
 }
 
-/// The resources of a list response as text. Each is written as soon as it is made, so that only one at a time takes
+/// The resources of a response as text. Each is written as soon as it is made, so that only one at a time takes
 /// the space of a tree.
 #[derive(Default)]
 pub(super) struct Written {
@@ -38,6 +38,11 @@ impl Written {
         self.count += 1;
         // Writing a JSON value into memory does not fail.
         let _ = serde_json::to_writer(&mut self.text, resource);
+    }
+
+    /// The text of what was written alone.
+    pub(super) fn into_text(self) -> Vec<u8> {
+        self.text
     }
 
     /// How many there are.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::list::Found;
+use super::read::Found;
 use super::render::Written;
 use super::route::{body, not_allowed};
 use super::{Answer, Context, cursor, list};

@@ -14,9 +14,9 @@ use crate::scim::{Error, ResourceType, dialect, version1};
 /// Answers a request for `target`, the path below the root of SCIM 1.1 with the query.
 pub(super) async fn handle(context: &Context<'_>, engine: &Engine, request: &Request, target: &str) -> Response {
     match answer(context, engine, request, target).await {
-        Ok(answer) => {
-            let body = answer.text();
-            respond(answer.status, answer.headers, body, "application/json")
+        Ok(mut answer) => {
+            let headers = std::mem::take(&mut answer.headers);
+            respond(answer.status, headers, answer.text(), "application/json")
         }
         Err(error) => error_response(error),
     }
@@ -56,16 +56,10 @@ pub(super) async fn answer(
             let missing = || Error::new(404, format!("there is no schema `{id}`"));
             found.map(|schema| Answer::new(200, schema)).ok_or_else(missing)
         }
-        ["ResourceTypes", ..] => {
-            let mut answer = discovery::answer(context, &decoded, &parameters)?;
-            answer.body = answer.body.map(version1::resource_types);
-            Ok(answer)
-        }
+        ["ResourceTypes", ..] => Ok(discovery::answer(context, &decoded, &parameters)?.map(version1::resource_types)),
         ["Bulk"] if method == "POST" => {
-            let mut answer =
-                bulk::bulk(context, engine, request, version1::bulk_request(body(engine, request)?)).await?;
-            answer.body = answer.body.map(version1::bulk_response);
-            Ok(answer)
+            let request_body = version1::bulk_request(body(engine, request)?);
+            Ok(bulk::bulk(context, engine, request, request_body).await?.map(version1::bulk_response))
         }
         ["Bulk"] => Err(not_allowed(method, &["POST"])),
         ["Me"] => Err(Error::new(501, "this is not offered in SCIM 1.1")),
@@ -77,9 +71,7 @@ pub(super) async fn answer(
                 headers: request.headers.clone(),
                 body: translated(engine, request, resource)?,
             };
-            let mut answer = route(context, engine, &request).await?;
-            answer.body = answer.body.map(version1::response);
-            Ok(answer)
+            Ok(route(context, engine, &request).await?.map(version1::response))
         }
         _ => Err(Error::new(404, format!("there is nothing at `{path}`"))),
     }

@@ -191,6 +191,8 @@ pub struct Resource {
     pub members: Option<Members>,
     /// The resources themselves, where the application has no calls for them.
     pub fixed: Option<Vec<Value>>,
+    /// Whether a request that asks for no attributes in particular gets all that the application says.
+    pub shows_all: bool,
 }
 
 /// One attribute row.

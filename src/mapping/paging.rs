@@ -97,7 +97,7 @@ pub struct Walk<'a> {
     cursor: Option<String>,
     link: Option<String>,
     /// What the first row of the page before was.
-    previous: Option<String>,
+    previous: Option<u64>,
     /// The cursors, markers and addresses that this walk has asked with.
     used: BTreeSet<String>,
     /// The number of all rows, as the application has said last.
@@ -121,7 +121,7 @@ pub struct Position {
     #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
     link: Option<String>,
     #[serde(default, rename = "p", skip_serializing_if = "Option::is_none")]
-    previous: Option<String>,
+    previous: Option<u64>,
 }
 
 impl Position {
@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
             sized: self.sized,
             cursor: self.cursor.clone(),
             link: self.link.clone(),
-            previous: self.previous.clone(),
+            previous: self.previous,
         }
     }
 
@@ -290,7 +290,7 @@ impl<'a> Walk<'a> {
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();
-        let first = items.first().map(etag::of);
+        let first = items.first().map(etag::hash_of);
         if first.is_some() && first == self.previous {
             if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {
                 // It said that there is more, and does not know what it was asked for.

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Resource;
+use super::links::Links;
 use super::place::{Element, Place};
+use crate::scim::Projection;
+use crate::scim::etag::{Hash, Hashed};
 
 /// A SCIM value that is a view of native ones.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,21 @@ impl Resource {
             }
         }
         view
+    }
+
+    /// Whether a projection keeps all that the application says of a resource, and of what it is linked with, if that
+    /// is shown: then a view of it can be written as it is.
+    pub fn keeps_all(&self, projection: &Projection, links: Option<&Links>) -> bool {
+        if projection.is_empty() { self.shows_all } else { self.keeps_every_row(projection, links) }
+    }
+
+    pub(super) fn keeps_every_row(&self, projection: &Projection, links: Option<&Links>) -> bool {
+        let keeps = |extension, attribute| projection.keeps(&self.kind, extension, attribute);
+        let rows = self.rows.iter().filter(|row| row.readable()).map(|row| &row.place);
+        let own = links.map(|links| links.attribute).into_iter().chain(["schemas", "meta"]);
+        rows.map(|place| (place.extension.as_deref(), place.attribute.as_str()))
+            .chain(own.map(|attribute| (None, attribute)))
+            .all(|(extension, attribute)| keeps(extension, attribute))
     }
 }
 
@@ -93,6 +111,15 @@ impl<'v> View<'v> {
         items.get_mut(at)
     }
 
+    /// The members, if it is an object, in the order of their names.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &View<'v>)> + Clone {
+        let members = match self {
+            View::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(|(name, member)| (name.as_ref(), member))
+    }
+
     /// Puts a member in.
     pub fn put(&mut self, name: &'v str, member: View<'v>) {
         if let Some(place) = self.member(name) {
@@ -143,6 +170,17 @@ impl<'v> View<'v> {
                 other => *value = other,
             },
             Cow::Borrowed(_) => {}
+        }
+    }
+}
+
+impl Hashed for View<'_> {
+    fn add_to(&self, hash: &mut Hash) {
+        match self {
+            View::Value(value) => value.add_to(hash),
+            View::Text(text) => hash.text(text),
+            View::Object(_) => hash.object(self.members()),
+            View::List(items) => hash.array(items),
         }
     }
 }

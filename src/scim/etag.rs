@@ -2,93 +2,91 @@
 
 use serde_json::Value;
 
-/// The weak entity tag of a resource, `W/"…"`, from its content without `meta.version`: equal content, equal tag,
-/// in every instance of the engine.
-pub fn of(resource: &Value) -> String {
-    let mut hash = Fnv::default();
-    match resource {
-        Value::Object(members) => {
-            for (name, value) in members {
-                hash.write(name.as_bytes());
-                match value.as_object().filter(|_| name == "meta") {
-                    Some(meta) => meta.iter().filter(|(name, _)| *name != "version").for_each(|(name, value)| {
-                        hash.write(name.as_bytes());
-                        hash.value(value);
-                    }),
-                    None => hash.value(value),
-                }
-            }
-        }
-        other => hash.value(other),
-    }
-    hash.text()
+/// What a tag can be made of. Equal content gives equal tags, whatever holds it, in every instance of the engine.
+pub trait Hashed {
+    /// Adds the content.
+    fn add_to(&self, hash: &mut Hash);
 }
 
-/// The same from the members that make the content up.
-pub fn of_members<'m>(members: impl Iterator<Item = (&'m String, &'m Value)>) -> String {
-    let mut hash = Fnv::default();
+/// The weak entity tag, `W/"…"`, of an object with these members.
+pub fn of_members<'m, T: Hashed + 'm>(members: impl Iterator<Item = (&'m str, &'m T)>) -> String {
+    let mut hash = Hash::default();
     for (name, value) in members {
         hash.write(name.as_bytes());
-        hash.value(value);
+        value.add_to(&mut hash);
     }
-    hash.text()
+    format!("W/\"{:016x}\"", hash.0)
+}
+
+/// A number that tells one content from another, as tags do.
+pub fn hash_of(content: &impl Hashed) -> u64 {
+    let mut hash = Hash::default();
+    content.add_to(&mut hash);
+    hash.0
 }
 
 /// FNV-1a, 64 bits: tags only have to differ between versions of one resource.
-struct Fnv(u64);
+pub struct Hash(u64);
 
-impl Default for Fnv {
+impl Default for Hash {
     fn default() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
+        Hash(0xcbf2_9ce4_8422_2325)
     }
 }
 
-impl Fnv {
-    fn text(&self) -> String {
-        format!("W/\"{:016x}\"", self.0)
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+impl Hash {
+    fn step(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
     /// The length comes first, so that neighbours cannot run into each other.
     fn write(&mut self, bytes: &[u8]) {
         for byte in (bytes.len() as u64).to_le_bytes() {
-            self.byte(byte);
+            self.step(byte.into());
         }
         for &byte in bytes {
-            self.byte(byte);
+            self.step(byte.into());
         }
     }
 
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.byte(0),
-            Value::Bool(value) => self.byte(1 + u8::from(*value)),
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) {
+        self.step(4);
+        self.write(text.as_bytes());
+    }
+
+    /// Adds a list of these elements.
+    pub fn array<'e, T: Hashed + 'e>(&mut self, elements: impl IntoIterator<Item = &'e T>) {
+        self.step(5);
+        for element in elements {
+            element.add_to(self);
+        }
+        self.step(6);
+    }
+
+    /// Adds an object with these members, in the order of their names.
+    pub fn object<'m, T: Hashed + 'm>(&mut self, members: impl IntoIterator<Item = (&'m str, &'m T)>) {
+        self.step(7);
+        for (name, value) in members {
+            self.write(name.as_bytes());
+            value.add_to(self);
+        }
+        self.step(8);
+    }
+}
+
+impl Hashed for Value {
+    fn add_to(&self, hash: &mut Hash) {
+        match self {
+            Value::Null => hash.step(0),
+            Value::Bool(value) => hash.step(1 + u64::from(*value)),
             Value::Number(number) => {
-                self.byte(3);
-                self.write(number.to_string().as_bytes());
+                hash.step(3);
+                hash.write(number.to_string().as_bytes());
             }
-            Value::String(text) => {
-                self.byte(4);
-                self.write(text.as_bytes());
-            }
-            Value::Array(elements) => {
-                self.byte(5);
-                for element in elements {
-                    self.value(element);
-                }
-                self.byte(6);
-            }
-            Value::Object(members) => {
-                self.byte(7);
-                for (name, value) in members {
-                    self.write(name.as_bytes());
-                    self.value(value);
-                }
-                self.byte(8);
-            }
+            Value::String(text) => hash.text(text),
+            Value::Array(elements) => hash.array(elements),
+            Value::Object(members) => hash.object(members.iter().map(|(name, value)| (name.as_str(), value))),
         }
     }
 }
@@ -124,18 +122,23 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn of(resource: &Value) -> String {
+        of_members(resource.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
     #[test]
     fn content_decides() {
-        let one = json!({"id": "1", "a": ["x", "y"], "meta": {"version": "W/\"1\"", "resourceType": "User"}});
-        let same = json!({"meta": {"resourceType": "User", "version": "W/\"2\""}, "a": ["x", "y"], "id": "1"});
-        assert_eq!(of(&one), of(&same));
+        let one = json!({"id": "1", "a": ["x", "y"], "b": {"c": true}});
+        assert_eq!(of(&one), of(&json!({"b": {"c": true}, "a": ["x", "y"], "id": "1"})));
         for other in [
-            json!({"id": "1", "a": ["xy"], "meta": {"resourceType": "User"}}),
-            json!({"id": "1", "a": ["y", "x"], "meta": {"resourceType": "User"}}),
-            json!({"id": "1", "a": ["x", "y"], "meta": {"resourceType": "Group"}}),
-            json!({"id": 1, "a": ["x", "y"], "meta": {"resourceType": "User"}}),
+            json!({"id": "1", "a": ["xy"], "b": {"c": true}}),
+            json!({"id": "1", "a": ["y", "x"], "b": {"c": true}}),
+            json!({"id": "1", "a": ["x", "y"], "b": {"c": false}}),
+            json!({"id": 1, "a": ["x", "y"], "b": {"c": true}}),
+            json!({"id": "1", "a": ["x", "y"], "b": {}, "c": true}),
         ] {
             assert_ne!(of(&one), of(&other), "{other}");
+            assert_ne!(hash_of(&one), hash_of(&other), "{other}");
         }
         assert!(of(&one).starts_with("W/\"") && of(&one).ends_with('"'));
         assert_eq!(of(&json!({})), "W/\"cbf29ce484222325\"", "stable across builds");

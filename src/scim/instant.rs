@@ -31,11 +31,7 @@ impl Instant {
             return None;
         }
         let seconds = days * DAY + hour * 3600 + minute * 60 + second.min(59) - offset_seconds(offset)?;
-        let nanoseconds = format!("{fraction:0<9}");
-        let [nanoseconds] = numbers(nanoseconds.get(..9)?, ':', [9])?;
-        let digits = fraction.bytes().all(|b| b.is_ascii_digit());
-        Some(Instant { seconds, nanoseconds: u32::try_from(nanoseconds).ok()? })
-            .filter(|_| digits && !fraction.is_empty())
+        Some(Instant { seconds, nanoseconds: nanoseconds(fraction)? })
     }
 
     /// The instant that is this many seconds after the beginning of 1970, in the years 0 to 9999.
@@ -88,10 +84,21 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
     let mut parts = text.split(separator);
     let mut out = [0; N];
     for (out, digits) in out.iter_mut().zip(digits) {
-        let part = parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
-        *out = part.parse().ok()?;
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        *out = part.bytes().try_fold(0, |number, byte| Some(number * 10 + i64::from(digit(byte)?)))?;
     }
     parts.next().is_none().then_some(out)
+}
+
+/// The nanoseconds that the digits behind a decimal point say.
+fn nanoseconds(fraction: &str) -> Option<u32> {
+    let mut digits = fraction.bytes().map(digit).chain(std::iter::repeat(Some(0))).take(9);
+    let known = digits.try_fold(0, |number, digit| Some(number * 10 + u32::from(digit?)));
+    known.filter(|_| !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    byte.is_ascii_digit().then(|| byte - b'0')
 }
 
 fn offset_seconds(text: &str) -> Option<i64> {

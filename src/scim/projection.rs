@@ -37,6 +37,11 @@ impl Projection {
         Ok(Projection { attributes: paths(attributes)?, excluded: paths(excluded)? })
     }
 
+    /// Whether nothing in particular is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.excluded.is_empty()
+    }
+
     /// Whether any part of `attribute` (a path without a value filter: `members`, `urn:…:User:manager`, a bare
     /// extension attribute) will be returned, so that a caller need not fetch what nobody asked for. `false` for
     /// what the resource type does not have.

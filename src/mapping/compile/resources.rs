@@ -9,6 +9,7 @@ use crate::mapping::language as written;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{Scope, Slot};
 use crate::mapping::{Action, Body, Create, Delete, NewId, Operation, Resource, Row, Update};
+use crate::scim::Projection;
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 use crate::scim::{CompareOp, ResourceType, Schema};
@@ -87,7 +88,7 @@ impl Compiler<'_> {
         let fixed = resource.fixed.as_ref().map(|fixed| self.fixed(fixed, resource, (&kind, &rows), id));
         // What is linked is compiled when all resource types are known.
         let (links, members) = (None, None);
-        Some(Resource {
+        let mut resource = Resource {
             kind,
             rows,
             id,
@@ -102,7 +103,10 @@ impl Compiler<'_> {
             links,
             members,
             fixed,
-        })
+            shows_all: false,
+        };
+        resource.shows_all = resource.keeps_every_row(&Projection::default(), resource.links.as_ref());
+        Some(resource)
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
