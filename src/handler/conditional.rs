@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::read::{Current, Found, current, found, with_links};
+use super::read::{Current, Found, found, with_links};
 use super::render::Written;
 use super::{Answer, Body, Context, links};
 use crate::exchange::Request;
@@ -29,7 +29,8 @@ impl<'r> Conditions<'r> {
         Conditions { if_match: request.header("if-match"), if_none_match: request.header("if-none-match") }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there are none, so that nothing has to be read for them.
+    pub(super) fn is_empty(&self) -> bool {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
@@ -40,6 +41,15 @@ impl<'r> Conditions<'r> {
     fn allow_none_match(&self, tag: &str) -> bool {
         self.if_none_match.is_none_or(|header| etag::if_none_match(header, tag))
     }
+}
+
+/// What a request is about.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'r> {
+    pub(super) resource: &'r Resource,
+    /// The SCIM id.
+    pub(super) id: &'r str,
+    pub(super) conditions: &'r Conditions<'r>,
 }
 
 /// The tag of a resource, if all of it has been read.
@@ -57,13 +67,9 @@ fn tag_of(resource: &Resource, attributes: &Attributes) -> Option<String> {
     tag(resource, attributes.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
-/// The tag of a resource, of which everything that it covers is read now.
-async fn read_tag(
-    context: &Context<'_>,
-    resource: &Resource,
-    mut current: Current,
-) -> Result<(Attributes, String), Error> {
-    let mut attributes = std::mem::take(&mut current.attributes);
+/// A resource's attributes with everything that its tag covers, which is read now, and the tag.
+async fn tagged(context: &Context<'_>, resource: &Resource, current: &Current) -> Result<(Attributes, String), Error> {
+    let mut attributes = current.attributes.clone();
     links::read_into(context, resource, current.object(), &mut attributes).await?;
     let tag = tag_of(resource, &attributes).unwrap_or_default();
     Ok((attributes, tag))
@@ -72,10 +78,8 @@ async fn read_tag(
 /// GET of one resource (RFC 7644 section 3.4.1).
 pub(super) async fn get(
     context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
+    Target { resource, id, conditions }: Target<'_>,
     projection: &Projection,
-    conditions: &Conditions<'_>,
 ) -> Result<Answer, Error> {
     let found = found(context, resource, id).await?;
     if conditions.is_empty() {
@@ -90,8 +94,7 @@ pub(super) async fn get(
         let attributes = with_links(context, resource, found.into_current(resource), projection).await?;
         return Ok(context.answer(200, resource, attributes, projection));
     }
-    let current = found.into_current(resource);
-    let (attributes, tag) = read_tag(context, resource, current).await?;
+    let (attributes, tag) = tagged(context, resource, &found.into_current(resource)).await?;
     if !conditions.allow_match(&tag) {
         return Err(changed());
     }
@@ -103,18 +106,17 @@ pub(super) async fn get(
     Ok(context.answer(200, resource, attributes, projection))
 }
 
-/// Whether a write may go on. Without preconditions nothing is read.
+/// Whether a write may go on from this state, which nobody else must change until it is done.
 pub(super) async fn check(
     context: &Context<'_>,
     resource: &Resource,
-    id: &str,
+    current: &Current,
     conditions: &Conditions<'_>,
 ) -> Result<(), Error> {
     if conditions.is_empty() {
         return Ok(());
     }
-    let current = current(context, resource, id).await?;
-    let (_, tag) = read_tag(context, resource, current).await?;
+    let (_, tag) = tagged(context, resource, current).await?;
     if conditions.allow_match(&tag) && conditions.allow_none_match(&tag) { Ok(()) } else { Err(changed()) }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::conditional::{self, Conditions};
+use super::conditional::{self, Conditions, Target};
 use super::{Answer, Context, bulk, discovery, list, search, write};
 use crate::Engine;
 use crate::engine::Tenant;
@@ -55,14 +55,12 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
             let projection = projection(&pairs)?;
             let changeable = resource.update.is_some() || !resource.actions.is_empty() || resource.members.is_some();
             let conditions = Conditions::of(request);
-            if matches!(method, "PUT" | "PATCH" | "DELETE") {
-                conditional::check(context, resource, id, &conditions).await?;
-            }
+            let target = Target { resource, id, conditions: &conditions };
             match method {
-                "GET" => conditional::get(context, resource, id, &projection, &conditions).await,
-                "PUT" if changeable => write::replace(context, resource, id, body(engine, request)?, &projection).await,
-                "PATCH" if changeable => write::patch(context, resource, id, body(engine, request)?, &projection).await,
-                "DELETE" if resource.delete.is_some() => write::delete(context, resource, id).await,
+                "GET" => conditional::get(context, target, &projection).await,
+                "PUT" if changeable => write::replace(context, target, body(engine, request)?, &projection).await,
+                "PATCH" if changeable => write::patch(context, target, body(engine, request)?, &projection).await,
+                "DELETE" if resource.delete.is_some() => write::delete(context, target).await,
                 _ => {
                     let mut allowed = vec!["GET"];
                     if changeable {

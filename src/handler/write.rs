@@ -14,6 +14,7 @@ pub(super) use self::create::create;
 
 use self::converge::converge;
 use self::settle::settle;
+use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
 use super::native::{is_absent, noun};
@@ -36,11 +37,11 @@ use crate::scim::{Error, Projection};
 /// and must not wipe what they do not.
 pub(super) async fn replace(
     context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
+    target: Target<'_>,
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
+    let Target { resource, id, .. } = target;
     let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
     context.note(std::mem::take(&mut normalised.applied));
     refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
@@ -53,7 +54,7 @@ pub(super) async fn replace(
     };
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
-    let before = current(context, resource, id).await?;
+    let before = read_before(context, target).await?;
     refuse_deactivation(resource, deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
@@ -77,11 +78,11 @@ pub(super) async fn replace(
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
 pub(super) async fn patch(
     context: &Context<'_>,
-    resource: &Resource,
-    id: &str,
+    target: Target<'_>,
     body: Value,
     projection: &Projection,
 ) -> Result<Answer, Error> {
+    let Target { resource, id, conditions } = target;
     let mut patch = patch::parse(&resource.kind, body, context.reading())?;
     context.note(patch.applied);
     if context.version == Version::One {
@@ -94,7 +95,8 @@ pub(super) async fn patch(
         None => (Vec::new(), patch.operations),
     };
     let asked = !projection.attributes.is_empty();
-    if !edits.is_empty() && operations.is_empty() && !asked && resource.protect.is_empty() {
+    let needs_group = !operations.is_empty() || asked || !resource.protect.is_empty() || !conditions.is_empty();
+    if !edits.is_empty() && !needs_group {
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
@@ -108,7 +110,7 @@ pub(super) async fn patch(
     refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
-    let before = current(context, resource, id).await?;
+    let before = read_before(context, target).await?;
     refuse_deactivation(resource, patch.deactivates, &before.attributes)?;
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
@@ -131,16 +133,18 @@ pub(super) async fn patch(
 }
 
 /// DELETE (RFC 7644 section 3.6).
-pub(super) async fn delete(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Answer, Error> {
+pub(super) async fn delete(context: &Context<'_>, target: Target<'_>) -> Result<Answer, Error> {
+    let Target { resource, id, conditions } = target;
     let not_found = || Error::not_found(&resource.kind.name, id);
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
     let needed = is_read_first(resource, id)
         || !resource.protect.is_empty()
+        || !conditions.is_empty()
         || resource.delete.as_ref().is_some_and(Delete::needs_current);
     let mut _turn = Vec::new();
     let current = if needed {
         _turn = turn(context, resource, id).await?;
-        let current = current(context, resource, id).await?;
+        let current = read_before(context, target).await?;
         refuse_protected(resource, &current.attributes)?;
         Some(current)
     } else {
@@ -182,6 +186,13 @@ async fn remove(
         return Ok(false);
     }
     context.native.check(&what, reply).map(|_| true)
+}
+
+/// The state that a write begins with, which the request's preconditions allow. Its turn has been taken.
+async fn read_before(context: &Context<'_>, target: Target<'_>) -> Result<Current, Error> {
+    let before = current(context, target.resource, target.id).await?;
+    conditional::check(context, target.resource, &before, target.conditions).await?;
+    Ok(before)
 }
 
 /// The turn of a request that reads this resource and writes what it makes of it.

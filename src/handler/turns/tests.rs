@@ -95,10 +95,17 @@ fn engine() -> Rc<Engine> {
 }
 
 fn begin(engine: &Rc<Engine>, method: &str, path: &str, body: &Value) -> Exchange {
+    begin_if(engine, method, path, body, None)
+}
+
+/// A request for a resource that is still what this tag was given for.
+fn begin_if(engine: &Rc<Engine>, method: &str, path: &str, body: &Value, tag: Option<&str>) -> Exchange {
+    let mut headers = vec![("authorization".to_owned(), "t".to_owned())];
+    headers.extend(tag.map(|tag| ("if-match".to_owned(), tag.to_owned())));
     let request = Request {
         method: method.to_owned(),
         target: format!("/scim/v2{path}"),
-        headers: vec![("authorization".to_owned(), "t".to_owned())],
+        headers,
         body: body.to_string().into_bytes(),
     };
     Exchange::new(Rc::clone(engine), request, Moment { now: 0, entropy: [0; 32] })
@@ -205,6 +212,21 @@ fn an_object_that_is_sent_whole_keeps_every_change() {
     ];
     assert_eq!(all(&mut app, exchanges), [200, 200]);
     assert_eq!(app.objects["/users/7"], json!({ "id": "7", "name": "n", "title": "A", "display": "B" }));
+}
+
+#[test]
+fn one_precondition_is_met_once() {
+    let mut app = App::with(&[("/users/7", json!({ "id": "7", "name": "n", "title": "a", "display": "b" }))]);
+    let engine = engine();
+    let mut reading = begin(&engine, "GET", "/Users/7", &Value::Null);
+    let Output::Call(id, call, _) = first(&mut reading) else { panic!("it reads nothing") };
+    reading.handle_reply(id, Ok(app.reply(&call)), 0);
+    let Output::Respond(read) = first(&mut reading) else { panic!("it does not answer") };
+    let tag = read.header("etag").unwrap();
+    let change = |path: &str| begin_if(&engine, "PATCH", "/Users/7", &replace(path, "c"), Some(tag));
+    let mut statuses = all(&mut app, vec![change("title"), change("displayName")]);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::act::{act, check_actions};
 use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
-use crate::handler::read::Current;
+use crate::handler::read::{Current, Found};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Context, list};
 use crate::mapping::codec::text_of;
@@ -84,13 +84,7 @@ async fn update(
     let own = resource.id_row().and_then(|row| row.native.as_ref());
     let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
     let after = match (shown, id) {
-        (Some(native), Some(id)) if shows(resource, &native, desired) => {
-            let mut attributes = resource.decode(&native);
-            if let (false, Some(id)) = (attributes.contains_key("id"), before.attributes.get("id")) {
-                attributes.insert("id".to_owned(), id.clone());
-            }
-            Current { id, native, attributes }
-        }
+        (Some(native), Some(id)) if shows(resource, &native, desired) => Found { id, native }.into_current(resource),
         (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await?,
     };
     let changed = rows.iter().filter_map(|index| resource.rows.get(*index));
@@ -130,11 +124,7 @@ pub(super) async fn read_back(
             let own = resource.id_row().and_then(|row| row.native.as_ref());
             // The id as its own object has it: an address has no numbers.
             let id = own.and_then(|at| at.get(&native)).cloned().unwrap_or(id);
-            let mut attributes = resource.decode(&native);
-            if let (false, Some(id)) = (attributes.contains_key("id"), resource.scim_id(&id)) {
-                attributes.insert("id".to_owned(), id.into());
-            }
-            Ok(Current { id, native, attributes })
+            Ok(Found { id, native }.into_current(resource))
         }
         None => Err(not_understood(what, "what it has written cannot be read")),
     }
