@@ -136,7 +136,7 @@ fn a_thousand_members_that_broke_off_are_completed_by_the_same_request() {
     let (status, answer, most) = ask(&engine(), &mut app, ("PATCH", "/Groups/5", &body), &mut { FIRST });
     assert_eq!((status, most), (503, CONCURRENCY), "{answer}");
     let detail = answer["detail"].as_str().unwrap();
-    assert!(detail.contains("403 of 1000 calls were done, and sending the request again does the rest"), "{detail}");
+    assert!(detail.contains("403 of 1000 member calls were done, and sending the request again does the rest"), "{detail}");
     assert_eq!(app.groups[&5].len(), 403);
     assert_eq!(app.writes, 403, "an application that is down is left alone");
 
@@ -160,7 +160,7 @@ fn a_member_that_cannot_be_is_named_and_keeps_nobody_else_out() {
     assert_eq!(status, 400, "{answer}");
     let detail = answer["detail"].as_str().unwrap();
     assert!(
-        detail.starts_with("could not add the member `500`: no such user; 999 of 1000 calls were done"),
+        detail.starts_with("could not add the member `500`: no such user; 999 of 1000 member calls were done"),
         "{detail}"
     );
     assert_eq!(app.groups[&5].len(), 999);

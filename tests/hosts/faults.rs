@@ -334,7 +334,7 @@ fn a_member_that_could_not_be_added(demo: &Demo) {
     let request = Request::prepare(&scim, add, "fault.members".to_owned());
     demo.app().faults().add(Fault::json_error().method("POST").path("/memberships").after(1).times(1));
     let detail = request.send(&scim).error(502);
-    assert!(detail.contains("2 of 3 calls were done"), "{detail}");
+    assert!(detail.contains("2 of 3 member calls were done"), "{detail}");
     request.send(&scim).expect(204);
     request.assert_brought_about(&scim, demo.app(), "a member");
 }
@@ -350,7 +350,7 @@ fn a_request_ends_in_time(host: DemoHost) {
     app.faults().add(Fault::delay(500));
     let add = json!([{ "op": "add", "path": "members", "value": members }]);
     let detail = front.scim().patch(&format!("/Groups/{group}"), &add).error(504);
-    assert!(detail.contains("in time") && detail.contains("of 20 calls were done"), "{detail}");
+    assert!(detail.contains("in time") && detail.contains("of 20 member calls were done"), "{detail}");
     app.faults().clear();
     assert!(app.members(group).unwrap().len() < 20);
     patient.scim().patch(&format!("/Groups/{group}"), &add).expect(204);

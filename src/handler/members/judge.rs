@@ -101,7 +101,7 @@ pub(super) fn settled(verb: Verb, total: usize, outcomes: Vec<(String, Result<()
     let failed = failed.or_else(|| (made < total).then(unmade));
     failed.map_or(Ok(()), |(name, error)| {
         let detail = format!(
-            "could not {} {name}: {}; {done} of {total} calls were done, and sending the request again does the rest",
+            "could not {} {name}: {}; {done} of {total} member calls were done, and sending the request again does the rest",
             verb.as_str(),
             error.detail
         );

@@ -110,6 +110,10 @@ async fn planned<'e>(
     removed.retain(|_, name| !target.excepts(name));
     added.retain(|_, name| !target.excepts(name));
     if removed.is_empty() && added.is_empty() {
+        // No call will say that there is no such group.
+        if group.native.is_none() && context.native.read(group.resource, group.id).await?.is_none() {
+            return Err(group.gone());
+        }
         return Ok(None);
     }
     let id = group.id.clone();
