@@ -155,7 +155,12 @@ async fn linked<'m>(
         } else {
             shown_id(context, target, link, row, kind)
         };
-        let shown = link.display.as_ref().and_then(|at| at.get(row)).filter(|name| name.is_string()).cloned();
+        let shown = link
+            .display
+            .as_ref()
+            .and_then(|at| at.get(row))
+            .filter(|name| name.as_str().is_some_and(|name| !name.is_empty()))
+            .cloned();
         let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
         let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));

@@ -271,6 +271,8 @@ async fn candidates(
         Narrowed::Call(operation, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
             let object = context.native.object(&what, resource, operation, &scope).await?;
+            let object = object.filter(|object| object.as_object().is_none_or(|fields| !fields.is_empty()));
+            object.iter().try_for_each(|object| resource.refuse_nameless(&what, object))?;
             whole(context, resource, list, found(resource, object.into_iter().collect()), wanted).await
         }
         Narrowed::Find(operation, at, value) => {

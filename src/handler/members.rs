@@ -97,21 +97,23 @@ pub(super) async fn carry_out(
     after: Option<&Current>,
 ) -> Result<(), Error> {
     let (Some(plan), Some(members)) = (plan, &resource.members) else { return Ok(()) };
+    let Some(change) = &members.change else { return Ok(()) };
     let (id, native) = match after {
-        Some(after) => (&after.id, Some(&after.native)),
+        Some(after) => (&after.id, Some(&after.native).filter(|_| after.is_whole)),
         None => (&plan.id, plan.native.as_ref()),
     };
     let group = Group { resource, id, native };
-    match &members.change {
-        Some(MemberChange::Calls { add, remove }) => {
+    let read = if native.is_none() && change.needs_native() { Some(with_list(context, &group).await?) } else { None };
+    let group = Group { native: native.or(read.as_ref()), ..group };
+    match change {
+        MemberChange::Calls { add, remove } => {
             // Removing first never leaves somebody in who should be out, if the rest fails.
             calls::change(context, &group, remove, &plan.removed, Verb::Remove).await?;
             calls::change(context, &group, add, &plan.added, Verb::Add).await
         }
-        Some(MemberChange::Replace(replace)) => calls::replace(context, &group, replace, &plan.whole_list()).await,
-        Some(MemberChange::Update) => update(context, &group, members, &plan.removed, &plan.added).await,
-        Some(MemberChange::Field(field)) => field::edit(context, field, &group, &plan).await,
-        None => Ok(()),
+        MemberChange::Replace(replace) => calls::replace(context, &group, replace, &plan.whole_list()).await,
+        MemberChange::Update => update(context, &group, members, &plan.removed, &plan.added).await,
+        MemberChange::Field(field) => field::edit(context, field, &group, &plan).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use serde_json::Value;
 
@@ -14,8 +14,9 @@ use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{Recognised, json_body, not_understood, recognised, retry_after, scim_error};
 use crate::mapping::generate::Generate;
-use crate::mapping::language::Guard;
+use crate::mapping::language::{Access, Guard};
 use crate::mapping::template::{JsonTemplate, Scope, Slot, Unfit};
+use crate::mapping::translate::Attributes;
 use crate::mapping::{Item, ListPart, Login, Mapping, Operation, Resource};
 use crate::scim::Error;
 
@@ -33,11 +34,14 @@ pub(super) struct Native<'e> {
     moment: Moment,
     /// How many texts were made up.
     generated: Cell<u32>,
+    /// What the request writes and nobody may read, so that no message of the application repeats it.
+    secrets: RefCell<Vec<String>>,
 }
 
 impl<'e> Native<'e> {
     pub(super) fn new(engine: &'e Engine, tenant: &'e Tenant, upstream: Upstream, moment: Moment) -> Self {
-        Native { engine, tenant, upstream, moment, generated: Cell::new(0) }
+        let (generated, secrets) = (Cell::new(0), RefCell::default());
+        Native { engine, tenant, upstream, moment, generated, secrets }
     }
 
     pub(super) fn mapping(&self) -> &'e Mapping {
@@ -62,6 +66,14 @@ impl<'e> Native<'e> {
         let number = self.generated.get();
         self.generated.set(number.wrapping_add(1));
         how.nth(number, &self.moment.entropy).into()
+    }
+
+    /// Keeps what `desired` has of passwords and their like out of errors.
+    pub(super) fn keep_secret(&self, resource: &Resource, desired: &Attributes) {
+        let hidden = resource.rows.iter().filter(|row| row.access == Access::Write);
+        let texts = hidden.filter_map(|row| row.place.get(desired)?.as_str());
+        // Shorter ones would make any message unreadable, and give themselves away.
+        self.secrets.borrow_mut().extend(texts.filter(|text| text.len() >= 6).map(str::to_owned));
     }
 
     /// The turns that this tenant's requests have.
@@ -214,10 +226,9 @@ impl<'e> Native<'e> {
         };
         let reply = match reply {
             Ok(reply) if (200..300).contains(&reply.status) => reply,
-            Ok(Response { status: 400..=403, .. }) => return Err(denied()),
-            other => {
-                return Err(scim_error(&[], "log the gateway in", &other, self.moment.now));
-            }
+            // No news about what was asked for, whatever the status.
+            Ok(Response { status: 300..=428 | 430..=499, .. }) => return Err(denied()),
+            other => return Err(scim_error(&[], "log the gateway in", &other, self.moment.now)),
         };
         let token = login.token.text(&reply);
         let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
@@ -252,7 +263,11 @@ impl<'e> Native<'e> {
     }
 
     fn error(&self, what: &str, reply: &Reply) -> Error {
-        scim_error(&self.mapping().errors, what, reply, self.moment.now)
+        let mut error = scim_error(&self.mapping().errors, what, reply, self.moment.now);
+        for secret in self.secrets.borrow().iter() {
+            error.detail = error.detail.replace(secret.as_str(), "…");
+        }
+        error
     }
 
     /// As [`Native::check`], for a call whose path no resource of the client's is part of, or one that has just been
@@ -285,7 +300,7 @@ impl<'e> Native<'e> {
             return Ok(None);
         };
         let reply = self.send(what, request).await?;
-        self.object_in(what, resource, operation, reply)
+        self.object_in(what, resource, (operation, scope), reply)
     }
 
     /// As [`Native::object`], for several scopes, side by side.
@@ -307,10 +322,10 @@ impl<'e> Native<'e> {
         let requests = rendered.into_iter().flatten().collect();
         let mut replies = self.send_until(what, requests, stop).await?.into_iter();
         let mut found = Vec::with_capacity(there.len());
-        for there in there {
+        for (there, scope) in there.into_iter().zip(scopes) {
             let reply = if there { replies.next() } else { None };
             found.push(match reply {
-                Some(reply) => self.object_in(what, resource, operation, reply?)?,
+                Some(reply) => self.object_in(what, resource, (operation, scope), reply?)?,
                 None => None,
             });
         }
@@ -321,7 +336,7 @@ impl<'e> Native<'e> {
         &self,
         what: &str,
         resource: &Resource,
-        operation: &Operation,
+        (operation, scope): (&Operation, &Scope<'_>),
         reply: Response,
     ) -> Result<Option<Value>, Error> {
         if is_absent(&reply, &operation.absent) {
@@ -329,7 +344,12 @@ impl<'e> Native<'e> {
         }
         let reply = self.check(what, reply)?;
         match item(resource, &operation.item, &reply) {
-            Some(object) => Ok(Some(object)),
+            Some(mut object) => {
+                for (at, value) in &operation.set {
+                    at.set(&mut object, value.render(scope));
+                }
+                Ok(Some(object))
+            }
             None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
             None => Err(not_understood(what, "it has no object where the mapping says")),
         }
@@ -342,10 +362,12 @@ impl<'e> Native<'e> {
         }
         let what = format!("read the {}", noun(resource));
         let scopes: Vec<Scope<'_>> = ids.iter().map(|id| Scope { id: Some(id), ..Scope::default() }).collect();
-        match (&resource.row, &resource.list) {
-            (Some(query), Some(list)) => self.rows_with_ids(&what, resource, (&list.parts, query), &scopes).await,
-            _ => self.objects(&what, resource, &resource.read, &scopes).await,
-        }
+        let objects = match (&resource.row, &resource.list) {
+            (Some(query), Some(list)) => self.rows_with_ids(&what, resource, (&list.parts, query), &scopes).await?,
+            _ => self.objects(&what, resource, &resource.read, &scopes).await?,
+        };
+        objects.iter().flatten().try_for_each(|object| resource.refuse_nameless(&what, object))?;
+        Ok(objects)
     }
 
     /// The rows of the list that have the ids of these scopes. A list that is not asked by the id is read once for all.
@@ -442,6 +464,16 @@ impl Resource {
         let at = self.id_row()?.native.as_ref()?;
         let mut fixed = self.fixed.iter().flatten();
         fixed.find(|object| at.get(object).is_some_and(|found| text_of(found) == text_of(id)))
+    }
+
+    /// Refuses an object that does not say which one it is: another thing that the path may lead to, or an error that is
+    /// called a success.
+    pub(super) fn refuse_nameless(&self, what: &str, native: &Value) -> Result<(), Error> {
+        let at = self.id_row().and_then(|row| row.native.as_ref());
+        match at.filter(|_| self.scim_id_of(native).is_none()) {
+            Some(at) => Err(not_understood(what, &format!("there is no id at `{at}`"))),
+            None => Ok(()),
+        }
     }
 
     /// The SCIM id of a native object.

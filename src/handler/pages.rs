@@ -53,9 +53,10 @@ fn accept_page(
     if walk.is_past_end(&reply) {
         return Ok(None);
     }
-    let reply = match scope.id {
-        Some(_) => native.check(what, reply)?,
-        None => native.check_collection(what, reply)?,
+    // A 404 is news about a resource only where that has not just been read.
+    let reply = match (scope.id, scope.native) {
+        (Some(_), None) => native.check(what, reply)?,
+        _ => native.check_collection(what, reply)?,
     };
     let body = serde_json::from_slice(&reply.body).map_err(|_| not_understood(what, "it is not JSON"))?;
     walk.take(request, &reply, body, native.authority()).map(Some).map_err(|problem| not_understood(what, &problem))

@@ -46,7 +46,7 @@ impl Found {
         {
             attributes.insert("id".to_owned(), id.into());
         }
-        Current { id: self.id, native: self.native, attributes }
+        Current { id: self.id, native: self.native, attributes, is_whole: false }
     }
 
     /// All of it to be looked at only, with what it is linked with, if that is to be shown.
@@ -73,6 +73,8 @@ pub(super) struct Current {
     pub(super) native: Value,
     /// Its SCIM attributes, without links.
     pub(super) attributes: Attributes,
+    /// Whether the native object is all that the application has now: it was read, and nothing has been written since.
+    pub(super) is_whole: bool,
 }
 
 impl Current {
@@ -83,7 +85,23 @@ impl Current {
 
 /// The resource with this SCIM id, or 404.
 pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Current, Error> {
-    Ok(found(context, resource, id).await?.into_current(resource))
+    let found = found(context, resource, id).await?;
+    Ok(Current { is_whole: true, ..found.into_current(resource) })
+}
+
+/// The native object of a resource, as it is now: what it was before a write, or a write's reply, may lack what others have
+/// written or what the reply leaves out.
+pub(super) async fn refreshed(
+    context: &Context<'_>,
+    resource: &Resource,
+    mut current: Current,
+) -> Result<Current, Error> {
+    if !current.is_whole {
+        let gone = || Error::not_found(&resource.kind.name, &resource.scim_id(&current.id).unwrap_or_default());
+        current.native = context.native.read(resource, &current.id).await?.ok_or_else(gone)?;
+        current.is_whole = true;
+    }
+    Ok(current)
 }
 
 /// The native object with this SCIM id, or 404.
@@ -92,8 +110,8 @@ pub(super) async fn found(context: &Context<'_>, resource: &Resource, id: &str) 
     let native_id = resource.native_id(id).ok_or_else(not_found)?;
     let native = context.native.read(resource, &native_id).await?.ok_or_else(not_found)?;
     // An application that folds letter case in its paths answers with another id than was asked for.
-    match resource.id_row().and_then(|row| row.decode(&native)).as_deref() {
-        Some(Value::String(found)) if found != id => Err(not_found()),
+    match resource.scim_id_of(&native) {
+        Some(found) if found != id => Err(not_found()),
         _ => Ok(Found { id: native_id, native }),
     }
 }

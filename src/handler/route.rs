@@ -11,6 +11,9 @@ use crate::mapping::Resource;
 use crate::scim::query::ListQuery;
 use crate::scim::{Error, Projection, dialect, json};
 
+/// How often a write is begun whose resource others change meanwhile.
+const ATTEMPTS: u32 = 3;
+
 /// Hands a request of a client that is known to its operation.
 pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Request) -> Result<Answer, Error> {
     let Some(target) = engine.scim_path(&request.target) else {
@@ -56,20 +59,29 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
             let changeable = resource.update.is_some() || !resource.actions.is_empty() || resource.members.is_some();
             let conditions = Conditions::of(request);
             let target = Target { resource, id, conditions: &conditions };
-            match method {
-                "GET" => conditional::get(context, target, &projection).await,
-                "PUT" if changeable => write::replace(context, target, body(engine, request)?, &projection).await,
-                "PATCH" if changeable => write::patch(context, target, body(engine, request)?, &projection).await,
-                "DELETE" if resource.delete.is_some() => write::delete(context, target).await,
-                _ => {
-                    let mut allowed = vec!["GET"];
-                    if changeable {
-                        allowed.extend(["PUT", "PATCH"]);
+            let mut attempts = 0;
+            loop {
+                let answer = match method {
+                    "GET" => conditional::get(context, target, &projection).await,
+                    "PUT" if changeable => write::replace(context, target, body(engine, request)?, &projection).await,
+                    "PATCH" if changeable => write::patch(context, target, body(engine, request)?, &projection).await,
+                    "DELETE" if resource.delete.is_some() => write::delete(context, target).await,
+                    _ => {
+                        let mut allowed = vec!["GET"];
+                        if changeable {
+                            allowed.extend(["PUT", "PATCH"]);
+                        }
+                        if resource.delete.is_some() {
+                            allowed.push("DELETE");
+                        }
+                        Err(not_allowed(method, &allowed))
                     }
-                    if resource.delete.is_some() {
-                        allowed.push("DELETE");
-                    }
-                    Err(not_allowed(method, &allowed))
+                };
+                attempts += 1;
+                // Others were faster: what was asked for is done to what they have made of the resource.
+                match answer {
+                    Err(error) if error.conflict && attempts < ATTEMPTS => {}
+                    answer => break answer,
                 }
             }
         }

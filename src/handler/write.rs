@@ -12,13 +12,14 @@ use serde_json::Value;
 
 pub(super) use self::create::create;
 
+use self::act::actions_for;
 use self::converge::converge;
 use self::settle::settle;
 use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
 use super::native::{is_absent, noun};
-use super::read::{Current, current, with_links};
+use super::read::{Current, current, refreshed, with_links};
 use super::turns::{self, Key, Turn};
 use super::{Answer, Context, Version};
 use crate::mapping::errors::Recognised;
@@ -31,6 +32,7 @@ use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
 use crate::scim::resource::{Mode, normalise};
+use crate::scim::schema::Kind;
 use crate::scim::{Error, Projection};
 
 /// PUT (RFC 7644 section 3.5.1). What the body leaves out keeps its value: identity providers send what they know,
@@ -60,8 +62,12 @@ pub(super) async fn replace(
         refuse_protected(resource, &before.attributes)?;
     }
     // What was set at the create and cannot be seen since: a PUT of everything sends it again.
-    for row in resource.rows.iter().filter(|row| row.sealed) {
-        if row.place.get(&normalised.resource).is_some() {
+    // And a state that no call brings about, and that cannot be seen either, such as active of a user who can only be barred.
+    for (index, row) in resource.rows.iter().enumerate() {
+        let unseen = !row.readable() && !row.actions.is_empty() && row.kind == Kind::Boolean;
+        if row.place.get(&normalised.resource).is_some()
+            && (row.sealed || (unseen && actions_for(resource, index, &normalised.resource).is_empty()))
+        {
             row.place.set(&mut normalised.resource, Value::Null);
         }
     }
@@ -176,7 +182,12 @@ async fn remove(
         }
         current = Some(converge(context, resource, before, Value::Object(desired)).await?);
     }
-    let Delete { operation, .. } = delete;
+    let operation = &delete.operation;
+    if delete.operation.needs_native()
+        && let Some(before) = current
+    {
+        current = Some(refreshed(context, resource, before).await?);
+    }
     let native = current.as_ref().map(|current| &current.native);
     let Ok(request) = operation.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
         return Ok(false);
@@ -203,12 +214,14 @@ async fn turn<'e>(context: &Context<'e>, resource: &Resource, id: &str) -> Resul
 
 /// Whether a resource that no read confirms must be read first.
 ///
-/// An application that ignores letter case in its paths would take an id with capitals for another resource's. The ids that
-/// applications make up (numbers, UUIDs, hexadecimal digits) have none, so that the usual request is spared the read. And
-/// a resource that only its own object says is none (`read.absent`) is there for every other call.
+/// Applications know some resources by other names too: they ignore letter case in their paths, take an address for a name,
+/// or take what stands behind an encoded slash for a part of the resource. The ids that they make up (numbers, UUIDs,
+/// hexadecimal digits) and plain names are none of these, so that the usual request is spared the read. And a resource that
+/// only its own object says is none (`read.absent`) is there for every other call.
 fn is_read_first(resource: &Resource, id: &str) -> bool {
     let of_success = |rule: &Recognised| rule.at.is_some() && rule.status.is_none_or(|status| status < 300);
-    id.chars().any(char::is_uppercase) || resource.read.absent.iter().any(of_success)
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | '~');
+    !id.chars().all(is_plain) || resource.read.absent.iter().any(of_success)
 }
 
 /// Changes members, where that is planned.

@@ -64,8 +64,9 @@ pub fn recognised(rules: &[Recognised], reply: &Response) -> bool {
 
 /// As [`recognised`], by more than its status.
 pub fn recognised_by_more(rules: &[Recognised], reply: &Response) -> bool {
-    let body = json_body(reply);
-    rules.iter().any(|rule| rule.at.is_some() && rule.matches(reply, &body))
+    let mut body = None;
+    let mut rules = rules.iter().filter(|rule| rule.at.is_some());
+    rules.any(|rule| rule.matches(reply, body.get_or_insert_with(|| json_body(reply))))
 }
 
 /// One rule of the mapping's `errors`.
@@ -73,6 +74,8 @@ pub fn recognised_by_more(rules: &[Recognised], reply: &Response) -> bool {
 pub struct ErrorRule {
     /// Which replies.
     pub when: Recognised,
+    /// Whether they mean that the resource has changed since it was read.
+    pub conflict: bool,
     /// The SCIM status.
     pub status: u16,
     /// The `scimType`.
@@ -103,10 +106,13 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
         let detail = match (&rule.detail, native) {
             (Some(detail), _) => detail.clone(),
             (None, Some(native)) => native,
+            (None, None) if rule.conflict => conflict(what).detail,
             (None, None) => format!("the application refused to {what}"),
         };
-        let error = Error { status: rule.status, scim_type: rule.kind, detail, headers: Vec::new() };
-        return with_retry_after(error, reply, now);
+        let error = Error { scim_type: rule.kind, conflict: rule.conflict, ..Error::new(rule.status, detail) };
+        let error = with_retry_after(error, reply, now);
+        let soon = rule.conflict && error.headers.is_empty();
+        return if soon { error.with_header("retry-after", "1") } else { error };
     }
     let status = reply.status;
     match status {
@@ -126,6 +132,8 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
             let what = "the application refused the credential of this gateway";
             Error::new(502, format!("{what} (native status {status}){other}"))
         }
+        // The answer to a condition, and only a mapping's template sends one.
+        412 => conflict(what),
         504 => Error::new(504, format!("the application did not {what} in time (native status 504)")),
         _ => Error::new(502, format!("the application failed to {what} (native status {status})")),
     }
@@ -134,6 +142,13 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
 /// The first line of a native message: what follows may be a stack or the statement that failed, with its values.
 fn shortened(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().take(MESSAGE).collect()
+}
+
+/// The SCIM error for a write that others were faster than.
+fn conflict(what: &str) -> Error {
+    let detail = format!("the application could not {what}: others keep changing the resource: try again later");
+    let error = Error { conflict: true, ..Error::new(503, detail) };
+    error.with_header("retry-after", "1")
 }
 
 /// The SCIM error for a reply that is a success but cannot be understood.

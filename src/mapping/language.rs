@@ -552,6 +552,9 @@ tables! {
         /// For reading where no call answers with one resource: the query parameters with which the list has its row.
         /// Other rows may be there too: it is found by its id.
         list: Option<Table<Spanned<Value>>>,
+        /// For reading: fields that the object has and the reply does not show, such as the id that only the path says.
+        /// Without its id a reply is taken for no resource at all.
+        set: Table<Spanned<Value>>,
         /// The attribute values that a resource is deleted with: one that has others is brought to these first.
         from: Option<Table<Value>>,
     }
@@ -838,8 +841,11 @@ tables! {
         differs: Option<String>,
         /// A header field that must be there, in place of `at`.
         header: Option<String>,
-        /// The SCIM error.
-        scim: ScimError,
+        /// The application refuses a write because the resource has changed since it was read: the request is made again on
+        /// what it is now, three times at most, and a create's means that there is one already. So is 412 without a rule.
+        conflict: bool,
+        /// The SCIM error; 503 where it is left out beside `conflict`.
+        scim: Option<ScimError>,
     }
 
     /// The SCIM error that stands for a native one.

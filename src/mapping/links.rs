@@ -198,6 +198,17 @@ pub enum MemberChange {
     Field(UserField),
 }
 
+impl MemberChange {
+    /// Whether its calls have fields of the group's native object.
+    pub fn needs_native(&self) -> bool {
+        match self {
+            MemberChange::Calls { add, remove } => add.call.needs_native() || remove.call.needs_native(),
+            MemberChange::Replace(replace) => replace.call.needs_native(),
+            MemberChange::Update | MemberChange::Field(_) => false,
+        }
+    }
+}
+
 /// A call about members.
 #[derive(Clone, Debug)]
 pub struct MemberCall {

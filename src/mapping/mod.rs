@@ -274,6 +274,8 @@ pub struct Operation {
     pub fixed: Option<Body>,
     /// Where the object is in the reply.
     pub item: Item,
+    /// Fields that the object has and the reply does not show.
+    pub set: Vec<(Pointer, JsonTemplate)>,
     /// Replies that mean that the resource is not there, beside 404.
     pub absent: Vec<Recognised>,
     /// What a create or a delete makes sure of first.

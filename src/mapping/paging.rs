@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ReplyValue;
 use super::codec::text_of;
-use super::errors::{Recognised, recognised};
+use super::errors::{Recognised, recognised, recognised_by_more};
 use super::pointer::Pointer;
 use crate::exchange::{Request, Response};
 use crate::scim::etag;
@@ -219,6 +219,8 @@ impl<'a> Walk<'a> {
     pub fn is_past_end(&mut self, reply: &Response) -> bool {
         let further = self.at > 0 && matches!(self.paging.style, Style::Page(_) | Style::Offset(_));
         let past = further && (matches!(reply.status, 404 | 410) || recognised(&self.paging.end, reply));
+        // A status alone does not tell a first page without rows from a wrong path.
+        let past = past || recognised_by_more(&self.paging.end, reply);
         self.done |= past;
         past
     }
@@ -287,6 +289,8 @@ impl<'a> Walk<'a> {
             }
             (Some(Value::Array(items)), _) => items,
             (Some(Value::Null), _) => Vec::new(),
+            // Some leave an empty list out.
+            (None, _) if total.is_some_and(|total| total <= self.at) => Vec::new(),
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();

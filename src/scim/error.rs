@@ -101,6 +101,9 @@ pub struct Error {
     pub detail: String,
     /// Header fields that the response needs, names in lower case: `retry-after`, `allow`.
     pub headers: Vec<(String, String)>,
+    /// Whether a write was refused because the resource has changed since it was read, so that the request can be made
+    /// again on what it is now. No part of the response.
+    pub conflict: bool,
 }
 
 macro_rules! kinds {
@@ -115,7 +118,7 @@ macro_rules! kinds {
 impl Error {
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new() }
+        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false }
     }
 
     /// An error of one kind, with that kind's status.

@@ -137,7 +137,7 @@ pub(super) fn bounded(context: &Context<'_>, changes: &Changes) -> Result<(), Er
 /// Whether a change cannot be made without knowing the group itself.
 fn wants_group(change: &MemberChange) -> bool {
     match change {
-        MemberChange::Calls { add, remove } => add.call.needs_native() || remove.call.needs_native(),
+        MemberChange::Calls { .. } => change.needs_native(),
         // Nobody else would notice that there is no such group.
         MemberChange::Field(_) => true,
         MemberChange::Replace(_) | MemberChange::Update => true,

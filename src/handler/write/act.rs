@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::handler::Context;
 use crate::handler::native::{is_absent, noun, unfit};
-use crate::handler::read::Current;
+use crate::handler::read::{Current, refreshed};
 use crate::mapping::Resource;
 use crate::mapping::errors::json_body;
 use crate::mapping::template::Scope;
@@ -24,13 +24,17 @@ pub(super) async fn act(
     }
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
-    let Current { id, native, attributes } = &mut current;
-    let scope = Scope { id: Some(id), rows: &values, native: Some(native), ..Scope::default() };
     let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
     let in_order = resource.actions.iter().enumerate();
     for (_, action) in in_order.filter(|(index, _)| due.contains(index)) {
         let what = format!("carry out `{}` for the {}", action.name, noun(resource));
+        if action.call.needs_native() {
+            current = refreshed(context, resource, current).await?;
+        }
+        let Current { id, native, attributes, is_whole } = &mut current;
+        let scope = Scope { id: Some(id), rows: &values, native: Some(native), ..Scope::default() };
         let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
+        *is_whole = false;
         let reply = context.native.send(&what, request).await?;
         let missing = is_absent(&reply, &[]);
         let reply = match context.native.check_collection(&what, reply) {
@@ -49,14 +53,14 @@ pub(super) async fn act(
     }
     for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
         if let Some(value) = row.place.get(desired) {
-            row.place.set(attributes, value.clone());
+            row.place.set(&mut current.attributes, value.clone());
         }
     }
     Ok(current)
 }
 
 /// The actions that bring one row to its desired value, by index.
-fn actions_for(resource: &Resource, row: usize, desired: &Attributes) -> Vec<usize> {
+pub(super) fn actions_for(resource: &Resource, row: usize, desired: &Attributes) -> Vec<usize> {
     let Some(written) = resource.rows.get(row) else {
         return Vec::new();
     };

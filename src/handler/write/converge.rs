@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::act::{act, check_actions};
 use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
-use crate::handler::read::{Current, Found};
+use crate::handler::read::{Current, Found, refreshed};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Context, list};
 use crate::mapping::codec::text_of;
@@ -26,6 +26,7 @@ pub(super) async fn converge(
     let Value::Object(mut desired) = desired else {
         return Ok(before);
     };
+    context.native.keep_secret(resource, &desired);
     resource.agree(&before.attributes, &mut desired)?;
     let changed = resource.changed(&before.attributes, &desired);
     if !changed.is_empty() {
@@ -68,6 +69,7 @@ async fn update(
     let Some(update) = &resource.update else {
         return Err(Error::mutability(format!("the application has no call that changes {}", names())));
     };
+    let before = if update.needs_current() { refreshed(context, resource, before).await? } else { before };
     let values = resource.native_values(desired)?;
     let changed = resource.native_places(rows);
     let (id, native) = (Some(&before.id), Some(&before.native));
@@ -84,7 +86,10 @@ async fn update(
     let own = resource.id_row().and_then(|row| row.native.as_ref());
     let id = shown.as_ref().and_then(|native| own?.get(native)).cloned();
     let after = match (shown, id) {
-        (Some(native), Some(id)) if shows(resource, &native, desired) => Found { id, native }.into_current(resource),
+        (Some(native), Some(id)) if shows(resource, &native, desired) => {
+            let is_whole = before.is_whole && has_fields_of(&native, &before.native);
+            Current { is_whole, ..Found { id, native }.into_current(resource) }
+        }
         (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await?,
     };
     let changed = rows.iter().filter_map(|index| resource.rows.get(*index));
@@ -112,6 +117,11 @@ pub(super) fn shows(resource: &Resource, native: &Value, desired: &Attributes) -
     })
 }
 
+/// Whether a reply to a write leaves nothing out that there was before.
+fn has_fields_of(reply: &Value, before: &Value) -> bool {
+    before.as_object().is_none_or(|fields| fields.keys().all(|name| reply.get(name).is_some()))
+}
+
 /// Reads what has just been written, where the reply does not show what the application made of it.
 pub(super) async fn read_back(
     context: &Context<'_>,
@@ -124,7 +134,7 @@ pub(super) async fn read_back(
             let own = resource.id_row().and_then(|row| row.native.as_ref());
             // The id as its own object has it: an address has no numbers.
             let id = own.and_then(|at| at.get(&native)).cloned().unwrap_or(id);
-            Ok(Found { id, native }.into_current(resource))
+            Ok(Current { is_whole: true, ..Found { id, native }.into_current(resource) })
         }
         None => Err(not_understood(what, "what it has written cannot be read")),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::act::act;
+use super::act::{act, actions_for};
 use super::converge::{read_back, refuse_taken, shows};
 use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
 use crate::exchange::Response;
@@ -19,6 +19,7 @@ use crate::mapping::translate::Attributes;
 use crate::mapping::{Create, NewId, Resource, Row};
 use crate::scim::patch::MemberEdit;
 use crate::scim::resource::{Mode, normalise};
+use crate::scim::schema::Kind;
 use crate::scim::{Error, Projection};
 
 /// POST (RFC 7644 section 3.3).
@@ -50,6 +51,7 @@ pub(in crate::handler) async fn create(
         }
     }
     refuse_protected(resource, &desired)?;
+    context.native.keep_secret(resource, &desired);
     let natives = resource.native_values(&desired)?;
     let scope = Scope { rows: &natives, ..Scope::default() };
     let key = client_chosen_id(resource, &desired)?;
@@ -81,7 +83,10 @@ pub(in crate::handler) async fn create(
                 noun(resource)
             )));
         }
-        _ => context.native.check_collection(&what, reply)?,
+        _ => {
+            let taken = |error: Error| if error.conflict { exists(resource) } else { error };
+            context.native.check_collection(&what, reply).map_err(taken)?
+        }
     };
     // What has them is found from now on.
     drop(values);
@@ -128,7 +133,7 @@ async fn created(
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
-            let shown = Current { id, native, attributes };
+            let shown = Current { id, native, attributes, is_whole: false };
             return if shows(resource, &shown.native, desired) {
                 Ok(shown)
             } else {
@@ -184,7 +189,12 @@ async fn finish(
         .into_iter()
         .filter(|index| {
             let row = resource.rows.get(*index);
-            row.is_some_and(|row| !row.actions.is_empty() && row.place.get(desired).is_some() && known(row))
+            row.is_some_and(|row| {
+                let shown = row.place.get(&created.attributes).is_some();
+                let due = !row.actions.is_empty() && row.place.get(desired).is_some() && known(row);
+                // What nothing brings about is what a new resource is, unless it shows something else.
+                due && (shown || !actions_for(resource, *index, desired).is_empty() || row.kind != Kind::Boolean)
+            })
         })
         .collect();
     let after = act(context, resource, created.clone(), &changed, desired).await?;

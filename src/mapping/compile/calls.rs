@@ -248,7 +248,7 @@ impl Compiler<'_> {
         let path = operation.and_then(|it| it.path.as_ref()).unwrap_or(path);
         let mut call = CallTemplate::new(method, self.path(path, names));
         let own_item = operation.and_then(|it| it.item.as_ref());
-        let mut absent = Vec::new();
+        let (mut set, mut absent) = (Vec::new(), Vec::new());
         if let Some(operation) = operation {
             if let Some(method) = &operation.method {
                 call.method = self.method(method);
@@ -256,6 +256,7 @@ impl Compiler<'_> {
             call.query = self.query(&operation.query, names);
             call.headers = self.headers(&operation.headers, names);
             call.form = operation.body.as_ref().and_then(|body| body.format) == Some(written::Format::Form);
+            set = self.fields(&operation.set, names);
             absent = operation.absent.iter().map(|it| self.recognised(it)).collect();
         }
         let at = self.optional_pointer(own_item.or(item)).unwrap_or_default();
@@ -263,6 +264,7 @@ impl Compiler<'_> {
             call,
             fixed: None,
             item: Item { at, stated: own_item.is_some() },
+            set,
             absent,
             guard: operation.and_then(|it| it.guard.as_ref()).map(|guard| guard.value),
         }
@@ -277,16 +279,22 @@ impl Compiler<'_> {
     ) -> Body {
         let body = operation.body.as_ref();
         let wrap = body.and_then(|body| body.wrap.as_ref()).or(wrap);
-        let mut set = Vec::new();
-        let mut omit = Vec::new();
+        let (mut set, mut omit) = (Vec::new(), Vec::new());
         if let Some(body) = body {
-            for (at, value) in body.set.iter() {
-                let json = self.json(&value.value, value.at, names);
-                set.extend(self.pointer(at).map(|pointer| (pointer, json)));
-            }
+            set = self.fields(&body.set, names);
             omit = body.omit.iter().filter_map(|it| self.pointer(it)).collect();
         }
         Body { wrap: self.optional_pointer(wrap).unwrap_or_default(), set, omit }
+    }
+
+    /// Fields of native objects, with placeholders.
+    fn fields(&mut self, fields: &Table<Spanned<Value>>, names: &Names) -> Vec<(Pointer, JsonTemplate)> {
+        let mut compiled = Vec::new();
+        for (at, value) in fields.iter() {
+            let json = self.json(&value.value, value.at, names);
+            compiled.extend(self.pointer(at).map(|pointer| (pointer, json)));
+        }
+        compiled
     }
 
     /// A paging style; `items` is where the rows are if the paging does not say it.

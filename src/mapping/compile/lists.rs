@@ -252,7 +252,7 @@ impl Compiler<'_> {
             let (call, item) = self.call(written, &names);
             let item = Item { stated: item.is_some(), at: item.unwrap_or_default() };
             let absent = narrowing.absent.iter().map(|it| self.recognised(it)).collect();
-            let operation = Operation { call, fixed: None, item, absent, guard: None };
+            let operation = Operation { call, fixed: None, item, set: Vec::new(), absent, guard: None };
             match &narrowing.id {
                 Some(id) => How::Find(operation, self.pointer(id)?),
                 None => How::Call(operation),

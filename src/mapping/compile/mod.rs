@@ -256,14 +256,25 @@ impl Compiler<'_> {
                 "give `at` or `header` beside the status",
             );
         }
-        let status = u16::try_from(rule.scim.status.value).ok().filter(|status| (400..600).contains(status));
-        if status.is_none() {
-            self.error(
+        let scim = rule.scim.as_ref();
+        let status = match scim {
+            Some(scim) => u16::try_from(scim.status.value).ok().filter(|status| (400..600).contains(status)),
+            None => rule.conflict.then_some(503),
+        };
+        match (status, scim) {
+            (None, Some(scim)) => self.error(
                 Code::OutOfRange,
-                rule.scim.status.at,
-                format!("{} is no error status", rule.scim.status.value),
+                scim.status.at,
+                format!("{} is no error status", scim.status.value),
                 "write a status from 400 to 599",
-            );
+            ),
+            (None, None) => self.error(
+                Code::MissingKey,
+                rule.place,
+                "the rule does not say what its replies mean",
+                "add `scim: { status: 400 }`, or `conflict: true`",
+            ),
+            _ => {}
         }
         Some(ErrorRule {
             when: Recognised {
@@ -274,8 +285,9 @@ impl Compiler<'_> {
                 contains: rule.contains.clone(),
                 differs: rule.differs.clone(),
             },
+            conflict: rule.conflict,
             status: status?,
-            kind: rule.scim.kind.map(|kind| match kind {
+            kind: scim.and_then(|scim| scim.kind).map(|kind| match kind {
                 ErrorType::Uniqueness => ScimType::Uniqueness,
                 ErrorType::InvalidValue => ScimType::InvalidValue,
                 ErrorType::Mutability => ScimType::Mutability,
@@ -284,8 +296,8 @@ impl Compiler<'_> {
                 ErrorType::NoTarget => ScimType::NoTarget,
                 ErrorType::Sensitive => ScimType::Sensitive,
             }),
-            detail: rule.scim.detail.clone(),
-            message: self.optional_pointer(rule.scim.message.as_ref()),
+            detail: scim.and_then(|scim| scim.detail.clone()),
+            message: self.optional_pointer(scim.and_then(|scim| scim.message.as_ref())),
         })
     }
 }

@@ -166,6 +166,12 @@ impl Compiler<'_> {
                 let help = "move it below `delete`";
                 self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
             }
+            if let Some((path, _)) = operation.as_ref().and_then(|it| it.set.iter().next())
+                && what != "a read"
+            {
+                let help = "move it below `read`, or below `body` if it is to be sent";
+                self.error(Code::BadRow, path.at, format!("{what} shows no fields that its reply lacks"), help);
+            }
             let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
                 continue;
             };
