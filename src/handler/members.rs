@@ -109,7 +109,11 @@ pub(super) async fn carry_out(
         MemberChange::Calls { add, remove } => {
             // Removing first never leaves somebody in who should be out, if the rest fails.
             calls::change(context, &group, remove, &plan.removed, Verb::Remove).await?;
-            calls::change(context, &group, add, &plan.added, Verb::Add).await
+            let added = calls::change(context, &group, add, &plan.added, Verb::Add).await;
+            added.map_err(|error| match plan.removed.len() {
+                0 => error,
+                removed => error.with_done(&format!("{removed} members were removed before")),
+            })
         }
         MemberChange::Replace(replace) => calls::replace(context, &group, replace, &plan.whole_list()).await,
         MemberChange::Update => update(context, &group, members, &plan.removed, &plan.added).await,

@@ -7,7 +7,7 @@ use super::native::{Native, unfit};
 use crate::exchange::{Request, Response};
 use crate::mapping::ListPart;
 use crate::mapping::errors::not_understood;
-use crate::mapping::paging::{Page, Paging, Walk};
+use crate::mapping::paging::{Page, Paging, Style, Walk};
 use crate::mapping::template::{CallTemplate, JsonTemplate, Scope, parameters};
 use crate::scim::Error;
 
@@ -167,6 +167,8 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
         lists.iter().map(|list| (Walk::new(list.paging, 0, None), Vec::new())).collect();
     // An application that hands out pages without rows for ever must not hold a request for ever.
     let (mut rounds, mut count) = (0, 0);
+    // What comes in one piece has been read when its rows are counted.
+    let come_whole = lists.iter().all(|list| matches!(list.paging.style, Style::Whole));
     while walks.iter().any(|(walk, _)| !walk.is_done()) {
         let due = || lists.iter().enumerate().zip(&walks).filter(|(_, (walk, _))| !walk.is_done());
         let requests = due()
@@ -184,7 +186,7 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
             rows.extend(page.items);
         }
         rounds += 1;
-        if count > most || rounds > most {
+        if (count > most && !come_whole) || rounds > most {
             return Err(Error::too_many(format!(
                 "more than {most} rows of the application would have to be read: narrow the filter"
             )));

@@ -116,6 +116,12 @@ macro_rules! kinds {
 }
 
 impl Error {
+    /// The same, with what has been done all the same.
+    #[must_use]
+    pub fn with_done(self, done: &str) -> Self {
+        Error { detail: format!("{}; {done}", self.detail), ..self }
+    }
+
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
         Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false }

@@ -100,11 +100,15 @@ pub(super) fn settled(verb: Verb, total: usize, outcomes: Vec<(String, Result<()
     let unmade = || ("everybody".to_owned(), Error::new(503, "the application is in trouble"));
     let failed = failed.or_else(|| (made < total).then(unmade));
     failed.map_or(Ok(()), |(name, error)| {
-        let detail = format!(
-            "could not {} {name}: {}; {done} of {total} member calls were done, and sending the request again does the rest",
-            verb.as_str(),
-            error.detail
-        );
+        // What is refused for what it is will be refused again.
+        let again = if error.status == 429 || error.status >= 500 {
+            ", and sending the request again does the rest"
+        } else {
+            ""
+        };
+        let verb = verb.as_str();
+        let detail =
+            format!("could not {verb} {name}: {}; {done} of {total} member calls were done{again}", error.detail);
         Err(Error { detail, ..error })
     })
 }

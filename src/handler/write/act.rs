@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::handler::Context;
 use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::read::{Current, refreshed};
-use crate::mapping::Resource;
 use crate::mapping::errors::json_body;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
+use crate::mapping::{Action, Resource};
 use crate::scim::Error;
 
 /// Runs the actions that own these rows, and answers the resource as it then is.
@@ -25,36 +25,65 @@ pub(super) async fn act(
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
     let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    let in_order = resource.actions.iter().enumerate();
-    for (_, action) in in_order.filter(|(index, _)| due.contains(index)) {
-        let what = format!("carry out `{}` for the {}", action.name, noun(resource));
-        if action.call.needs_native() {
-            current = refreshed(context, resource, current).await?;
-        }
-        let Current { id, native, attributes, is_whole } = &mut current;
-        let scope = Scope { id: Some(id), rows: &values, native: Some(native), ..Scope::default() };
-        let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
-        *is_whole = false;
-        let reply = context.native.send(&what, request).await?;
-        let missing = is_absent(&reply, &[]);
-        let reply = match context.native.check_collection(&what, reply) {
-            // The application's 404 can mean that the resource has just gone.
-            Err(_) if missing && context.native.read(resource, id).await?.is_none() => {
-                let id = attributes.get("id").and_then(Value::as_str);
-                return Err(Error::not_found(&resource.kind.name, id.unwrap_or_default()));
-            }
-            other => other?,
-        };
-        if let Some(at) = &action.item
-            && let Some(native) = at.get(&json_body(&reply))
-        {
-            *attributes = resource.decode(native);
-        }
+    let in_order = resource.actions.iter().enumerate().filter(|(index, _)| due.contains(index));
+    let mut done: Vec<usize> = Vec::new();
+    for (index, action) in in_order {
+        current = carried_out(context, resource, (current, &values), action).await.map_err(|error| {
+            let by_done = |row: &&usize| {
+                resource.rows.get(**row).is_some_and(|row| row.actions.iter().any(|it| done.contains(it)))
+            };
+            changed_before(resource, rows.iter().filter(by_done), error)
+        })?;
+        done.push(index);
     }
     for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
         if let Some(value) = row.place.get(desired) {
             row.place.set(&mut current.attributes, value.clone());
         }
+    }
+    Ok(current)
+}
+
+/// The error, with what was changed before it.
+pub(super) fn changed_before<'i>(resource: &Resource, rows: impl Iterator<Item = &'i usize>, error: Error) -> Error {
+    let names: Vec<String> =
+        rows.filter_map(|row| resource.rows.get(*row)).map(|row| format!("`{}`", row.name)).collect();
+    match names.as_slice() {
+        [] => error,
+        [name] => error.with_done(&format!("{name} was changed before")),
+        names => error.with_done(&format!("{} were changed before", names.join(", "))),
+    }
+}
+
+/// The resource after an action.
+async fn carried_out(
+    context: &Context<'_>,
+    resource: &Resource,
+    (mut current, values): (Current, &[Option<Value>]),
+    action: &Action,
+) -> Result<Current, Error> {
+    let what = format!("carry out `{}` for the {}", action.name, noun(resource));
+    if action.call.needs_native() {
+        current = refreshed(context, resource, current).await?;
+    }
+    let Current { id, native, attributes, is_whole } = &mut current;
+    let scope = Scope { id: Some(id), rows: values, native: Some(native), ..Scope::default() };
+    let request = action.call.render(&scope).map_err(|reason| unfit(&reason))?;
+    *is_whole = false;
+    let reply = context.native.send(&what, request).await?;
+    let missing = is_absent(&reply, &[]);
+    let reply = match context.native.check_collection(&what, reply) {
+        // The application's 404 can mean that the resource has just gone.
+        Err(_) if missing && context.native.read(resource, id).await?.is_none() => {
+            let id = attributes.get("id").and_then(Value::as_str);
+            return Err(Error::not_found(&resource.kind.name, id.unwrap_or_default()));
+        }
+        other => other?,
+    };
+    if let Some(at) = &action.item
+        && let Some(native) = at.get(&json_body(&reply))
+    {
+        *attributes = resource.decode(native);
     }
     Ok(current)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::act::{act, check_actions};
+use super::act::{act, changed_before, check_actions};
 use super::refuse_protected;
 use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::{Current, Found, refreshed};
@@ -50,7 +50,8 @@ pub(super) async fn converge(
     if !body.is_empty() {
         after = update(context, resource, after, &body, &desired).await?;
     }
-    act(context, resource, after, &actions, &desired).await
+    let acted = act(context, resource, after, &actions, &desired).await;
+    acted.map_err(|error| changed_before(resource, body.iter(), error))
 }
 
 /// The update call for these rows.
@@ -103,10 +104,13 @@ async fn update(
 /// own, lower case or other punctuation, may take the new one for the old one, and a cleared one may have a default; of a
 /// list it may keep the values alone, in an order of its own; and a part of a text may be another part when it is read.
 fn is_unmade(row: &Row, (before, desired, after): (&Attributes, &Attributes, &Attributes)) -> bool {
-    let (Some(wanted), Some(shown)) = (row.place.get(desired), row.place.get(after)) else { return false };
+    let Some(wanted) = row.place.get(desired) else { return false };
+    let shown = row.place.get(after);
     let plain = |value: &Value| text_of(value).to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-    let comparable = row.readable() && row.part.is_none() && !wanted.is_array();
-    comparable && row.place.get(before) == Some(shown) && plain(wanted) != plain(shown)
+    // What is set once may not be shown at all.
+    let seen = row.readable() && (shown.is_some() || row.access != Access::Create);
+    let comparable = seen && row.part.is_none() && !wanted.is_array();
+    comparable && row.place.get(before) == shown && shown.is_none_or(|shown| plain(wanted) != plain(shown))
 }
 
 /// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.

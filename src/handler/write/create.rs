@@ -243,7 +243,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
         },
         _ => format!("the {name} `{id}` was created and is left as it is"),
     };
-    Error { detail: format!("{}; {left}", error.detail), ..error }
+    error.with_done(&left)
 }
 
 fn member_values(members: Option<Value>) -> Result<Vec<MemberEdit>, Error> {
