@@ -91,36 +91,48 @@ impl<'e> Native<'e> {
         self.engine.authority()
     }
 
-    /// Makes one call, whatever its status. `what` says in words what it is for.
+    /// Makes one call that writes, whatever its status. `what` says in words what it is for.
     pub(super) async fn send(&self, what: &str, request: Request) -> Result<Response, Error> {
-        match self.send_all(what, vec![request]).await?.pop() {
-            Some(reply) => reply,
-            None => Err(Error::new(500, "a call has no reply")),
-        }
+        one(self.send_until(what, vec![request], |_| false).await?)
     }
 
-    /// Makes calls, as many at once as the mapping allows. The replies are in the order of the requests; the
-    /// outer error is a login that failed, and then no call was made.
-    pub(super) async fn send_all(
-        &self,
-        what: &str,
-        requests: Vec<Request>,
-    ) -> Result<Vec<Result<Response, Error>>, Error> {
-        self.send_until(what, requests, |_| false).await
-    }
-
-    /// As [`Native::send_all`], but once there is a reply at which to `stop`, what has not been sent yet is not: there
-    /// are then fewer replies than requests.
+    /// Makes calls that write, as many at once as the mapping allows. The replies are in the order of the requests; the
+    /// outer error is a login that failed, and then no call was made. Once there is a reply at which to `stop`, what has not
+    /// been sent yet is not: there are then fewer replies than requests.
     pub(super) async fn send_until(
         &self,
         what: &str,
         requests: Vec<Request>,
         stop: impl Fn(&Result<Response, Error>) -> bool,
     ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.call(what, requests, Effect::Writes, stop).await
+    }
+
+    /// As [`Native::send`], for a call that reads, whatever its method.
+    pub(super) async fn ask(&self, what: &str, request: Request) -> Result<Response, Error> {
+        one(self.ask_all(what, vec![request]).await?)
+    }
+
+    /// As [`Native::ask`], for several calls, as many at once as the mapping allows.
+    pub(super) async fn ask_all(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
+        self.call(what, requests, Effect::Reads, |_| false).await
+    }
+
+    async fn call(
+        &self,
+        what: &str,
+        requests: Vec<Request>,
+        effect: Effect,
+        stop: impl Fn(&Result<Response, Error>) -> bool,
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
             let sent = results.len();
-            for reply in self.send_with_credential(what, batch).await? {
+            for reply in self.send_with_credential(what, batch, effect).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
             if results.iter().skip(sent).any(&stop) {
@@ -141,20 +153,25 @@ impl<'e> Native<'e> {
     }
 
     /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
-    async fn send_with_credential(&self, what: &str, requests: &[Request]) -> Result<Vec<Reply>, Error> {
+    async fn send_with_credential(
+        &self,
+        what: &str,
+        requests: &[Request],
+        effect: Effect,
+    ) -> Result<Vec<Reply>, Error> {
         let Some(login) = &self.mapping().login else {
-            return Ok(self.send_patiently(requests.iter().collect(), None).await);
+            return Ok(self.send_patiently(requests.iter().collect(), effect, None).await);
         };
         let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let mut replies = self.send_patiently(requests.iter().collect(), Some(&with(&token))).await;
+        let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
         let refused =
             |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
         if replies.iter().any(refused) {
             let token = self.token(what, login, Some(&token)).await?;
             let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
             let again = again.map(|(request, _)| request).collect();
-            let second = self.send_patiently(again, Some(&with(&token))).await;
+            let second = self.send_patiently(again, effect, Some(&with(&token))).await;
             for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
                 // However it says so, it is no news about what was asked for.
                 *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
@@ -165,7 +182,12 @@ impl<'e> Native<'e> {
 
     /// Makes calls, and those again that found nobody or a busy application, where doing them twice is doing them
     /// once (RFC 9110 section 9.2.2), while the request has time.
-    async fn send_patiently(&self, requests: Vec<&Request>, credential: Option<&(String, String)>) -> Vec<Reply> {
+    async fn send_patiently(
+        &self,
+        requests: Vec<&Request>,
+        effect: Effect,
+        credential: Option<&(String, String)>,
+    ) -> Vec<Reply> {
         let prepare = |request: &Request| self.prepare(request, credential);
         let mut replies = self.upstream.call_all(requests.iter().map(|request| prepare(request))).await;
         for attempt in 0..self.mapping().limits.retries {
@@ -173,7 +195,7 @@ impl<'e> Native<'e> {
             let mut pause = Duration::ZERO;
             let mut again: Vec<(&Request, &mut Reply)> = Vec::new();
             for (request, reply) in requests.iter().zip(&mut replies) {
-                if let Some(wanted) = pause_before_repeating(request, reply, self.moment.now, usual) {
+                if let Some(wanted) = pause_before_repeating((request, effect), reply, self.moment.now, usual) {
                     pause = pause.max(wanted);
                     again.push((request, reply));
                 }
@@ -299,7 +321,7 @@ impl<'e> Native<'e> {
         let Ok(request) = operation.request(scope) else {
             return Ok(None);
         };
-        let reply = self.send(what, request).await?;
+        let reply = self.ask(what, request).await?;
         self.object_in(what, resource, (operation, scope), reply)
     }
 
@@ -320,7 +342,7 @@ impl<'e> Native<'e> {
             !absent && self.is_in_trouble(what, reply)
         };
         let requests = rendered.into_iter().flatten().collect();
-        let mut replies = self.send_until(what, requests, stop).await?.into_iter();
+        let mut replies = self.call(what, requests, Effect::Reads, stop).await?.into_iter();
         let mut found = Vec::with_capacity(there.len());
         for (there, scope) in there.into_iter().zip(scopes) {
             let reply = if there { replies.next() } else { None };
@@ -407,11 +429,29 @@ impl<'e> Native<'e> {
     }
 }
 
+/// What calls are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// They change nothing, even by POST.
+    Reads,
+    Writes,
+}
+
+fn one(mut replies: Vec<Result<Response, Error>>) -> Result<Response, Error> {
+    replies.pop().unwrap_or_else(|| Err(Error::new(500, "a call has no reply")))
+}
+
 /// How long to wait before a call is made again, if it is to be made again: `usual` unless the application says when.
-fn pause_before_repeating(request: &Request, reply: &Reply, now: u64, usual: Duration) -> Option<Duration> {
+fn pause_before_repeating(
+    (request, effect): (&Request, Effect),
+    reply: &Reply,
+    now: u64,
+    usual: Duration,
+) -> Option<Duration> {
     // What has been done makes a condition fail the second time.
     let conditional = ["if-match", "if-none-match"].iter().any(|name| request.header(name).is_some());
     let idempotent = matches!(request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE") && !conditional;
+    let idempotent = idempotent || effect == Effect::Reads;
     let pause = match reply {
         Err(Unreachable::Connection) => usual,
         Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),

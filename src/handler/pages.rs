@@ -24,7 +24,7 @@ pub(super) async fn page(
 ) -> Result<Option<Page>, Error> {
     let scope = Scope::default();
     let request = page_request(&part.call, walk, &scope, parameters)?;
-    let reply = native.send(what, request.clone()).await?;
+    let reply = native.ask(what, request.clone()).await?;
     let page = accept_page(native, what, walk, (&request, &scope), reply)?;
     Ok(page.map(|page| Page { items: page.items.into_iter().map(|row| part.row(row)).collect(), ..page }))
 }
@@ -75,7 +75,7 @@ pub(super) fn ended_early(what: &str) -> Error {
 pub(super) async fn count(native: &Native<'_>, what: &str, part: &ListPart) -> Result<Option<usize>, Error> {
     let Some((call, at)) = &part.count else { return Ok(None) };
     let request = call.render(&Scope::default()).map_err(|reason| unfit(&reason))?;
-    let reply = native.send(what, request).await?;
+    let reply = native.ask(what, request).await?;
     let reply = native.check_collection(what, reply)?;
     match at.text(&reply).and_then(|text| text.trim().parse().ok()) {
         Some(count) => Ok(Some(count)),
@@ -175,7 +175,7 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
             .map(|((_, list), (walk, _))| page_request(list.call, walk, &list.scope, &list.parameters))
             .collect::<Result<Vec<Request>, Error>>()?;
         let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
-        let replies = native.send_all(what, requests.clone()).await?;
+        let replies = native.ask_all(what, requests.clone()).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let (Some((walk, rows)), Some(list)) = (walks.get_mut(index), lists.get(index)) else { continue };
             let page = accept_page(native, what, walk, (&request, &list.scope), reply?)?.unwrap_or_default();

@@ -313,7 +313,8 @@ tables! {
         time: Option<u32>,
         /// Seconds that one native call may take. 10 unless it is said. A longer one is 504.
         call: Option<u32>,
-        /// How often a native GET, PUT or DELETE is made again that found nobody or a busy application: a broken connection, 502, 503, 504, or 429 whose `Retry-After` is at most two seconds. 2 unless it is said. Other calls are never repeated.
+        /// How often a native call that reads, a PUT or a DELETE is made again that found nobody or a busy application: a broken connection, 502, 503, 504, or 429 whose `Retry-After` is at most two seconds. 2 unless it is said. Other calls are never
+        /// repeated.
         retries: Option<Spanned<u32>>,
         /// The most native calls under way at once for one request. 8 unless it is said. Others wait.
         concurrency: Option<u32>,
