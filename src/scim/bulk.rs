@@ -148,11 +148,12 @@ impl BulkRequest {
 
     /// The operations that need not wait for themselves, where the `free` ones wait for nothing.
     fn sorted(&self, free: &BTreeSet<usize>) -> Vec<usize> {
+        let known: BTreeSet<&str> = gathered(self.operations.iter().filter_map(|o| o.bulk_id.as_deref()));
         let all = self.operations.iter().enumerate();
         let mut waiting: Vec<(usize, BTreeSet<&str>)> = Vec::with_capacity(self.operations.len());
         waiting.extend(all.map(|(index, operation)| {
             let mut awaited = if free.contains(&index) { BTreeSet::new() } else { operation.references() };
-            awaited.retain(|name| self.names(name));
+            awaited.retain(|name| known.contains(name));
             (index, awaited)
         }));
         let mut done: BTreeSet<&str> = BTreeSet::new();

@@ -35,8 +35,11 @@ fn about_what_is(filter: &Filter, attribute: &Attribute, negated: bool) -> Resul
     Err(Error::invalid_filter(format!("`{}` has no `{path}` that could be asked for", attribute.name)))
 }
 
-/// Whether RFC 7643 gives the attribute this sub-attribute.
+/// Whether RFC 7643 gives the attribute this sub-attribute, or every multi-valued attribute (section 2.4).
 fn is_defined(attribute: &str, sub: &str) -> bool {
+    if ["type", "primary", "display", "value", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub)) {
+        return true;
+    }
     let path = AttributePath { sub_attribute: Some(sub.to_owned()), ..AttributePath::of(attribute) };
     [user_type(), group_type()].iter().any(|rt| rt.resolve(&path).is_some())
 }

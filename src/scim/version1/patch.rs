@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{members, query_text};
+use crate::scim::dialect::{self, Applied, Key, Leniency};
 use crate::scim::error::Error;
 use crate::scim::patch;
+use crate::scim::path::AttributePath;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 use crate::scim::value::names_others;
 
@@ -21,37 +23,83 @@ pub fn patch(rt: &ResourceType, body: Value) -> Result<Value, Error> {
     }
     let removed = removed(&body)?.into_iter();
     let mut operations: Vec<Value> = removed.map(|path| json!({ "op": "remove", "path": path })).collect();
-    let mut single = Map::new();
-    let mut lists = Vec::new();
-    for (name, value) in members(rt, body) {
-        if ["id", "meta"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            continue;
-        }
-        match (rt.extension(&name), value) {
-            (Some(schema), Value::Object(members)) if !members.is_empty() => {
-                let mut inside = Map::new();
-                for (key, value) in members {
-                    let path = format!("{}:{key}", schema.id);
-                    if let Some(value) = rest(&path, schema.attribute(&key), value, &mut lists)? {
-                        inside.insert(key, value);
+    let mut parts = Parts::default();
+    parts.sort(rt, members(rt, body))?;
+    if !parts.single.is_empty() {
+        operations.push(json!({ "op": "replace", "value": parts.single }));
+    }
+    operations.extend(parts.lists);
+    Ok(json!({ "schemas": [patch::SCHEMA], "Operations": operations }))
+}
+
+/// What a part of a resource says.
+#[derive(Default)]
+struct Parts {
+    /// What takes the place of what was there.
+    single: Map<String, Value>,
+    /// What becomes of the values of lists, as operations.
+    lists: Vec<Value>,
+}
+
+impl Parts {
+    fn sort(&mut self, rt: &ResourceType, members: Map<String, Value>) -> Result<(), Error> {
+        for (name, value) in members {
+            if ["id", "meta"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                continue;
+            }
+            match (meant(rt, &name)?, value) {
+                (Key::Core, Value::Object(members)) => self.sort(rt, super::members(rt, members))?,
+                (Key::Extension(schema), Value::Object(members)) => {
+                    let mut rest = Map::new();
+                    for (key, value) in members {
+                        let of = AttributePath { schema: Some(schema.id.clone()), ..AttributePath::of(&key) };
+                        if let Some(value) = self.take_list(rt, &of, value)? {
+                            rest.insert(key, value);
+                        }
+                    }
+                    if !rest.is_empty() {
+                        self.single.insert(name, Value::Object(rest));
                     }
                 }
-                if !inside.is_empty() {
-                    single.insert(name, Value::Object(inside));
+                (Key::Path(path), value) => {
+                    if let Some(value) = self.take_list(rt, &path, value)? {
+                        self.single.insert(name, value);
+                    }
                 }
-            }
-            (_, value) => {
-                if let Some(value) = rest(&name, rt.attribute(&name), value, &mut lists)? {
-                    single.insert(name, value);
+                (Key::Core | Key::Extension(_) | Key::Unknown, value) => {
+                    self.single.insert(name, value);
                 }
             }
         }
+        Ok(())
     }
-    if !single.is_empty() {
-        operations.push(json!({ "op": "replace", "value": single }));
+
+    /// Turns the values of a list into operations; gives back what is no list, or says that there is no value.
+    fn take_list(&mut self, rt: &ResourceType, path: &AttributePath, value: Value) -> Result<Option<Value>, Error> {
+        let whole = |path: &&AttributePath| path.filter.is_none() && path.sub_attribute.is_none();
+        let attribute = Some(path).filter(whole).and_then(|path| rt.resolve(path)).map(|found| found.attribute);
+        let listed = |attribute: &&Attribute| attribute.multi_valued && attribute.mutability != Mutability::ReadOnly;
+        let Some(attribute) = attribute.filter(listed) else {
+            return Ok(Some(value));
+        };
+        let elements = match value {
+            Value::Array(elements) => elements,
+            Value::Null => return Ok(Some(value)),
+            Value::String(text) if text.is_empty() => return Ok(Some(Value::String(text))),
+            single => vec![single],
+        };
+        let path = rt.canonical(path).unwrap_or_else(|| path.clone());
+        self.lists.extend(list(&path.to_string(), attribute, elements)?);
+        Ok(None)
     }
-    operations.extend(lists);
-    Ok(json!({ "schemas": [patch::SCHEMA], "Operations": operations }))
+}
+
+/// What a key means, however it is spelled: a list that is not recognised as one would be replaced as a whole.
+fn meant<'a>(rt: &'a ResourceType, name: &str) -> Result<Key<'a>, Error> {
+    match rt.attribute(name) {
+        Some(attribute) => Ok(Key::Path(AttributePath::of(&attribute.name))),
+        None => dialect::key(rt, name, Leniency::Lenient, &mut Applied::default()),
+    }
 }
 
 const OPERATIONS: &str = "Operations";
@@ -71,27 +119,6 @@ fn removed(body: &Map<String, Value>) -> Result<Vec<String>, Error> {
     };
     let wrong = || Error::invalid_syntax("`meta.attributes` must list names of attributes");
     listed.iter().map(|name| name.as_str().map(query_text).ok_or_else(wrong)).collect()
-}
-
-/// Turns the values of a list into operations; what is no list, or says that there is no value, is left.
-fn rest(
-    path: &str,
-    attribute: Option<&Attribute>,
-    value: Value,
-    operations: &mut Vec<Value>,
-) -> Result<Option<Value>, Error> {
-    let listed = |attribute: &&Attribute| attribute.multi_valued && attribute.mutability != Mutability::ReadOnly;
-    let Some(attribute) = attribute.filter(listed) else {
-        return Ok(Some(value));
-    };
-    let elements = match value {
-        Value::Array(elements) => elements,
-        Value::Null => return Ok(Some(value)),
-        Value::String(text) if text.is_empty() => return Ok(Some(Value::String(text))),
-        single => vec![single],
-    };
-    operations.extend(list(path, attribute, elements)?);
-    Ok(None)
 }
 
 /// The operations that the elements of a multi-valued attribute stand for. One of a `type` takes the place of the one
@@ -181,7 +208,7 @@ mod tests {
         for (members, expected) in [
             (json!([{"value": "7", "type": "User", "operation": "delete"}]), Some(remove.clone())),
             (json!([{"value": 7, "Operation": "DELETE"}]), Some(remove.clone())),
-            (json!({"value": "7", "operation": "delete"}), Some(remove)),
+            (json!({"value": "7", "operation": "delete"}), Some(remove.clone())),
             (json!([{"value": "7", "type": "User"}]), Some(add(json!({"value": "7", "type": "User"})))),
             (json!({"value": "7", "operation": null}), Some(add(json!({"value": "7"})))),
             (json!("7"), Some(add(json!("7")))),
@@ -196,6 +223,15 @@ mod tests {
             let operations = patch(&group_type(), json!({"members": members}));
             let operations = operations.map(|body| body["Operations"].clone());
             assert_eq!(operations.as_ref().ok(), expected.as_ref(), "{members}");
+        }
+        let deletion = json!([{"value": "7", "operation": "delete"}]);
+        for body in [
+            json!({CORE: {"members": deletion}}),
+            json!({format!("{CORE}:Members"): deletion}),
+            json!({"urn:ietf:params:scim:schemas:core:2.0:Group": {"members": deletion}}),
+            json!({"urn:ietf:params:scim:schemas:core:2.0:Group:members": deletion}),
+        ] {
+            assert_eq!(patch(&group_type(), body.clone()).unwrap()["Operations"], remove, "{body}");
         }
         let by_type = patch(&user_type(), json!({"emails": [{"type": "work", "operation": "delete"}]})).unwrap();
         assert_eq!(by_type["Operations"], json!([{"op": "remove", "path": "emails[type eq \"work\"]"}]));
