@@ -153,7 +153,8 @@ impl<'a> Parser<'a> {
         }
         if let Ok(number @ Value::Number(_)) = serde_json::from_str(token) {
             // It may be compared with a text, of which every character counts: `1.10`, `12E45`.
-            return Ok(if number.to_string() == token { number } else { token.into() });
+            let read = number.to_string();
+            return Ok(if read == token { number } else { token.into() });
         }
         if self.reading.leniency == Leniency::Lenient
             && let Some(value) = dialect::bare_literal(token, &mut self.applied)
