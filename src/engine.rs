@@ -214,14 +214,18 @@ impl Engine {
         self.limits.reply
     }
 
-    /// The URL of the SCIM root, as the client of a request with this host and scheme sees it.
+    /// The URL of the SCIM root, as the client of a request with this host and scheme sees it; its path alone where
+    /// these are none. Each proxy on the way may have added its own scheme to the client's, which is the first.
     pub(crate) fn public_url(&self, host: Option<&str>, scheme: Option<&str>) -> String {
-        match (&self.public_url, host) {
-            (Some(url), _) => url.clone(),
-            (None, Some(host)) => {
-                format!("{}://{host}{}", scheme.unwrap_or("http"), self.base_path)
-            }
-            (None, None) => self.base_path.clone(),
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let stated = scheme.and_then(|schemes| schemes.split(',').next()).map_or("", str::trim);
+        let stated = if stated.is_empty() { "http" } else { stated };
+        let scheme = ["http", "https"].into_iter().find(|scheme| scheme.eq_ignore_ascii_case(stated));
+        match (scheme, host.filter(|host| is_authority(host))) {
+            (Some(scheme), Some(host)) => format!("{scheme}://{host}{}", self.base_path),
+            _ => self.base_path.clone(),
         }
     }
 
@@ -239,6 +243,23 @@ impl Engine {
         }
         self.tenants.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
+}
+
+/// Whether this is a host's name or address, with a port or without one (RFC 3986 section 3.2, without a user's name).
+pub(crate) fn is_authority(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    let is_address = |address: &str| address.parse::<std::net::Ipv6Addr>().is_ok();
+    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (is_address(address), port),
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (is_name(name), port)
+        }
+    };
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// What follows `root` in a target.
@@ -381,6 +402,28 @@ mod tests {
         assert_eq!(found, [Some("a"), Some(""), Some("b"), Some("a"), None, None]);
         let of_all: Vec<_> = engine.tenants.iter().map(|tenant| Rc::strong_count(&tenant.mapping)).collect();
         assert_eq!(of_all, [3; 3], "a mapping that says nothing of tenants is compiled once");
+    }
+
+    #[test]
+    fn the_public_url_is_made_of_hosts_and_schemes_only() {
+        let engine = made(&mapping("{}"), &[("SCIM_EDGE_TOKENS", "t")]).unwrap();
+        for (host, scheme, expected) in [
+            ("a.example", None, "http://a.example/scim/v2"),
+            ("a_b.example:8443", Some("https"), "https://a_b.example:8443/scim/v2"),
+            ("[::1]:80", Some("HTTPS, http"), "https://[::1]:80/scim/v2"),
+            ("a.example", Some(""), "http://a.example/scim/v2"),
+            ("a.example", Some("javascript"), "/scim/v2"),
+            ("a.example", Some("\"><script>"), "/scim/v2"),
+            ("a.example, b.example", Some("https"), "/scim/v2"),
+            ("user@a.example", Some("https"), "/scim/v2"),
+            ("a.example:x", Some("https"), "/scim/v2"),
+            ("a.example/x", None, "/scim/v2"),
+            ("[::x]", None, "/scim/v2"),
+            ("", Some("https"), "/scim/v2"),
+        ] {
+            assert_eq!(engine.public_url(Some(host), scheme), expected, "{host} {scheme:?}");
+        }
+        assert_eq!(engine.public_url(None, Some("https")), "/scim/v2");
     }
 
     #[test]

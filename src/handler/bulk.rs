@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::route::route;
+use super::route::{route, segments};
 use super::{Answer, Body, Context, Version, version1};
 use crate::Engine;
 use crate::exchange::{Request, header};
-use crate::scim::bulk::{self, BulkOperation};
-use crate::scim::{Error, ScimType};
+use crate::scim::Error;
+use crate::scim::bulk::{self, BulkOperation, BulkRequest};
+use crate::scim::json::gathered;
 
 /// POST of `/Bulk`.
 ///
@@ -30,15 +31,14 @@ pub(super) async fn bulk(
     let mut ids = BTreeMap::new();
     let mut outcomes: BTreeMap<usize, Value> = BTreeMap::new();
     let mut failures = 0;
-    let runs = order.iter().map(|index| (index, true));
-    for (index, runnable) in runs.chain(stuck.iter().map(|index| (index, false))) {
+    for index in &order {
         let Some(operation) = bulk.operations.get(*index) else {
             continue;
         };
-        let result = if runnable {
-            run(context, engine, request, operation, &ids).await
+        let result = if stuck.contains(index) {
+            Err(Error::new(409, "the operations refer to each other in a circle"))
         } else {
-            Err(unresolved(&bulk, operation))
+            run(context, engine, request, (&bulk, operation), &ids).await
         };
         failures += usize::from(result.is_err());
         if let (Ok(done), Some(name)) = (&result, &operation.bulk_id)
@@ -67,11 +67,15 @@ async fn run(
     context: &Context<'_>,
     engine: &Engine,
     request: &Request,
-    operation: &BulkOperation,
+    (bulk, operation): (&BulkRequest, &BulkOperation),
     ids: &BTreeMap<String, String>,
 ) -> Result<Done, Error> {
     if let Some(name) = operation.references().into_iter().find(|name| !ids.contains_key(*name)) {
-        return Err(Error::new(409, format!("the operation `{name}`, which this one refers to, did not succeed")));
+        return Err(if bulk.names(name) {
+            Error::new(409, format!("the operation `{name}`, which this one refers to, did not succeed"))
+        } else {
+            Error::invalid_value(format!("no operation has the bulkId `{name}`"))
+        });
     }
     let mut operation = operation.clone();
     operation.resolve(ids);
@@ -96,8 +100,8 @@ async fn run(
 /// The request that an operation would be on its own.
 fn single(engine: &Engine, request: &Request, operation: &BulkOperation) -> Result<Request, Error> {
     let path = operation.path.split('?').next().unwrap_or_default();
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let fits = match segments.as_slice() {
+    let segments = segments(path.trim_matches('/'))?;
+    let fits = match gathered::<Vec<&str>, _>(segments.iter().map(String::as_str)).as_slice() {
         [endpoint] => operation.method == "POST" && !matches!(*endpoint, "Bulk" | ".search" | ""),
         [_, id] => operation.method != "POST" && *id != ".search",
         _ => false,
@@ -122,17 +126,6 @@ fn single(engine: &Engine, request: &Request, operation: &BulkOperation) -> Resu
         data => data.to_string().into_bytes(),
     };
     Ok(Request { method: operation.method.clone(), target: engine.scim_target(&operation.path), headers, body })
-}
-
-/// Why an operation cannot run: it refers to nothing, or to something that waits for it (section 3.7.1).
-fn unresolved(bulk: &bulk::BulkRequest, operation: &BulkOperation) -> Error {
-    let known = |name: &&str| bulk.operations.iter().any(|other| other.bulk_id.as_deref() == Some(*name));
-    match operation.references().into_iter().find(|name| !known(name)) {
-        Some(name) => Error::invalid_value(format!("no operation has the bulkId `{name}`")),
-        None => {
-            Error { status: 409, ..Error::of(ScimType::InvalidValue, "the operations refer to each other in a circle") }
-        }
-    }
 }
 
 fn outcome(

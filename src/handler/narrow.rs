@@ -44,7 +44,7 @@ pub(super) fn narrowed<'m>(
         let Some(narrowing) = declared(resource, list, &term) else {
             if is_id(&term) {
                 // The id is the key: no list is needed to find one resource, whatever the mapping says.
-                let id = resource.native_id(term.value.as_str().unwrap_or_default());
+                let id = resource.native_id(&text_of(term.value));
                 return Ok(id.map_or(Narrowed::Nothing, Narrowed::One));
             }
             continue;

@@ -1,5 +1,7 @@
 //! Where native calls go, for hosts that take an origin.
 
+use crate::engine::is_authority;
+
 const EXPECTED: &str = "the application's origin, such as `http://127.0.0.1:8080`";
 
 /// The scheme and the authority that a setting names.
@@ -13,11 +15,11 @@ pub(super) fn origin<'u>(setting: &str, upstream: &'u str) -> Result<(&'u str, &
              says how native calls authenticate"
         ));
     }
-    let parts = upstream.trim().trim_end_matches('/').split_once("://").filter(|(scheme, authority)| {
-        matches!(*scheme, "http" | "https")
-            && authority.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
-            && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
-    });
+    let parts = upstream
+        .trim()
+        .trim_end_matches('/')
+        .split_once("://")
+        .filter(|(scheme, authority)| matches!(*scheme, "http" | "https") && is_authority(authority));
     parts.ok_or_else(|| format!("`{setting}` is `{upstream}`: it must be {EXPECTED}"))
 }
 
@@ -34,8 +36,16 @@ mod tests {
         ] {
             assert_eq!(origin("IT", upstream), Ok(expected));
         }
-        for upstream in ["app", "127.0.0.1:80", "ftp://app", "http://", "http://app/api", "http://app?x", "http://a b"]
-        {
+        for upstream in [
+            "app",
+            "127.0.0.1:80",
+            "ftp://app",
+            "http://",
+            "http://app/api",
+            "http://app?x",
+            "http://a b",
+            "http://a:b",
+        ] {
             assert!(origin("IT", upstream).unwrap_err().contains(&format!("is `{upstream}`")), "{upstream}");
         }
         assert!(origin("IT", "").unwrap_err().contains("not set"));

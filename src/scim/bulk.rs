@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::dialect::Leniency;
 use super::error::Error;
+use super::filter::parse::pieces;
+use super::json::gathered;
 
 /// The schema URN of a bulk request.
 pub const REQUEST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
@@ -15,6 +17,8 @@ pub const RESPONSE_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRes
 
 /// What stands before a bulkId where an operation refers to another one's resource.
 const REFERENCE: &str = "bulkId:";
+/// The members that hold an id of a resource. What begins like a reference elsewhere is a text: a `title` may.
+const IDS: [&str; 5] = ["value", "$ref", "managerId", "manager", "members"];
 
 /// A bulk request.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +72,8 @@ pub fn parse(body: Value, max_operations: usize, leniency: Leniency) -> Result<B
         let count = operations.len();
         return Err(Error::new(413, format!("{count} operations are too many: at most {max_operations} are accepted")));
     }
-    let operations: Vec<_> = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
+    let numbered = operations.into_iter().enumerate();
+    let operations: Vec<_> = numbered.map(|(index, operation)| read(index + 1, operation)).collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
     for name in operations.iter().filter_map(|o| o.bulk_id.as_deref()) {
         if !names.insert(name) {
@@ -76,6 +81,15 @@ pub fn parse(body: Value, max_operations: usize, leniency: Leniency) -> Result<B
         }
     }
     Ok(BulkRequest { fail_on_errors, operations })
+}
+
+/// Reads the operation of this number.
+fn read(number: usize, value: Value) -> Result<BulkOperation, Error> {
+    let name = match value.get("bulkId").and_then(Value::as_str) {
+        Some(name) => format!("operation {number} (`{name}`)"),
+        None => format!("operation {number}"),
+    };
+    operation(value).map_err(|error| error.within(&name))
 }
 
 fn operation(operation: Value) -> Result<BulkOperation, Error> {
@@ -115,18 +129,39 @@ fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
 }
 
 impl BulkRequest {
+    /// Whether an operation has this bulkId.
+    pub fn names(&self, bulk_id: &str) -> bool {
+        self.operations.iter().any(|operation| operation.bulk_id.as_deref() == Some(bulk_id))
+    }
+
     /// The indexes of the operations in an order in which each comes after those that it refers to, otherwise as
-    /// they were sent. Operations that refer to each other in a circle, or to a bulkId that nobody has, come last as
-    /// the second list: RFC 7644 section 3.7.1 asks for 409 where a circle cannot be resolved.
-    pub fn order(&self) -> (Vec<usize>, Vec<usize>) {
+    /// they were sent. The second list are those that refer to each other in a circle, or to one that does: they cannot
+    /// be carried out, which RFC 7644 section 3.7.1 answers with 409, and wait for nothing.
+    pub fn order(&self) -> (Vec<usize>, BTreeSet<usize>) {
+        let sorted = self.sorted(&BTreeSet::new());
+        let stuck: BTreeSet<usize> = gathered((0..self.operations.len()).filter(|index| !sorted.contains(index)));
+        if stuck.is_empty() {
+            return (sorted, stuck);
+        }
+        (self.sorted(&stuck), stuck)
+    }
+
+    /// The operations that need not wait for themselves, where the `free` ones wait for nothing.
+    fn sorted(&self, free: &BTreeSet<usize>) -> Vec<usize> {
+        let known: BTreeSet<&str> = gathered(self.operations.iter().filter_map(|o| o.bulk_id.as_deref()));
+        let all = self.operations.iter().enumerate();
+        let mut waiting: Vec<(usize, BTreeSet<&str>)> = Vec::with_capacity(self.operations.len());
+        waiting.extend(all.map(|(index, operation)| {
+            let mut awaited = if free.contains(&index) { BTreeSet::new() } else { operation.references() };
+            awaited.retain(|name| known.contains(name));
+            (index, awaited)
+        }));
         let mut done: BTreeSet<&str> = BTreeSet::new();
-        let mut order = Vec::with_capacity(self.operations.len());
-        let mut waiting: Vec<(usize, BTreeSet<&str>)> =
-            self.operations.iter().map(|operation| operation.references()).enumerate().collect();
+        let mut order = Vec::with_capacity(waiting.len());
         loop {
             let before = order.len();
-            waiting.retain(|(index, references)| {
-                if !references.is_subset(&done) {
+            waiting.retain(|(index, awaited)| {
+                if !awaited.is_subset(&done) {
                     return true;
                 }
                 order.push(*index);
@@ -134,18 +169,18 @@ impl BulkRequest {
                 false
             });
             if order.len() == before {
-                return (order, waiting.into_iter().map(|(index, _)| index).collect());
+                return order;
             }
         }
     }
 }
 
 impl BulkOperation {
-    /// The bulkIds that the operation refers to, in its path and anywhere in its data.
+    /// The bulkIds that the operation refers to, in its path and where its data has ids of resources.
     pub fn references(&self) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         found.extend(self.path.split('/').filter_map(|part| part.strip_prefix(REFERENCE)));
-        collect(&self.data, &mut found);
+        collect(&self.data, false, &mut found);
         found
     }
 
@@ -156,7 +191,7 @@ impl BulkOperation {
             id.map_or_else(|| part.to_owned(), |id| utf8_percent_encode(id, NON_ALPHANUMERIC).to_string())
         });
         self.path = parts.collect::<Vec<_>>().join("/");
-        replace(&mut self.data, ids);
+        replace(&mut self.data, false, ids);
     }
 
     /// The operation's entry in the response: `location` of the resource (absent only for a POST that failed) and, for
@@ -178,26 +213,81 @@ impl BulkOperation {
     }
 }
 
-fn collect<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+/// `is_id`: whether a text here is the id of a resource.
+fn collect<'a>(value: &'a Value, is_id: bool, found: &mut BTreeSet<&'a str>) {
     match value {
-        Value::String(text) => found.extend(text.strip_prefix(REFERENCE)),
-        Value::Array(elements) => elements.iter().for_each(|element| collect(element, found)),
-        Value::Object(members) => members.values().for_each(|member| collect(member, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) if is_id => found.extend(text.strip_prefix(REFERENCE)),
+        Value::Array(elements) => elements.iter().for_each(|element| collect(element, is_id, found)),
+        Value::Object(members) => {
+            let target = target(members);
+            for (key, member) in members {
+                match member {
+                    Value::String(path) if target.is_some() && is_path(key) => {
+                        found.extend(pieces(path).into_iter().filter_map(referred));
+                    }
+                    member => collect(member, holds_id(key, target), found),
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn replace(value: &mut Value, ids: &BTreeMap<String, String>) {
+fn replace(value: &mut Value, is_id: bool, ids: &BTreeMap<String, String>) {
     match value {
-        Value::String(text) => {
+        Value::String(text) if is_id => {
             if let Some(id) = text.strip_prefix(REFERENCE).and_then(|name| ids.get(name)) {
                 text.clone_from(id);
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|element| replace(element, ids)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, ids)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Array(elements) => elements.iter_mut().for_each(|element| replace(element, is_id, ids)),
+        Value::Object(members) => {
+            let target = target(members).map(str::to_owned);
+            for (key, member) in members.iter_mut() {
+                match member {
+                    Value::String(path) if target.is_some() && is_path(key) => *path = resolved(path, ids),
+                    member => replace(member, holds_id(key, target.as_deref()), ids),
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The path of an operation of a PATCH, empty where it has none.
+fn target(members: &Map<String, Value>) -> Option<&str> {
+    let member = |name: &str| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    member("op").map(|_| member("path").and_then(Value::as_str).unwrap_or_default())
+}
+
+fn is_path(key: &str) -> bool {
+    key.eq_ignore_ascii_case("path")
+}
+
+/// Whether a text under this key is an id. The `value` of an operation of a PATCH is what its path ends in.
+fn holds_id(key: &str, target: Option<&str>) -> bool {
+    let name = match target.filter(|_| key.eq_ignore_ascii_case("value")) {
+        Some(path) => path.rsplit(['.', ':', '/']).next().unwrap_or_default(),
+        None => key,
+    };
+    IDS.iter().any(|id| id.eq_ignore_ascii_case(name))
+}
+
+/// The bulkId that a string in a path's value filter refers to: `members[value eq "bulkId:qwerty"]`.
+fn referred((quoted, piece): (bool, &str)) -> Option<&str> {
+    piece.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(REFERENCE).filter(|_| quoted)
+}
+
+/// The path with the ids that its value filter refers to.
+fn resolved(path: &str, ids: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(path.len());
+    for piece in pieces(path) {
+        match referred(piece).and_then(|name| ids.get(name)) {
+            Some(id) => out.push_str(&Value::from(id.as_str()).to_string()),
+            None => out.push_str(piece.1),
+        }
+    }
+    out
 }
 
 /// The body of a bulk response; `outcomes` are those of [`BulkOperation::outcome`].
@@ -227,7 +317,7 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!(request.fail_on_errors, Some(1));
-        assert_eq!(request.order(), (vec![1, 3, 0, 2], vec![]));
+        assert_eq!(request.order(), (vec![1, 3, 0, 2], BTreeSet::new()));
         let ids = BTreeMap::from([("qwerty".to_owned(), "1".to_owned()), ("ytrewq".to_owned(), "2".to_owned())]);
         request.operations.iter_mut().for_each(|operation| operation.resolve(&ids));
         assert_eq!(request.operations[0].data["members"][0], json!({"type": "User", "value": "1"}));
@@ -240,10 +330,64 @@ mod tests {
             {"method": "POST", "path": "/Groups", "bulkId": "a", "data": {"members": [{"value": "bulkId:b"}]}},
             {"method": "POST", "path": "/Groups", "bulkId": "b", "data": {"members": [{"value": "bulkId:a"}]}},
             {"method": "PUT", "path": "/Users/bulkId:nobody", "data": {}},
-            {"method": "POST", "path": "/Users", "bulkId": "c", "data": {}},
+            {"method": "POST", "path": "/Users", "bulkId": "c", "data": {"manager": "bulkId:a"}},
+            {"method": "DELETE", "path": "/Users/7"},
         ]))
         .unwrap();
-        assert_eq!(request.order(), (vec![3], vec![0, 1, 2]));
+        assert_eq!(request.order(), (vec![0, 1, 2, 3, 4], BTreeSet::from([0, 1, 3])));
+    }
+
+    #[test]
+    fn only_ids_are_references() {
+        let operation = |data: Value| {
+            let one = json!([{"method": "PATCH", "path": "/Groups/1", "data": data}]);
+            request(one).unwrap().operations.remove(0)
+        };
+        let ids = BTreeMap::from([("u".to_owned(), "1\"".to_owned())]);
+        for (data, resolved) in [
+            (json!({"members": [{"value": "bulkId:u"}]}), json!({"members": [{"value": "1\""}]})),
+            (json!({"members": ["bulkId:u"]}), json!({"members": ["1\""]})),
+            (json!({"manager": {"managerId": "bulkId:u"}}), json!({"manager": {"managerId": "1\""}})),
+            (json!({"manager": {"$ref": "bulkId:u"}}), json!({"manager": {"$ref": "1\""}})),
+            (
+                json!({"Operations": [{"op": "add", "path": "urn:x:User:manager", "value": "bulkId:u"}]}),
+                json!({"Operations": [{"op": "add", "path": "urn:x:User:manager", "value": "1\""}]}),
+            ),
+            (
+                json!({"Operations": [{"op": "add", "value": {"members": [{"value": "bulkId:u"}]}}]}),
+                json!({"Operations": [{"op": "add", "value": {"members": [{"value": "1\""}]}}]}),
+            ),
+            (
+                json!({"Operations": [{"op": "remove", "path": "members[value eq \"bulkId:u\" or value eq \"2\"]"}]}),
+                json!({"Operations": [{"op": "remove", "path": "members[value eq \"1\\\"\" or value eq \"2\"]"}]}),
+            ),
+        ] {
+            let mut operation = operation(data.clone());
+            assert_eq!(operation.references(), BTreeSet::from(["u"]), "{data}");
+            operation.resolve(&ids);
+            assert_eq!(operation.data, resolved);
+        }
+        for data in [
+            json!({"title": "bulkId:u"}),
+            json!({"name": {"givenName": "bulkId:u"}}),
+            json!({"path": "\"bulkId:u\""}),
+            json!({"Operations": [{"op": "add", "path": "title", "value": "bulkId:u"}]}),
+        ] {
+            let mut operation = operation(data.clone());
+            assert_eq!(operation.references(), BTreeSet::new(), "{data}");
+            operation.resolve(&ids);
+            assert_eq!(operation.data, data);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_which_operation_it_is_about() {
+        for (second, expected) in
+            [(json!({"method": "GET"}), "operation 2: "), (json!({"bulkId": "b"}), "operation 2 (`b`): ")]
+        {
+            let error = request(json!([{"method": "DELETE", "path": "/Users/1"}, second])).unwrap_err();
+            assert!(error.detail.starts_with(expected), "{}", error.detail);
+        }
     }
 
     #[test]

@@ -132,6 +132,12 @@ impl Error {
         Error { scim_type: Some(scim_type), ..Self::new(scim_type.status(), detail) }
     }
 
+    /// The same error, with the part of the request that it is about before its detail.
+    #[must_use]
+    pub fn within(self, part: &str) -> Self {
+        Error { detail: format!("{part}: {}", self.detail), ..self }
+    }
+
     kinds! {
         /// 400 `invalidFilter`.
         invalid_filter => InvalidFilter;

@@ -2,6 +2,7 @@
 
 pub(super) mod eval;
 pub(super) mod parse;
+pub(super) mod select;
 pub(super) mod terms;
 pub(super) mod text;
 

@@ -132,8 +132,10 @@ impl Scope<'_> {
         match value {
             Value::Object(members) => prune(members),
             Value::Array(elements) => {
+                // A list of nothing but what nobody asked for is not there; one that is empty by itself is.
+                let was_empty = elements.is_empty();
                 elements.retain_mut(|element| element.as_object_mut().is_none_or(prune));
-                true
+                was_empty || !elements.is_empty()
             }
             _ => true,
         }
@@ -238,6 +240,8 @@ mod tests {
             ("userName, name.givenName", json!({"userName": "u", "name": {"givenName": "G"}})),
             ("name,name.givenName", json!({"name": {"givenName": "G", "familyName": "F"}})),
             ("emails.value", json!({"emails": [{"value": "a@x"}]})),
+            ("emails.nope", json!({})),
+            ("emails.display", json!({})),
             ("password", json!({})),
             ("shoeSize", json!({})),
             ("urn:ietf:params:scim:schemas:core:2.0:User:userName", json!({"userName": "u"})),

@@ -219,7 +219,7 @@ fn name(parent: Option<&Attribute>, attribute: &Attribute) -> String {
 }
 
 /// Whether the elements are references to resources, as a group's members are.
-fn names_others(attribute: &Attribute) -> bool {
+pub(super) fn names_others(attribute: &Attribute) -> bool {
     let value = attribute.sub("value");
     value.is_some_and(|value| value.mutability == Mutability::Immutable)
 }

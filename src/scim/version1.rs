@@ -1,6 +1,9 @@
 //! SCIM 1.1 in terms of SCIM 2.0: requests into its form, and responses out of it (SCIM Core Schema 1.1, SCIM Protocol
 //! 1.1). What Okta's agents and connectors for 1.1 send and expect beyond that is here too.
 
+mod names;
+mod patch;
+
 use serde_json::{Map, Value, json};
 
 use super::bulk;
@@ -8,8 +11,10 @@ use super::core::ENTERPRISE_USER;
 use super::discovery::Capabilities;
 use super::error::Error;
 use super::json::object;
-use super::patch;
 use super::schema::{Attribute, Mutability, ResourceType};
+
+pub use names::query_text;
+pub use patch::patch;
 
 /// The core schema of SCIM 1.1, which resources, lists and discovery share.
 pub const CORE: &str = "urn:scim:schemas:core:1.0";
@@ -41,8 +46,9 @@ fn members(rt: &ResourceType, body: Map<String, Value>) -> Map<String, Value> {
         .into_iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("schemas"))
         .filter(|(name, _)| name != OKTA_GROUP || rt.extension(name).is_some())
+        .map(|(name, value)| (query_text(&name), value))
         .map(|(name, value)| match name.as_str() {
-            ENTERPRISE => (ENTERPRISE_USER.to_owned(), renamed(value, "managerId", "value")),
+            ENTERPRISE_USER => (name, renamed(value, "managerId", "value")),
             _ => (name, value),
         });
     object(members)
@@ -56,87 +62,6 @@ fn renamed(mut extension: Value, from: &str, to: &str) -> Value {
         manager.insert(to.to_owned(), value);
     }
     extension
-}
-
-/// The body of a PATCH, a part of the resource, as the operations that it stands for (SCIM Protocol 1.1 section 3.3.2):
-/// `meta.attributes` are removed, single values replaced, values of lists added, or removed where they say
-/// `"operation": "delete"`. Errors: 400 `invalidSyntax` for a body that is no object.
-pub fn patch(rt: &ResourceType, body: Value) -> Result<Value, Error> {
-    let Value::Object(body) = body else {
-        return Err(Error::invalid_syntax("the body must be a JSON object"));
-    };
-    let removed = body.get("meta").and_then(|meta| meta.get("attributes"));
-    let mut operations: Vec<Value> = removed
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(|path| json!({ "op": "remove", "path": query_text(path) }))
-        .collect();
-    let mut single = Map::new();
-    let mut lists = Vec::new();
-    for (name, value) in members(rt, body) {
-        if ["id", "meta"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            continue;
-        }
-        match (rt.attribute(&name), value) {
-            (Some(attribute), Value::Array(elements))
-                if attribute.multi_valued && attribute.mutability != Mutability::ReadOnly =>
-            {
-                lists.extend(list(attribute, elements));
-            }
-            (_, value) => {
-                single.insert(name, value);
-            }
-        }
-    }
-    if !single.is_empty() {
-        operations.push(json!({ "op": "replace", "value": single }));
-    }
-    operations.extend(lists);
-    Ok(json!({ "schemas": [patch::SCHEMA], "Operations": operations }))
-}
-
-/// The operations that the elements of a multi-valued attribute stand for. One of a `type` takes the place of the one
-/// that has this type.
-fn list(attribute: &Attribute, elements: Vec<Value>) -> Vec<Value> {
-    let name = &attribute.name;
-    let (mut operations, mut added) = (Vec::new(), Vec::new());
-    for mut element in elements {
-        let operation = element.as_object_mut().and_then(|element| element.remove("operation"));
-        let deletes = operation.is_some_and(|operation| {
-            operation.as_str().is_some_and(|operation| operation.eq_ignore_ascii_case("delete"))
-        });
-        let by = |sub: &str| {
-            let value = element.get(sub).filter(|value| value.is_string())?;
-            Some(format!("{name}[{sub} eq {value}]"))
-        };
-        if deletes {
-            match by("value").or_else(|| by("type")) {
-                Some(path) => operations.push(json!({ "op": "remove", "path": path })),
-                None => operations.push(json!({ "op": "remove", "path": name })),
-            }
-        } else {
-            match by("type").filter(|_| name != "members") {
-                Some(path) => {
-                    operations.push(json!({ "op": "replace", "path": path, "value": element }));
-                }
-                None => added.push(element),
-            }
-        }
-    }
-    if !added.is_empty() {
-        operations.push(json!({ "op": "add", "path": name, "value": added }));
-    }
-    operations
-}
-
-/// A filter, a path or a list of attribute names with the URNs of SCIM 2.0.
-pub fn query_text(text: &str) -> String {
-    text.replace(ENTERPRISE, ENTERPRISE_USER)
-        .replace("urn:scim:schemas:core:1.0:", "")
-        .replace("urn:scim:schemas:core:1.0.", "")
-        .replace("manager.managerId", "manager.value")
 }
 
 /// The body of a response, a resource or a list of them, in the form of SCIM 1.1.
@@ -348,34 +273,6 @@ pub fn resource_types(body: Value) -> Value {
 mod tests {
     use super::*;
     use crate::scim::core::{group_type, user_type};
-
-    #[test]
-    fn a_part_of_a_resource_becomes_operations() {
-        let body = json!({
-            "schemas": [CORE], "id": "1", "meta": {"attributes": ["nickName"]}, "active": false,
-            ENTERPRISE: {"manager": {"managerId": "7"}},
-            "emails": [{"type": "work", "value": "a@example.com"}, {"value": "b@example.com", "operation": "delete"}],
-            "groups": [],
-        });
-        assert_eq!(
-            patch(&user_type(), body).unwrap(),
-            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
-                {"op": "remove", "path": "nickName"},
-                {"op": "replace", "value": {"active": false, "groups": [], ENTERPRISE_USER: {"manager": {"value": "7"}}}},
-                {"op": "replace", "path": "emails[type eq \"work\"]", "value": {"type": "work", "value": "a@example.com"}},
-                {"op": "remove", "path": "emails[value eq \"b@example.com\"]"},
-            ]})
-        );
-        let members = json!({"members": [{"value": "1", "operation": "delete"}, {"value": "2", "type": "User"}]});
-        assert_eq!(
-            patch(&group_type(), members).unwrap()["Operations"],
-            json!([
-                {"op": "remove", "path": "members[value eq \"1\"]"},
-                {"op": "add", "path": "members", "value": [{"value": "2", "type": "User"}]},
-            ])
-        );
-        assert!(patch(&group_type(), json!([])).is_err());
-    }
 
     #[test]
     fn a_resource_there_and_back() {

@@ -62,6 +62,8 @@ pub(in crate::scim) fn single(attribute: &Attribute, mut value: Value, applied: 
             }
             _ => Value::String(text),
         },
+        // Of other numbers the client's own digits are not known any more: `1.10` has become 1.1.
+        (Kind::String | Kind::Reference, Value::Number(number)) if number.is_f64() => Value::Number(number),
         (Kind::String | Kind::Reference, scalar @ (Value::Number(_) | Value::Bool(_))) => {
             applied.note(&SCALAR_FOR_STRING);
             Value::String(scalar.to_string())

@@ -69,14 +69,28 @@ fn validate_comparison(leaf: &Attribute, path: &AttributePath, op: CompareOp, va
         Kind::Binary => !ordering,
         _ => true,
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(Error::invalid_filter(format!(
+    if !allowed {
+        return Err(Error::invalid_filter(format!(
             "the {} attribute `{path}` cannot be compared with `{}`",
             leaf.kind.as_str(),
             op.as_str()
-        )))
+        )));
+    }
+    if (ordering || equality) && !has_form(leaf.kind, value) {
+        let kind = leaf.kind.as_str();
+        return Err(Error::invalid_filter(format!("`{path}` is of type {kind}, which {value} is not")));
+    }
+    Ok(())
+}
+
+/// Whether a literal says something that a value of this kind can be compared with: as texts, any date is less than
+/// `"garbage"`.
+fn has_form(kind: Kind, literal: &Value) -> bool {
+    match (kind, literal) {
+        (_, Value::Null) | (Kind::Integer | Kind::Decimal, Value::Number(_)) => true,
+        (Kind::DateTime, literal) => literal.as_str().is_some_and(|text| Instant::parse(text).is_some()),
+        (Kind::Integer | Kind::Decimal, literal) => literal.as_str().is_some_and(|text| text.parse::<Number>().is_ok()),
+        _ => true,
     }
 }
 
@@ -118,7 +132,7 @@ pub(in crate::scim) fn element_matches(filter: &Filter, attribute: &Attribute, e
     }
 }
 
-fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
+pub(super) fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
     match attribute.kind {
         Kind::Complex => attribute.sub(&path.attribute),
         _ => path.attribute.eq_ignore_ascii_case("value").then_some(attribute),
@@ -139,7 +153,7 @@ fn inner_value<'a, 'v>(
 }
 
 /// What holds where there is no value: the comparison with null, and any inequality with something else.
-fn absent(op: CompareOp, literal: &Value) -> bool {
+pub(super) fn absent(op: CompareOp, literal: &Value) -> bool {
     match op {
         CompareOp::Eq => literal.is_null(),
         CompareOp::Ne => !literal.is_null(),

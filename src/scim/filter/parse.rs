@@ -152,7 +152,9 @@ impl<'a> Parser<'a> {
             _ => {}
         }
         if let Ok(number @ Value::Number(_)) = serde_json::from_str(token) {
-            return Ok(number);
+            // It may be compared with a text, of which every character counts: `1.10`, `12E45`.
+            let read = number.to_string();
+            return Ok(if read == token { number } else { token.into() });
         }
         if self.reading.leniency == Leniency::Lenient
             && let Some(value) = dialect::bare_literal(token, &mut self.applied)
@@ -289,6 +291,22 @@ pub(in crate::scim) fn is_name(name: &str) -> bool {
     let name = name.strip_prefix('$').unwrap_or(name);
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// A filter or a path in pieces: strings, with their quotes, and what is between them.
+pub(in crate::scim) fn pieces(mut text: &str) -> Vec<(bool, &str)> {
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let (quoted, length) = match text.find('"') {
+            Some(0) => quoted_length(text, '"').map_or((false, text.len()), |length| (true, length)),
+            Some(before) => (false, before),
+            None => (false, text.len()),
+        };
+        let (piece, rest) = text.split_at_checked(length).unwrap_or((text, ""));
+        pieces.push((quoted, piece));
+        text = rest;
+    }
+    pieces
 }
 
 /// The length of the quoted string at the start of `text`, with its quotes.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Op, Operation, Patch, SCHEMA};
 use crate::scim::dialect::{self, Key, Leniency, Reading};
 use crate::scim::error::Error;
-use crate::scim::filter::eval::validate_inner;
+use crate::scim::filter::select::validate_selection;
 use crate::scim::path::AttributePath;
 use crate::scim::resource::is_read_only_elsewhere;
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
@@ -40,8 +40,10 @@ pub fn parse(rt: &ResourceType, body: Value, reading: impl Into<Reading>) -> Res
         let (asked, most) = (operations.len(), reading.operations);
         return Err(Error::too_many(format!("{asked} operations in one PATCH; the limit is {most}")));
     }
-    for operation in operations {
-        parser.operation(operation)?;
+    let several = operations.len() > 1;
+    for (index, operation) in operations.into_iter().enumerate() {
+        let named = |error: Error| if several { error.within(&format!("operation {}", index + 1)) } else { error };
+        parser.operation(operation).map_err(named)?;
     }
     let Reader { ignored, deactivates, applied, .. } = parser.reader;
     Ok(Patch { operations: parser.operations, ignored, deactivates, applied })
@@ -249,8 +251,8 @@ impl<'a> Parser<'a> {
         }
         let leaf = resolved.leaf();
         let attribute = resolved.attribute;
-        if let Some(filter) = &canonical.filter {
-            validate_inner(filter, attribute)?;
+        if let Some(filter) = &path.filter {
+            validate_selection(filter, attribute)?;
         }
         let whole = canonical.filter.is_none() && canonical.sub_attribute.is_none();
         let listed = whole && attribute.multi_valued;

@@ -290,6 +290,14 @@ fn malformed_requests_are_refused() {
         (json!({"Operations": [{"op": "add", "path": "a[", "value": 1}]}), ScimType::InvalidFilter),
         (json!({"Operations": [{"op": "add", "path": "a..b", "value": 1}]}), ScimType::InvalidPath),
         (json!({"Operations": [{"op": "remove", "path": "emails[primary gt true]"}]}), ScimType::InvalidFilter),
+        (json!({"Operations": [{"op": "remove", "path": "emails[nope ne \"x\"]"}]}), ScimType::InvalidFilter),
+        (json!({"Operations": [{"op": "remove", "path": "emails[nope eq \"x\"]"}]}), ScimType::InvalidFilter),
+        (
+            json!({"Operations": [{"op": "replace", "path": "emails[not (nope pr)].value", "value": "x"}]}),
+            ScimType::InvalidFilter,
+        ),
+        (json!({"Operations": [{"op": "remove", "path": "emails[value.x ne \"x\"]"}]}), ScimType::InvalidFilter),
+        (json!({"Operations": [{"op": "remove", "path": "emails[urn:x:value ne \"x\"]"}]}), ScimType::InvalidFilter),
         (json!({"Operations": [{"op": "add", "path": "title"}]}), ScimType::InvalidValue),
         (json!({"Operations": [{"op": "add", "value": "x"}]}), ScimType::InvalidValue),
         (json!({"Operations": [{"op": "replace", "path": "active", "value": "maybe"}]}), ScimType::InvalidValue),
@@ -309,6 +317,36 @@ fn malformed_requests_are_refused() {
     ] {
         refused(Strict, operations);
     }
+}
+
+/// As an application does not show the names of a group's members, or which e-mail is the primary one.
+#[test]
+fn what_the_application_lacks_selects_nothing() {
+    let mut rt = core::user_type();
+    let emails = rt.schema.attribute_mut("emails").unwrap();
+    emails.sub_attributes.retain(|sub| !matches!(sub.name.as_str(), "primary" | "display"));
+    let parsed = |filter: &str| {
+        let operation = json!({"op": "remove", "path": format!("emails[{filter}]")});
+        parse(&rt, json!({"Operations": [operation]}), Lenient).map_err(|error| error.scim_type)
+    };
+    for filter in
+        ["primary eq true", "display pr", "not (display ne \"x\")", "type eq \"work\" and primary eq \"True\""]
+    {
+        assert_eq!(parsed(filter).map(|patch| patch.operations.len()), Ok(1), "{filter}");
+    }
+    for filter in
+        ["display ne \"x\"", "not (display eq \"x\")", "display eq null", "type ne \"work\" or not (primary pr)"]
+    {
+        assert_eq!(parsed(filter), Err(Some(ScimType::InvalidFilter)), "{filter}");
+    }
+}
+
+#[test]
+fn a_refusal_says_which_operation_it_is_about() {
+    let detail =
+        |operations: Value| parse(&core::user_type(), json!({"Operations": operations}), Lenient).unwrap_err().detail;
+    assert!(detail(json!([{"op": "remove", "path": "title"}, {"path": "title"}])).starts_with("operation 2: "));
+    assert!(detail(json!([{"path": "title"}])).starts_with("an operation lacks"));
 }
 
 #[test]
