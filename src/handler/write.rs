@@ -31,6 +31,7 @@ use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
 use crate::scim::resource::{Mode, normalise};
+use crate::scim::schema::Mutability;
 use crate::scim::{Error, Projection};
 
 /// PUT (RFC 7644 section 3.5.1). What the body leaves out keeps its value: identity providers send what they know,
@@ -48,7 +49,7 @@ pub(super) async fn replace(
     let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
-            vec![MemberEdit::Replace(ids(&members)?)]
+            vec![MemberEdit::Replace(patch::member_ids(&members)?)]
         }
         _ => Vec::new(),
     };
@@ -291,7 +292,12 @@ pub(super) fn refuse_deactivation(resource: &Resource, deactivates: bool, curren
         return Ok(());
     }
     let name = noun(resource);
-    Err(Error::mutability(format!("the application has no way to deactivate a {name}: the {name} is left active")))
+    let mapped = resource.kind.attribute("active").is_some_and(|active| active.mutability != Mutability::ReadOnly);
+    Err(Error::mutability(if mapped {
+        format!("`active` is an attribute of the core schema without parts: write it so, the {name} is left active")
+    } else {
+        format!("the application has no way to deactivate a {name}: the {name} is left active")
+    }))
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.
@@ -309,10 +315,4 @@ fn refuse_unmapped(
         return Ok(());
     }
     Err(Error::invalid_value(format!("the application has nowhere to keep {}", unmapped.join(", "))))
-}
-
-fn ids(members: &Value) -> Result<Vec<String>, Error> {
-    let members = members.as_array().map(Vec::as_slice).unwrap_or_default();
-    members.iter().try_for_each(patch::only_users)?;
-    Ok(members.iter().filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect())
 }
