@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(super) use self::create::create;
 
 use self::converge::converge;
-use self::settle::settle;
+use self::settle::{refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
@@ -69,6 +69,7 @@ pub(super) async fn replace(
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
+    refuse_lost(resource, &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
@@ -121,7 +122,9 @@ pub(super) async fn patch(
     settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
+        refuse_primary(resource, &operations, &before.attributes, desired)?;
     }
+    refuse_lost(resource, &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {

@@ -249,8 +249,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Whether what the resource type lacks is readOnly, or a part of what is, here or in RFC 7643: that a client sends it back is
-/// no news, and that it changes it is an error.
+/// Whether what the resource type lacks is readOnly, or a part of what is, here or in RFC 7643: that a client sends it
+/// back is no news, and that it changes it is an error.
 pub(super) fn is_read_only_elsewhere(rt: &ResourceType, path: &AttributePath) -> bool {
     let core = path.schema.as_ref().is_none_or(|urn| urn.eq_ignore_ascii_case(&rt.schema.id));
     let groups = || rt.schema.id == core::USER && path.attribute.eq_ignore_ascii_case("groups");
