@@ -6,6 +6,7 @@
 mod act;
 mod converge;
 mod create;
+mod plain;
 mod settle;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use serde_json::Value;
 pub(super) use self::create::create;
 
 use self::converge::converge;
+use self::plain::patched;
 use self::settle::{refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
@@ -117,8 +119,8 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let mut desired = Value::Object(before.attributes.clone());
-    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
+    let (mut desired, applied) = patched(resource, &before.attributes, &operations)?;
+    context.note(applied);
     settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
