@@ -71,7 +71,7 @@ pub(super) async fn replace(
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
-    refuse_lost(resource, &before.attributes, &desired)?;
+    refuse_lost(resource, &[], &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
@@ -126,7 +126,7 @@ pub(super) async fn patch(
         refuse_unmapped(context, resource, desired, Vec::new())?;
         refuse_primary(resource, &operations, &before.attributes, desired)?;
     }
-    refuse_lost(resource, &before.attributes, &desired)?;
+    refuse_lost(resource, &operations, &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {

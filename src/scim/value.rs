@@ -41,7 +41,7 @@ impl Reader {
             return;
         };
         let standard = |prefix: &&str| urn.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-        if !["urn:ietf:params:scim:schemas:", "urn:scim:schemas:"].iter().any(|prefix| standard(prefix)) {
+        if !["urn:ietf:params:scim:schemas:", "urn:scim:schemas:"].iter().any(standard) {
             return;
         }
         let named = is_active(&path.attribute) || path.sub_attribute.as_deref().is_some_and(is_active);
@@ -137,13 +137,10 @@ impl Reader {
             Some(_) => true,
             None => false,
         };
-        if has_value {
-            return Ok(read);
-        }
-        if names_others(attribute) || !(says_none || read.is_none()) {
+        if !has_value && (names_others(attribute) || !(says_none || read.is_none())) {
             return refused("without its `value`");
         }
-        Ok(None)
+        Ok(read)
     }
 
     fn single(

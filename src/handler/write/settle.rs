@@ -8,6 +8,7 @@ use crate::mapping::place::Place;
 use crate::mapping::translate::Attributes;
 use crate::scim::Error;
 use crate::scim::patch::Operation;
+use crate::scim::path::AttributePath;
 
 /// Of two elements that belong in one place of the application, lets the new one have it: a work address that is added
 /// is otherwise one too many, and would be dropped in silence. One that says neither its type nor that it is the primary
@@ -56,9 +57,15 @@ fn keep_parts(old: Value, new: &mut Value) {
     }
 }
 
-/// Refuses what would take a value from its place in the application and keep it, or what is given instead, nowhere.
+/// Refuses to take a value from its place in the application by a change of its type, and the primary value for one that is
+/// kept nowhere. Of others, such as telephone numbers, a list without those that the application knows leaves none.
 /// Errors: 400 `mutability` where only what the element is known by has changed, else 400 `invalidValue`.
-pub(super) fn refuse_lost(resource: &Resource, before: &Attributes, desired: &Value) -> Result<(), Error> {
+pub(super) fn refuse_lost(
+    resource: &Resource,
+    operations: &[Operation],
+    before: &Attributes,
+    desired: &Value,
+) -> Result<(), Error> {
     let Value::Object(desired) = desired else { return Ok(()) };
     for place in resource.rows.iter().filter(|row| row.access != Access::Read).map(|row| &row.place) {
         let (Some(element), Some(Value::Array(known)), Some(Value::Array(items))) =
@@ -84,6 +91,13 @@ pub(super) fn refuse_lost(resource: &Resource, before: &Attributes, desired: &Va
             Some(value) => old.get("value") == Some(value),
             None => contents(item) == contents(old),
         };
+        let renames = |path: &AttributePath| {
+            let key = |name: &String| element.keys.iter().any(|(key, _)| key == name);
+            path.attribute == *name && path.schema == place.extension && path.sub_attribute.as_ref().is_some_and(key)
+        };
+        if !element.primary && !operations.iter().any(|operation| renames(&operation.path)) {
+            continue;
+        }
         if homeless.clone().any(is_old) {
             let keys: Vec<&str> = element.keys.iter().map(|(key, _)| key.as_str()).collect();
             let keys = keys.join("`, `");

@@ -130,19 +130,18 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let mut known = HashMap::new();
-        for Operation { path, value, .. } in operations {
-            let parts = value.as_ref().and_then(Value::as_object).filter(|_| path.filter.is_none());
-            let whole = parts.is_none().then(|| (path.to_string(), value.as_ref()));
-            let parts = parts.into_iter().flatten();
-            let parts = parts.map(|(name, part)| (format!("{path}.{name}"), Some(part).filter(|part| !part.is_null())));
-            for (path, value) in whole.into_iter().chain(parts) {
-                let other = known.insert(path.clone(), value);
-                if other.is_some_and(|other| other != value) {
-                    return Err(Error::invalid_value(format!("`{path}` is given twice, with different values")));
-                }
+        let mut say = |path: String, value| match known.insert(path.clone(), value) {
+            Some(other) if other != value => {
+                Err(Error::invalid_value(format!("`{path}` is given twice, with different values")))
             }
-        }
-        Ok(())
+            _ => Ok(()),
+        };
+        operations.iter().try_for_each(|Operation { path, value, .. }| match value {
+            Some(Value::Object(parts)) if path.filter.is_none() => {
+                parts.iter().try_for_each(|(name, part)| say(format!("{path}.{name}"), part))
+            }
+            value => say(path.to_string(), value.as_ref().unwrap_or(&Value::Null)),
+        })
     }
 
     fn op(&mut self, operation: &mut Map<String, Value>) -> Result<Op, Error> {
