@@ -6,6 +6,7 @@
 mod act;
 mod converge;
 mod create;
+mod plain;
 mod settle;
 
 use serde_json::Value;
@@ -14,7 +15,8 @@ pub(super) use self::create::create;
 
 use self::act::actions_for;
 use self::converge::converge;
-use self::settle::settle;
+use self::plain::patched;
+use self::settle::{refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
@@ -32,7 +34,7 @@ use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
 use crate::scim::resource::{Mode, normalise};
-use crate::scim::schema::Kind;
+use crate::scim::schema::{Kind, Mutability};
 use crate::scim::{Error, Projection};
 
 /// PUT (RFC 7644 section 3.5.1). What the body leaves out keeps its value: identity providers send what they know,
@@ -50,7 +52,7 @@ pub(super) async fn replace(
     let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
-            vec![MemberEdit::Replace(ids(&members)?)]
+            vec![MemberEdit::Replace(patch::member_ids(&members)?)]
         }
         _ => Vec::new(),
     };
@@ -74,6 +76,7 @@ pub(super) async fn replace(
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
+    refuse_lost(resource, &[], &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
@@ -121,12 +124,14 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let mut desired = Value::Object(before.attributes.clone());
-    context.note(patch::apply(&resource.kind, &mut desired, &operations)?);
+    let (mut desired, applied) = patched(resource, &before.attributes, &operations)?;
+    context.note(applied);
     settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
+        refuse_primary(resource, &operations, &before.attributes, desired)?;
     }
+    refuse_lost(resource, &operations, &before.attributes, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {
@@ -304,7 +309,12 @@ pub(super) fn refuse_deactivation(resource: &Resource, deactivates: bool, curren
         return Ok(());
     }
     let name = noun(resource);
-    Err(Error::mutability(format!("the application has no way to deactivate a {name}: the {name} is left active")))
+    let mapped = resource.kind.attribute("active").is_some_and(|active| active.mutability != Mutability::ReadOnly);
+    Err(Error::mutability(if mapped {
+        format!("`active` is an attribute of the core schema without parts: write it so, the {name} is left active")
+    } else {
+        format!("the application has no way to deactivate a {name}: the {name} is left active")
+    }))
 }
 
 /// Refuses what has no home, if the mapping says so; otherwise writing it is a declared no-op.
@@ -322,10 +332,4 @@ fn refuse_unmapped(
         return Ok(());
     }
     Err(Error::invalid_value(format!("the application has nowhere to keep {}", unmapped.join(", "))))
-}
-
-fn ids(members: &Value) -> Result<Vec<String>, Error> {
-    let members = members.as_array().map(Vec::as_slice).unwrap_or_default();
-    members.iter().try_for_each(patch::only_users)?;
-    Ok(members.iter().filter_map(|member| member.get("value")?.as_str().map(str::to_owned)).collect())
 }

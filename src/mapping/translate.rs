@@ -62,9 +62,9 @@ impl Row {
     fn native_value(&self, attributes: &Attributes) -> Result<Option<Value>, Error> {
         match self.place.get(attributes) {
             Some(Value::Array(items)) if self.kind == Kind::Complex => {
-                let plain = items.iter().map(|item| match item {
-                    Value::Object(item) => item.get("value").cloned().unwrap_or_default(),
-                    plain => plain.clone(),
+                let plain = items.iter().filter_map(|item| match item {
+                    Value::Object(item) => item.get("value").cloned(),
+                    plain => Some(plain.clone()),
                 });
                 self.encode(&plain.collect()).map(Some)
             }

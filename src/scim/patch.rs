@@ -15,7 +15,7 @@ use super::filter::Filter;
 use super::path::AttributePath;
 
 pub use apply::apply;
-pub use members::{member_edits, only_users};
+pub use members::{member_edits, member_ids};
 pub use parse::parse;
 
 /// The schema URN of a PATCH request.

@@ -109,10 +109,7 @@ impl<'a> Writer<'a> {
                 return members.into_iter().try_for_each(|(key, value)| self.member(&key, value));
             }
             (Key::Path(path), value) => return self.path(&path, key, value),
-            (Key::Core | Key::Unknown, value) => {
-                self.reader.leave(key, Some(&value));
-                self.ignore(key);
-            }
+            (Key::Core | Key::Unknown, value) => self.ignore(&dialect::path_or_name(self.rt, key), key, &value),
         }
         Ok(())
     }
@@ -121,7 +118,7 @@ impl<'a> Writer<'a> {
     fn path(&mut self, path: &AttributePath, key: &str, value: Value) -> Result<(), Error> {
         let resolved = self.rt.resolve(path).filter(|_| path.filter.is_none());
         let Some(resolved) = resolved else {
-            self.ignore(key);
+            self.ignore(path, key, &value);
             return Ok(());
         };
         let Some(sub) = resolved.sub else {
@@ -131,22 +128,14 @@ impl<'a> Writer<'a> {
             || resolved.attribute.mutability == Mutability::ReadOnly
             || sub.mutability == Mutability::ReadOnly
         {
-            self.ignore(key);
+            self.ignore(path, key, &value);
             return Ok(());
         }
         let Some(value) = self.reader.sub(resolved.attribute, sub, value)? else {
             return Ok(());
         };
-        match self.slot(resolved.extension, resolved.attribute) {
-            Some(Value::Object(object)) => {
-                object.insert(sub.name.clone(), value);
-            }
-            Some(whole) => {
-                *whole = Value::Object(object([(sub.name.clone(), value)]));
-            }
-            None => {}
-        }
-        Ok(())
+        let part = Value::Object(object([(sub.name.clone(), value)]));
+        self.put(resolved.extension, resolved.attribute, part)
     }
 
     fn extension(&mut self, schema: &'a Schema, value: Value) -> Result<(), Error> {
@@ -159,7 +148,10 @@ impl<'a> Writer<'a> {
                             let (leniency, applied) = (self.reader.leniency, &mut self.reader.applied);
                             match dialect::key_within(self.rt, schema, &key, leniency, applied)? {
                                 Some(path) => self.path(&path, &key, value)?,
-                                None => self.reader.ignored.push(format!("{}:{key}", schema.id)),
+                                None => {
+                                    let spelling = format!("{}:{key}", schema.id);
+                                    self.ignore(&dialect::path_or_name(self.rt, &spelling), &spelling, &value);
+                                }
                             }
                         }
                     }
@@ -176,7 +168,8 @@ impl<'a> Writer<'a> {
 
     fn attribute(&mut self, extension: Option<&str>, attribute: &Attribute, value: Value) -> Result<(), Error> {
         if attribute.mutability == Mutability::ReadOnly || attribute.name == "schemas" {
-            self.reader.leave(&attribute.name, Some(&value));
+            let schema = extension.map(str::to_owned);
+            self.reader.leave(&AttributePath { schema, ..AttributePath::of(&attribute.name) }, Some(&value));
             return Ok(());
         }
         let read = self.reader.read(attribute, value)?;
@@ -188,28 +181,42 @@ impl<'a> Writer<'a> {
         if says_nothing {
             return Ok(());
         }
-        match (self.slot(extension, attribute), read) {
-            // A dotted key may have come first.
-            (Some(Value::Object(object)), Some(Value::Object(read))) => object.extend(read),
-            (Some(slot), read) => *slot = read.unwrap_or_default(),
-            (None, _) => {}
-        }
-        Ok(())
+        self.put(extension, attribute, read.unwrap_or_default())
     }
 
-    /// Where an attribute's value goes; a new value is null.
-    fn slot(&mut self, extension: Option<&str>, attribute: &Attribute) -> Option<&mut Value> {
+    /// Puts a value, or parts of one, where it belongs. It may be there already, by a path or below its schema's URN: then
+    /// the two must not contradict each other.
+    fn put(&mut self, extension: Option<&str>, attribute: &Attribute, new: Value) -> Result<(), Error> {
         let container = match extension {
             None => Some(&mut self.resource),
             Some(urn) => extension_of(&mut self.resource, urn),
         };
-        Some(container?.entry(attribute.name.as_str()).or_insert(Value::Null))
+        let Some(container) = container else { return Ok(()) };
+        let twice = || Error::invalid_value(format!("`{}` is given twice, with different values", attribute.name));
+        match (container.get_mut(&attribute.name), new) {
+            (None, new) => {
+                container.insert(attribute.name.clone(), new);
+            }
+            (Some(Value::Object(old)), Value::Object(new)) => {
+                for (name, part) in new {
+                    if old.get(&name).is_some_and(|old| *old != part) {
+                        return Err(twice());
+                    }
+                    old.insert(name, part);
+                }
+            }
+            (Some(old), new) if *old != new => return Err(twice()),
+            _ => {}
+        }
+        Ok(())
     }
 
-    fn ignore(&mut self, key: &str) {
+    /// Leaves a value aside that the resource type has no place for.
+    fn ignore(&mut self, path: &AttributePath, key: &str, value: &Value) {
+        self.reader.leave(path, Some(value));
         if self.mode == Mode::Create && self.reader.lenient() && key.eq_ignore_ascii_case("password") {
             self.reader.applied.note(&dialect::PLACEHOLDER_PASSWORD);
-        } else if !is_read_only_elsewhere(self.rt, key) {
+        } else if !is_read_only_elsewhere(self.rt, path) {
             self.reader.ignored.push(key.to_owned());
         }
     }
@@ -242,9 +249,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Whether the resource type lacks what RFC 7643 makes readOnly: that a client sends it back is no news.
-pub(super) fn is_read_only_elsewhere(rt: &ResourceType, key: &str) -> bool {
-    rt.schema.id == core::USER && key.eq_ignore_ascii_case("groups") && rt.attribute(key).is_none()
+/// Whether what the resource type lacks is readOnly, or a part of what is, here or in RFC 7643: that a client sends it
+/// back is no news, and that it changes it is an error.
+pub(super) fn is_read_only_elsewhere(rt: &ResourceType, path: &AttributePath) -> bool {
+    let core = path.schema.as_ref().is_none_or(|urn| urn.eq_ignore_ascii_case(&rt.schema.id));
+    let groups = || rt.schema.id == core::USER && path.attribute.eq_ignore_ascii_case("groups");
+    core && rt.attribute(&path.attribute).map_or_else(groups, |known| known.mutability == Mutability::ReadOnly)
 }
 
 /// The object under an extension's URN, made where there is none.

@@ -6,6 +6,7 @@ use super::dialect::{self, Applied, Leniency};
 use super::error::Error;
 use super::filter::eval::is_present;
 use super::instant::Instant;
+use super::path::AttributePath;
 use super::schema::{Attribute, Kind, Mutability};
 
 const ARRAY: &str = "an array";
@@ -31,18 +32,28 @@ impl Reader {
         self.leniency == Leniency::Lenient
     }
 
-    /// Looks at a value that is left aside. That somebody is to be locked out must not get lost.
-    pub(super) fn leave(&mut self, key: &str, value: Option<&Value>) {
-        let says_no = match value {
-            Some(Value::Bool(active)) => !active,
-            Some(Value::String(active)) => active.eq_ignore_ascii_case("false"),
-            _ => false,
+    /// Looks at a value that is left aside. That somebody is to be locked out must not get lost, wherever in the schemas
+    /// that SCIM itself defines the client looks for `active`.
+    pub(super) fn leave(&mut self, path: &AttributePath, value: Option<&Value>) {
+        let is_active = |name: &str| name.eq_ignore_ascii_case("active");
+        let Some(urn) = &path.schema else {
+            self.deactivates |= is_active(&path.attribute) && value.is_some_and(says_no);
+            return;
         };
-        self.deactivates |= says_no && key.eq_ignore_ascii_case("active");
+        let standard = |prefix: &&str| urn.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        if !["urn:ietf:params:scim:schemas:", "urn:scim:schemas:"].iter().any(standard) {
+            return;
+        }
+        let named = is_active(&path.attribute) || path.sub_attribute.as_deref().is_some_and(is_active);
+        self.deactivates |= named && value.is_some_and(says_no);
+        for (key, value) in value.and_then(Value::as_object).into_iter().flatten() {
+            let inside = AttributePath::parse(key).unwrap_or_else(|_| AttributePath::of(key));
+            self.leave(&AttributePath { schema: path.schema.clone(), ..inside }, Some(value));
+        }
     }
 
     /// The whole value of an attribute; `None` where it says that there is no value. An empty object says
-    /// nothing: all that it held was unknown or readOnly.
+    /// nothing: it is what was sent, or all that was sent is unknown or readOnly.
     pub(super) fn read(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>, Error> {
         self.whole(None, attribute, value)
     }
@@ -75,16 +86,16 @@ impl Reader {
             other => return Err(wrong_type(parent, attribute, ARRAY, &other)),
         };
         let mut read = Vec::with_capacity(elements.len());
+        let mut unknown = false;
         for element in elements {
-            match self.single(parent, attribute, element)? {
+            match self.listed(parent, attribute, element)? {
+                Some(Value::Object(element)) if element.is_empty() => unknown = true,
                 Some(element) => read.push(element),
-                // A member without an id must not make a shorter list: replacing would put the others out.
-                None if names_others(attribute) => {
-                    let name = name(parent, attribute);
-                    return Err(Error::invalid_value(format!("`{name}` has an element without its `value`")));
-                }
                 None => {}
             }
+        }
+        if unknown && read.is_empty() {
+            return Ok(Some(Value::Object(Map::new())));
         }
         if attribute.sub("primary").is_some() {
             if self.lenient() {
@@ -95,6 +106,41 @@ impl Reader {
             }
         }
         Ok((!read.is_empty()).then_some(Value::Array(read)))
+    }
+
+    /// One element of a list; `None` where it says that it has no value, by null or leniently `""`. Whether others were meant
+    /// to be there cannot be told from one that says nothing, and they would be gone.
+    fn listed(
+        &mut self,
+        parent: Option<&Attribute>,
+        attribute: &Attribute,
+        element: Value,
+    ) -> Result<Option<Value>, Error> {
+        let refused = |what| Err(Error::invalid_value(format!("`{}` has an element {what}", name(parent, attribute))));
+        let says_nothing = match &element {
+            Value::Null => true,
+            Value::Array(elements) => elements.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            _ => false,
+        };
+        if says_nothing {
+            return refused("that says nothing");
+        }
+        let says_none = says_no_value(&element);
+        let read = self.single(parent, attribute, element)?;
+        let Some(sub) = attribute.default_sub() else { return Ok(read) };
+        let has_value = match &read {
+            Some(Value::Object(read)) => {
+                let own = |name: &String| !matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
+                read.contains_key(&sub.name) || (!names_others(attribute) && read.keys().any(own))
+            }
+            Some(_) => true,
+            None => false,
+        };
+        if !has_value && (names_others(attribute) || !(says_none || read.is_none())) {
+            return refused("without its `value`");
+        }
+        Ok(read)
     }
 
     fn single(
@@ -143,7 +189,7 @@ impl Reader {
 
     fn complex(&mut self, attribute: &Attribute, object: Map<String, Value>) -> Result<Option<Value>, Error> {
         let mut read = Map::new();
-        let (mut unknown, mut read_only) = (false, false);
+        let (mut emptied, mut read_only) = (false, false);
         for (key, value) in object {
             let mut sub = attribute.sub(&key);
             if sub.is_none() {
@@ -151,7 +197,6 @@ impl Reader {
             }
             let Some(sub) = sub else {
                 self.ignored.push(format!("{}.{key}", attribute.name));
-                unknown |= is_present(&value);
                 continue;
             };
             if sub.mutability == Mutability::ReadOnly {
@@ -162,17 +207,19 @@ impl Reader {
                 Some(value) => {
                     read.insert(sub.name.clone(), value);
                 }
-                None if self.keep_null && !attribute.multi_valued => {
-                    read.insert(sub.name.clone(), Value::Null);
+                None => {
+                    emptied = true;
+                    if self.keep_null && !attribute.multi_valued {
+                        read.insert(sub.name.clone(), Value::Null);
+                    }
                 }
-                None => {}
             }
         }
         if read.is_empty() && read_only && attribute.multi_valued {
             let name = &attribute.name;
             return Err(Error::invalid_value(format!("`{name}` has an element without anything that can be written")));
         }
-        if read.is_empty() && (unknown || read_only) && !attribute.multi_valued {
+        if read.is_empty() && !emptied {
             return Ok(Some(Value::Object(read)));
         }
         if read.values().all(Value::is_null) {
@@ -197,6 +244,17 @@ pub(super) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 
+/// Whether this is `false`, in whatever form.
+fn says_no(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => !value,
+        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        Value::Array(elements) => elements.iter().any(says_no),
+        Value::Object(members) => members.get("value").is_some_and(says_no),
+        Value::Null | Value::Number(_) => false,
+    }
+}
+
 fn integer(number: &serde_json::Number) -> Option<Value> {
     if number.is_i64() || number.is_u64() {
         return Some(Value::Number(number.clone()));
@@ -216,6 +274,14 @@ fn name(parent: Option<&Attribute>, attribute: &Attribute) -> String {
         Some(parent) => format!("{}.{}", parent.name, attribute.name),
         None => attribute.name.clone(),
     }
+}
+
+/// Whether an element says that it has no value: explicitly, or by saying no more than which element it is.
+fn says_no_value(element: &Value) -> bool {
+    let Value::Object(members) = element else { return false };
+    let is = |key: &str, name: &str| key.eq_ignore_ascii_case(name);
+    members.keys().any(|key| is(key, "value"))
+        || members.iter().all(|(key, value)| is(key, "type") || is(key, "primary") || !is_present(value))
 }
 
 /// Whether the elements are references to resources, as a group's members are.

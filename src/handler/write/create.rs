@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::act::{act, actions_for};
 use super::converge::{read_back, refuse_taken, shows};
-use super::{ids, refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
+use super::{refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
 use crate::exchange::Response;
 use crate::handler::links;
 use crate::handler::members::{Users, carry_out, check, plan_new, users_of_new};
@@ -17,7 +17,7 @@ use crate::mapping::errors::{json_body, not_understood, recognised};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Create, NewId, Resource, Row};
-use crate::scim::patch::MemberEdit;
+use crate::scim::patch::{MemberEdit, member_ids};
 use crate::scim::resource::{Mode, normalise};
 use crate::scim::schema::Kind;
 use crate::scim::{Error, Projection};
@@ -247,7 +247,7 @@ async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, creat
 }
 
 fn member_values(members: Option<Value>) -> Result<Vec<MemberEdit>, Error> {
-    let ids = members.map(|members| ids(&members)).transpose()?.unwrap_or_default();
+    let ids = members.map(|members| member_ids(&members)).transpose()?.unwrap_or_default();
     Ok(if ids.is_empty() { Vec::new() } else { vec![MemberEdit::Add(ids)] })
 }
 

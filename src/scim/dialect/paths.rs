@@ -118,6 +118,11 @@ pub fn path(
     path_of(rt, &path, leniency, applied)
 }
 
+/// The path that a key is which the resource type does not have; what is no path is a name.
+pub(in crate::scim) fn path_or_name(rt: &ResourceType, key: &str) -> AttributePath {
+    path(rt, key, Leniency::Lenient, &mut Applied::default()).unwrap_or_else(|_| AttributePath::of(key))
+}
+
 /// The path as it is meant. Errors: strictly 400 `invalidPath`.
 pub fn path_of(
     rt: &ResourceType,

@@ -23,9 +23,9 @@ fn edit(operation: &Operation) -> Result<MemberEdit, Error> {
         return Err(within());
     }
     match (operation.op, &path.filter, &operation.value) {
-        (Op::Add, None, Some(value)) => Ok(MemberEdit::Add(ids(value)?)),
-        (Op::Replace, None, Some(value)) => Ok(MemberEdit::Replace(ids(value)?)),
-        (Op::Remove, None, Some(value)) => Ok(MemberEdit::Remove(ids(value)?)),
+        (Op::Add, None, Some(value)) => Ok(MemberEdit::Add(member_ids(value)?)),
+        (Op::Replace, None, Some(value)) => Ok(MemberEdit::Replace(member_ids(value)?)),
+        (Op::Remove, None, Some(value)) => Ok(MemberEdit::Remove(member_ids(value)?)),
         (Op::Remove, None, None) => Ok(MemberEdit::Replace(Vec::new())),
         (Op::Remove, Some(filter), _) => Ok(match selected_ids(filter) {
             Some(ids) => MemberEdit::Remove(ids),
@@ -39,7 +39,8 @@ fn within() -> Error {
     Error::mutability("a member cannot be changed, only added and removed")
 }
 
-fn ids(value: &Value) -> Result<Vec<String>, Error> {
+/// The ids of a list of members, each once. Errors: 400 `invalidValue` for a member without one, and for one that is no user.
+pub fn member_ids(value: &Value) -> Result<Vec<String>, Error> {
     let mut seen = HashSet::new();
     let mut ids = Vec::new();
     for element in value.as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -56,8 +57,8 @@ fn ids(value: &Value) -> Result<Vec<String>, Error> {
     Ok(ids)
 }
 
-/// Refuses a member that says that it is no user: as one it would be somebody else. Errors: 400 `invalidValue`.
-pub fn only_users(member: &Value) -> Result<(), Error> {
+/// Refuses a member that says that it is no user: as one it would be somebody else.
+fn only_users(member: &Value) -> Result<(), Error> {
     match member.get("type").and_then(Value::as_str) {
         Some(kind) if !kind.is_empty() && !kind.eq_ignore_ascii_case("User") => {
             Err(Error::invalid_value(format!("only users can be members here, and `{kind}` is something else")))

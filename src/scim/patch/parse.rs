@@ -1,5 +1,7 @@
 //! PATCH requests brought into canonical form: one operation for one attribute path.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::{Op, Operation, Patch, SCHEMA};
@@ -96,9 +98,15 @@ impl<'a> Parser<'a> {
             Some(_) => return Err(Error::invalid_path("`path` must be a string")),
         };
         let value = self.take(&mut operation, "value");
-        if let Some(path) = path {
-            return self.at_path(op, &path, value);
+        let before = self.operations.len();
+        match path {
+            Some(path) => self.at_path(op, &path, value)?,
+            None => self.without_path(op, value)?,
         }
+        self.check_once(before)
+    }
+
+    fn without_path(&mut self, op: Op, value: Option<Value>) -> Result<(), Error> {
         if op == Op::Remove {
             return Err(Error::no_target("`remove` needs a `path`"));
         }
@@ -115,6 +123,27 @@ impl<'a> Parser<'a> {
             }
             _ => Err(Error::invalid_value("an operation without a `path` needs an object as its `value`")),
         }
+    }
+
+    /// Refuses one operation that gives an attribute two values, by its name and by a path, or below its schema's URN.
+    fn check_once(&self, before: usize) -> Result<(), Error> {
+        let operations = self.operations.get(before..).unwrap_or_default();
+        if operations.len() < 2 {
+            return Ok(());
+        }
+        let mut known = HashMap::new();
+        let mut say = |path: String, value| match known.insert(path.clone(), value) {
+            Some(other) if other != value => {
+                Err(Error::invalid_value(format!("`{path}` is given twice, with different values")))
+            }
+            _ => Ok(()),
+        };
+        operations.iter().try_for_each(|Operation { path, value, .. }| match value {
+            Some(Value::Object(parts)) if path.filter.is_none() => {
+                parts.iter().try_for_each(|(name, part)| say(format!("{path}.{name}"), part))
+            }
+            value => say(path.to_string(), value.as_ref().unwrap_or(&Value::Null)),
+        })
     }
 
     fn op(&mut self, operation: &mut Map<String, Value>) -> Result<Op, Error> {
@@ -162,15 +191,15 @@ impl<'a> Parser<'a> {
             (Key::Core, _) => Err(Error::invalid_value(format!("`{key}` must be an object"))),
             (Key::Path(path), value) => self.echo_or_push(op, &path, key, value),
             (Key::Unknown, value) => {
-                self.reader.leave(key, Some(&value));
-                self.unknown(key);
+                self.unknown(&dialect::path_or_name(self.rt, key), key, &value);
                 Ok(())
             }
         }
     }
 
-    fn unknown(&mut self, spelling: &str) {
-        if !is_read_only_elsewhere(self.rt, spelling) {
+    fn unknown(&mut self, path: &AttributePath, spelling: &str, value: &Value) {
+        self.reader.leave(path, Some(value));
+        if !is_read_only_elsewhere(self.rt, path) {
             self.reader.ignored.push(spelling.to_owned());
         }
     }
@@ -179,7 +208,7 @@ impl<'a> Parser<'a> {
         let resolved = self.rt.resolve(path);
         if self.reader.lenient() && resolved.is_some_and(|r| is_read_only(&r)) {
             self.reader.applied.note(&dialect::READ_ONLY_ECHO);
-            self.reader.leave(spelling, Some(&value));
+            self.reader.leave(path, Some(&value));
             return Ok(());
         }
         self.push(op, path, spelling, Some(value))
@@ -225,7 +254,7 @@ impl<'a> Parser<'a> {
                             let (leniency, applied) = (self.reader.leniency, &mut self.reader.applied);
                             match dialect::key_within(self.rt, schema, &key, leniency, applied)? {
                                 Some(path) => self.echo_or_push(op, &path, &spelling, value)?,
-                                None => self.reader.ignored.push(spelling),
+                                None => self.unknown(&dialect::path_or_name(self.rt, &spelling), &spelling, &value),
                             }
                         }
                     }
@@ -239,10 +268,10 @@ impl<'a> Parser<'a> {
     fn push(&mut self, op: Op, path: &AttributePath, spelling: &str, value: Option<Value>) -> Result<(), Error> {
         let rt = self.rt;
         let (Some(resolved), Some(canonical)) = (rt.resolve(path), rt.canonical(path)) else {
-            if is_read_only_elsewhere(rt, spelling) {
+            if is_read_only_elsewhere(rt, path) {
                 return Err(Error::mutability(format!("`{spelling}` is readOnly")));
             }
-            self.reader.leave(spelling, value.as_ref());
+            self.reader.leave(path, value.as_ref());
             self.reader.ignored.push(spelling.to_owned());
             return Ok(());
         };
@@ -302,8 +331,8 @@ impl<'a> Parser<'a> {
         }
         // An empty list, or one of nothing but empty values, must not be read as "everything".
         Ok(match self.reader.read(attribute, value)? {
-            Some(values) => Removed::Values(values),
-            None => Removed::Nothing,
+            Some(values @ Value::Array(_)) => Removed::Values(values),
+            _ => Removed::Nothing,
         })
     }
 }

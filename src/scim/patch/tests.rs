@@ -209,6 +209,10 @@ fn rfc7644_3_5_2_2_remove() {
         json!([{"op": "remove", "path": "phoneNumbers[type eq \"work\"].value"}]),
         json!([{"op": "remove", "path": "nickName"}]),
         json!([{"op": "replace", "path": "manager", "value": {"displayName": "John"}}]),
+        json!([{"op": "replace", "path": "manager", "value": {}}]),
+        json!([{"op": "replace", "path": "name", "value": {}}]),
+        json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {}}]),
+        json!([{"op": "replace", "value": {"title": "Guide", core::USER: {"title": "Guide"}}}]),
         json!([]),
     ] {
         assert_eq!(user(unchanged), bjensen());
@@ -304,6 +308,22 @@ fn malformed_requests_are_refused() {
         (json!({"Operations": [{"op": "replace", "path": "title", "value": {"a": 1}}]}), ScimType::InvalidValue),
         (json!({"Operations": [{"op": "replace", "path": "title", "value": ["a", "b"]}]}), ScimType::InvalidValue),
         (json!({"Operations": [{"op": "replace", "path": "name", "value": "x"}]}), ScimType::InvalidValue),
+        (
+            json!({"Operations": [{"op": "replace", "value": {"active": false, core::USER: {"active": true}}}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "value": {"name.givenName": "a", "name": {"givenName": "b"}}}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "value": {format!("{ENT}:department"): "a", ENT: {"department": "b"}}}]}),
+            ScimType::InvalidValue,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": ENT, "value": {"department": "a", "Department": "b"}}]}),
+            ScimType::InvalidValue,
+        ),
     ] {
         assert_eq!(parse(&rt, body.clone(), Lenient).expect_err(&body.to_string()).scim_type, Some(kind), "{body}");
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::scim::ScimType;
-use crate::scim::core::{ENTERPRISE_USER as ENT, group_type, user_type};
+use crate::scim::core::{ENTERPRISE_USER as ENT, USER, group_type, user_type};
 
 fn create(body: Value) -> Normalised {
     let shown = body.to_string();
@@ -80,7 +80,8 @@ fn clears_survive_in_put_only() {
     let put = normalise(&user_type(), body, Mode::Replace, Leniency::Lenient).unwrap();
     assert_eq!(
         Value::Object(put.resource.clone()),
-        json!({"userName": "u", "title": null, "emails": null, "nickName": null, "name": null, ENT: {"manager": null, "division": "x"}})
+        json!({"userName": "u", "title": null, "emails": null, "nickName": null, ENT: {"manager": null, "division": "x"}}),
+        "an empty object says nothing"
     );
     let current = json!({"id": "1", "userName": "old", "title": "t", "locale": "en", "emails": [{"value": "x"}],
         "meta": {"resourceType": "User"}, ENT: {"manager": {"value": "7"}, "costCenter": "c"}});
@@ -105,6 +106,17 @@ fn refusals() {
         (json!({"userName": "u", "emails": [{"primary": 1}]}), "`emails.primary` must be a boolean, not a number"),
         (json!({"userName": "u", "name": "x"}), "`name` must be an object"),
         (json!({"userName": "u", ENT: "x"}), "must be an object"),
+        (json!({"userName": "u", "active": false, USER: {"active": true}}), "`active` is given twice"),
+        (json!({"userName": "u", "name.givenName": "a", "name": {"givenName": "b"}}), "`name` is given twice"),
+        (
+            json!({"userName": "u", format!("{ENT}:department"): "a", ENT: {"department": "b"}}),
+            "`department` is given twice",
+        ),
+        (json!({"userName": "u", "emails": [null]}), "`emails` has an element that says nothing"),
+        (
+            json!({"userName": "u", "emails": [{"valeu": "x", "type": "work"}]}),
+            "`emails` has an element without its `value`",
+        ),
     ] {
         let error =
             normalise(&user_type(), body.clone(), Mode::Create, Leniency::Lenient).expect_err(&body.to_string());
@@ -124,6 +136,16 @@ fn refusals() {
         assert!(matches!(error.scim_type, Some(ScimType::InvalidValue | ScimType::InvalidSyntax)));
     }
     assert!(normalise(&user_type(), json!({"userName": "u"}), Mode::Create, Leniency::Strict).is_err());
+}
+
+#[test]
+fn what_is_said_twice_may_be_the_same() {
+    let body = json!({"userName": "u", "active": true, USER: {"active": true}, "name.givenName": "a",
+        "name": {"givenName": "a", "familyName": "b"}, format!("{ENT}:department"): "d", ENT: {"department": "d"}});
+    assert_eq!(
+        Value::Object(create(body).resource),
+        json!({"userName": "u", "active": true, "name": {"givenName": "a", "familyName": "b"}, ENT: {"department": "d"}})
+    );
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! Operations on a list of plain values, which keeps nothing but the values: neither a type nor which one is primary.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::mapping::Resource;
+use crate::mapping::translate::Attributes;
+use crate::scim::dialect::Applied;
+use crate::scim::json::object;
+use crate::scim::patch::{self, Op, Operation};
+use crate::scim::{Error, Filter, Kind};
+
+/// What the operations make of a resource. Errors as for [`patch::apply`].
+pub(super) fn patched(
+    resource: &Resource,
+    before: &Attributes,
+    operations: &[Operation],
+) -> Result<(Value, Applied), Error> {
+    let mut desired = Value::Object(before.clone());
+    if !operations.iter().any(|operation| selects_plain(resource, operation)) {
+        let applied = patch::apply(&resource.kind, &mut desired, operations)?;
+        return Ok((desired, applied));
+    }
+    // Each needs to know what the ones before it have made of the list.
+    let mut applied = Applied::default();
+    for operation in operations {
+        let meant = meant(resource, &desired, operation)?;
+        applied.absorb(patch::apply(&resource.kind, &mut desired, std::slice::from_ref(&*meant))?);
+    }
+    Ok((desired, applied))
+}
+
+/// Whether the operation selects some values of a list that is one row.
+fn selects_plain(resource: &Resource, operation: &Operation) -> bool {
+    let path = &operation.path;
+    path.filter.is_some()
+        && resource.rows.iter().any(|row| {
+            let place = &row.place;
+            let is_list = row.multi && row.kind == Kind::Complex && place.element.is_none() && place.sub.is_none();
+            is_list && place.attribute == path.attribute && place.extension == path.schema
+        })
+}
+
+/// What an operation means where the list does not keep what its filter names. The primary value of a list of one is that
+/// one: Entra ID has a single role so. Errors: 400 `noTarget`.
+fn meant<'o>(resource: &Resource, desired: &Value, operation: &'o Operation) -> Result<Cow<'o, Operation>, Error> {
+    let Some(filter) = operation.path.filter.as_deref().filter(|_| selects_plain(resource, operation)) else {
+        return Ok(Cow::Borrowed(operation));
+    };
+    let attribute = resource.kind.resolve(&operation.path);
+    let items = attribute.and_then(|resolved| resolved.value(desired)).and_then(Value::as_array);
+    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let lost = attribute.into_iter().flat_map(|resolved| &resolved.attribute.sub_attributes).find(|sub| {
+        sub.name != "value" && filter.names(&sub.name) && items.iter().all(|item| item.get(&sub.name).is_none())
+    });
+    let Some(lost) = lost else { return Ok(Cow::Borrowed(operation)) };
+    let of_value = operation.path.sub_attribute.as_deref().is_none_or(|sub| sub == "value");
+    if !is_primary(filter) && of_value && (operation.op == Op::Add || (operation.op == Op::Replace && items.is_empty()))
+    {
+        // Another value, of which the list keeps only that.
+        return Ok(Cow::Owned(added(operation)));
+    }
+    if items.len() > 1 || !is_primary(filter) {
+        let (path, lost) = (&operation.path, &lost.name);
+        return Err(Error::no_target(format!("`{path}` selects nothing: the application keeps no `{lost}` for it")));
+    }
+    let mut meant = operation.clone();
+    meant.path.filter = None;
+    if meant.op == Op::Add && meant.path.sub_attribute.is_none() {
+        meant.op = Op::Replace;
+    }
+    Ok(Cow::Owned(meant))
+}
+
+/// The operation that adds the value, or the element, of this one to the list.
+fn added(operation: &Operation) -> Operation {
+    let mut added = Operation { op: Op::Add, ..operation.clone() };
+    added.path.filter = None;
+    let value = added.value.take().unwrap_or_default();
+    let element = match added.path.sub_attribute.take() {
+        Some(sub) => Value::Object(object([(sub, value)])),
+        None => value,
+    };
+    added.value = Some(Value::Array(vec![element]));
+    added
+}
+
+/// Whether a filter asks for the primary value, and for nothing else.
+fn is_primary(filter: &Filter) -> bool {
+    matches!(filter, Filter::Compare { .. })
+        && filter.equalities().any(|(name, value)| name == "primary" && *value == Value::Bool(true))
+}
