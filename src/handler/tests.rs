@@ -136,7 +136,10 @@ fn a_thousand_members_that_broke_off_are_completed_by_the_same_request() {
     let (status, answer, most) = ask(&engine(), &mut app, ("PATCH", "/Groups/5", &body), &mut { FIRST });
     assert_eq!((status, most), (503, CONCURRENCY), "{answer}");
     let detail = answer["detail"].as_str().unwrap();
-    assert!(detail.contains("403 of 1000 member calls were done, and sending the request again does the rest"), "{detail}");
+    assert!(
+        detail.contains("403 of 1000 member calls were done, and sending the request again does the rest"),
+        "{detail}"
+    );
     assert_eq!(app.groups[&5].len(), 403);
     assert_eq!(app.writes, 403, "an application that is down is left alone");
 

@@ -58,6 +58,7 @@ impl Compiler<'_> {
             body: self.body(written, resource.wrap.as_ref(), &of_update),
             send: written.send.unwrap_or(written::Send::Changed),
             whole_lists: written.elements != Some(written::Elements::Changed),
+            whole_objects: written.objects == Some(written::Objects::Whole),
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
