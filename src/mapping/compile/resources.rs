@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::Compiler;
 use super::calls::Names;
 use crate::mapping::diagnostic::{Code, nearest};
-use crate::mapping::language as written;
+use crate::mapping::language::{self as written, Access};
+use crate::mapping::node::Mark;
+use crate::mapping::pointer::Pointer;
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{Scope, Slot};
 use crate::mapping::{Action, Body, Create, Delete, NewId, Operation, Resource, Row, Update};
@@ -43,29 +45,47 @@ impl Compiler<'_> {
             );
         }
         let by_id = Names::new(&[("id", Slot::Id)], &[]);
+        let said = self.report.count();
         let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
         read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &by_id));
+        if let Some(written) = resource.read.as_ref().filter(|it| it.list.is_none()) {
+            self.names_one("read", written.place, (said, names_it(&read)));
+        }
+        self.methods(resource);
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
             let body = self.body(written, resource.wrap.as_ref(), &names);
+            self.own_object(written, &body);
             let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
             let taken = written.taken.iter().map(|it| self.recognised(it)).collect();
             Create { operation, body, id, taken, undo: written.undo.is_some() }
         });
-        let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
-            body: self.body(written, resource.wrap.as_ref(), &of_update),
-            send: written.send.unwrap_or(written::Send::Changed),
-            whole_lists: written.elements != Some(written::Elements::Changed),
-            whole_objects: written.objects == Some(written::Objects::Whole),
+        let update = resource.update.as_ref().map(|written| {
+            let said = self.report.count();
+            let operation = self.operation(Some(written), "PATCH", &single, item, &of_update);
+            let body = self.body(written, resource.wrap.as_ref(), &of_update);
+            let send = written.send.unwrap_or(written::Send::Changed);
+            // A whole object has its own id.
+            let names = send == written::Send::Full || names_it(&operation) || says(&body, &names_one);
+            self.names_one("update", written.place, (said, names));
+            self.own_object(written, &body);
+            Update {
+                operation,
+                body,
+                send,
+                whole_lists: written.elements != Some(written::Elements::Changed),
+                whole_objects: written.objects == Some(written::Objects::Whole),
+            }
         });
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
         let delete = resource.delete.as_ref().map(|written| {
+            let said = self.report.count();
             let names = Names::of_delete(&rows);
             let operation = self.operation(Some(written), "DELETE", &single, item, &names);
             let operation = Operation { fixed: self.fixed_body(written, &names), ..operation };
+            self.names_one("delete", written.place, (said, names_it(&operation)));
             let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
             for (row, _) in &from {
                 let row = rows.get(*row);
@@ -108,6 +128,46 @@ impl Compiler<'_> {
         };
         resource.shows_all = resource.keeps_every_row(&Projection::default(), resource.links.as_ref());
         Some(resource)
+    }
+
+    /// Checks that a call about one resource says which. One in which there is another mistake, which was not `said` before
+    /// it was read, may mean to.
+    fn names_one(&mut self, what: &str, at: Mark, (said, names): (usize, bool)) {
+        if !names && self.report.count() == said {
+            let message = format!("nothing in the call says which resource to {what}");
+            let help = "put `{id}` into its `path`, its `query` or its `body`";
+            self.error(Code::BadCall, at, message, help);
+        }
+    }
+
+    /// Checks that nothing that a body always has takes the place of the object that it is made around.
+    fn own_object(&mut self, written: &written::Operation, body: &Body) {
+        let set = written.body.iter().flat_map(|body| body.set.iter());
+        for (path, value) in set {
+            let Ok(inside) = Pointer::parse(&path.value).map(|at| at.encloses(&body.wrap)) else { continue };
+            // An object has room for the other one at the place to which the rest of the way leads.
+            let has_room = |rest: Pointer| rest.is_way_in(&value.value);
+            if inside.is_some_and(|rest| !has_room(rest)) {
+                let message = format!("`{}` takes the place of the object that is sent", path.value);
+                let help = "write an object, whose fields are added, or a path in it: `params.id: '{id}'`";
+                self.error(Code::BadCall, path.at, message, help);
+            }
+        }
+    }
+
+    /// Checks that a call with a body has a method that is usual for one.
+    fn methods(&mut self, resource: &written::Resource) {
+        let read = resource.read.as_ref().map(|it| {
+            let body = it.body.as_ref().filter(|body| !body.set.0.is_empty());
+            ("read", it.method.is_some(), body.map(|body| body.place))
+        });
+        let list = resource.list.as_ref().map(|it| ("list", it.method.is_some(), it.body.as_ref().map(|body| body.at)));
+        for (what, says, body) in read.into_iter().chain(list) {
+            if let (false, Some(at)) = (says, body) {
+                let message = format!("a {what} with a body is a GET where nothing else is said");
+                self.error(Code::BadCall, at, message, format!("add `method: POST` to `{what}`"));
+            }
+        }
     }
 
     /// Checks that the create call carries what is generated for it: nobody could give it later.
@@ -182,7 +242,8 @@ impl Compiler<'_> {
             && !rows.iter().any(chosen)
         {
             let message = "the guard cannot know the id before the create: no other row has the native field of `id`";
-            let help = "remove it, or give `userName` the native field of `id`";
+            let named = rows.iter().map(|row| row.name.as_str()).find(|name| NAMES.contains(name));
+            let help = format!("remove it, or give `{}` the native field of `id`", named.unwrap_or("userName"));
             self.error(Code::BadRow, guard.at, message, help);
         }
         for (path, attribute) in resource.attributes.iter() {
@@ -302,6 +363,12 @@ impl Compiler<'_> {
             let (call, item) = self.call(&action.call, &names);
             compiled.push(Action { name: name.value.clone(), when, call, item });
         }
+        for row in rows.iter().filter(|row| row.access == Access::Read && !row.actions.is_empty()) {
+            let Some((path, _)) = resource.attributes.iter().find(|(path, _)| path.value == row.name) else { continue };
+            let message = format!("clients cannot write `{}`, so its action never runs", row.name);
+            let help = "give it a `native` field that says what it is, without `access: read`, or remove the action";
+            self.error(Code::BadAction, path.at, message, help);
+        }
         for (path, row) in resource.attributes.iter() {
             let written = rows.iter().any(|it| it.name == path.value && !it.actions.is_empty() && it.native.is_some());
             if let (Some(on_create), false) = (&row.on_create, written) {
@@ -365,6 +432,23 @@ impl Compiler<'_> {
         }
         row.map(NewId::Lookup)
     }
+}
+
+/// What people know resources by, for examples.
+const NAMES: [&str; 2] = ["userName", "displayName"];
+
+/// Whether a placeholder tells one resource from others.
+fn names_one(slot: &Slot) -> bool {
+    matches!(slot, Slot::Id | Slot::Native(_) | Slot::Row(_))
+}
+
+fn says(body: &Body, test: &dyn Fn(&Slot) -> bool) -> bool {
+    body.set.iter().any(|(_, value)| value.any(test))
+}
+
+/// Whether a call says which resource it is about.
+fn names_it(operation: &Operation) -> bool {
+    operation.call.any(&names_one) || operation.fixed.as_ref().is_some_and(|body| says(body, &names_one))
 }
 
 /// Whether `path`, in canonical form, is what the row maps.
