@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::codec::text_of;
+use super::codec::{Codec, text_of};
 use super::language::{Access, Part, Send};
 use super::pointer::Pointer;
 use super::template::{Scope, Slot, Unfit};
@@ -139,6 +139,10 @@ impl Resource {
 
     /// A native id as calls name it: as it is written for the SCIM id that it stands for.
     pub fn id_in(&self, native: &Value) -> Option<Value> {
+        let is_text = native.as_str().is_some_and(|text| !text.is_empty());
+        if is_text && self.id_row()?.codec == Codec::Same {
+            return Some(native.clone());
+        }
         self.native_id(&self.scim_id(native)?)
     }
 
