@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
+use super::calls::is_login;
 use super::shapes::{self, item, page, place, status};
 use crate::exchange::{Request, Response};
 use crate::mapping::codec::text_of;
@@ -59,7 +60,7 @@ impl Application {
     pub(crate) fn reply(&mut self, call: &Request, now: u64) -> Response {
         self.now = now;
         let mapping = Rc::clone(&self.mapping);
-        if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
+        if let Some(login) = mapping.login.as_ref().filter(|_| is_login(&mapping, call)) {
             let mut reply = shapes::json(200, &Value::Null);
             place(&login.token, "a-token".into(), &mut reply);
             return reply;
@@ -198,10 +199,12 @@ impl Application {
             && let Some(at) = self.locate(kind, resource, said)
         {
             let sent = update.body.wrap.get(&body_of(call)).cloned().unwrap_or_default();
-            return Some(match self.change(kind, at, resource, sent, (said, update.send == Send::Full)) {
-                Ok(native) => item(&update.operation.item, native),
-                Err(refusal) => refusal,
-            });
+            return Some(
+                match self.change(kind, at, resource, sent, (said, update.send == Send::Full || update.whole_objects)) {
+                    Ok(native) => item(&update.operation.item, native),
+                    Err(refusal) => refusal,
+                },
+            );
         }
         if let Some(create) = &resource.create
             && let Some(said) = read_with(&create.operation, &create.body, call)
@@ -292,12 +295,7 @@ fn read(operation: &Operation, call: &Request) -> Option<Said> {
 
 /// The same for an operation whose body has further fields.
 fn read_with(operation: &Operation, body: &Body, call: &Request) -> Option<Said> {
-    let mut said = operation.call.read(call, &[])?;
-    let sent = body_of(call);
-    for (at, template) in &body.set {
-        template.read(at.get(&sent).unwrap_or(&Value::Null), &mut said.rest)?;
-    }
-    Some(said)
+    operation.call.read_with(call, &[], &body.set)
 }
 
 fn missing() -> Response {

@@ -6,12 +6,14 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use super::calls::{Purpose, recognised};
 use super::shapes::{self, item, page, place, status};
 use crate::exchange::{Request, Response};
-use crate::mapping::codec::Codec;
-use crate::mapping::links::{Link, LinkSource, Links, MemberCall, MemberChange};
-use crate::mapping::template::{CallTemplate, Scope, Slot};
-use crate::mapping::{How, List, ListPart, Mapping, NewId, ReplyValue, Resource, Row};
+use crate::mapping::codec::{Codec, text_of};
+use crate::mapping::links::{Link, LinkSource, Links};
+use crate::mapping::pointer::{self, Pointer};
+use crate::mapping::template::{Said, Slot, body_of};
+use crate::mapping::{Mapping, NewId, ReplyValue, Resource, Row};
 use crate::scim::{Filter, Kind};
 
 pub(super) struct Assumed {
@@ -22,12 +24,14 @@ pub(super) struct Assumed {
     body: Value,
     /// The values that the SCIM request's filter compares with, by the path as it is written.
     wanted: Vec<(String, Value)>,
-    /// The id in the SCIM request's path.
-    id: Option<String>,
+    /// The endpoint and the id in the SCIM request's path.
+    id: Option<(String, String)>,
     /// The native list that was asked first, by resource type.
     asked: BTreeMap<String, usize>,
     /// Whether the call that creates was made.
     created: bool,
+    /// The native objects that were written, by resource type and id.
+    known: BTreeMap<(String, String), Value>,
 }
 
 impl Assumed {
@@ -47,115 +51,97 @@ impl Assumed {
         }
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         let path = request.target.split('?').next().unwrap_or_default();
-        let id = path.split('/').nth(4).and_then(|id| percent_encoding::percent_decode_str(id).decode_utf8().ok());
-        let id = id.map(std::borrow::Cow::into_owned);
-        Assumed { mapping, method: request.method.clone(), body, wanted, id, asked: BTreeMap::new(), created: false }
+        let mut segments = path.split('/').skip(3);
+        let id = segments.next().zip(segments.next()).and_then(|(endpoint, id)| {
+            let id = percent_encoding::percent_decode_str(id).decode_utf8().ok()?;
+            Some((endpoint.to_owned(), id.into_owned()))
+        });
+        let (asked, known) = (BTreeMap::new(), BTreeMap::new());
+        Assumed { mapping, method: request.method.clone(), body, wanted, id, asked, created: false, known }
     }
 
     pub(super) fn reply(&mut self, call: &Request) -> Response {
         let mapping = Rc::clone(&self.mapping);
-        if let Some(login) = mapping.login.as_ref().filter(|login| login.call.recognise(call).is_some()) {
-            let mut reply = shapes::json(200, &Value::Null);
-            place(&login.token, "assumed-token".into(), &mut reply);
-            return reply;
+        match recognised(&mapping, call) {
+            Some((_, Purpose::Login(login), _)) => {
+                let mut reply = shapes::json(200, &Value::Null);
+                place(&login.token, "assumed-token".into(), &mut reply);
+                reply
+            }
+            Some((Some(resource), purpose, said)) => self.answer(resource, purpose, &said, call),
+            _ => shapes::json(200, &json!({})),
         }
-        mapping
-            .resources
-            .iter()
-            .find_map(|resource| self.answer(resource, call))
-            .unwrap_or_else(|| shapes::json(200, &json!({})))
     }
 
-    fn answer(&mut self, resource: &Resource, call: &Request) -> Option<Response> {
-        let id = |found: Vec<(Slot, String)>| found.into_iter().find(|(slot, _)| *slot == Slot::Id).map(|(_, id)| id);
+    fn answer(&mut self, resource: &Resource, purpose: Purpose<'_>, said: &Said, call: &Request) -> Response {
         let missing = self.method == "POST" && !self.created;
-        let new_id = || new_id(resource);
-        if let Some(links) = &resource.links
-            && let LinkSource::List { call: list, paging, link, .. } = &links.source
-            && list.recognise(call).is_some()
-        {
-            return Some(page(paging, self.linked(links, link), call));
-        }
-        if let Some(list) = &resource.list {
-            for narrowing in &list.filters {
-                if let How::Call(operation) = &narrowing.how
-                    && operation.call.recognise(call).is_some()
-                {
-                    let found = item(&operation.item, self.object(resource, &new_id()));
-                    return Some(if missing { status(404) } else { found });
+        match purpose {
+            Purpose::Links(links, paging, link) => page(paging, self.linked(links, link), call),
+            Purpose::Object(_) | Purpose::Id(..) | Purpose::Read if missing => status(404),
+            Purpose::Object(operation) => item(&operation.item, self.object(resource, &self.usual_id(resource))),
+            Purpose::Id(operation, at) => {
+                let mut found = Value::Null;
+                at.set(&mut found, self.usual_id(resource));
+                item(&operation.item, found)
+            }
+            Purpose::Count(index, at) => {
+                let rows = usize::from(!missing && self.is_here(resource, index));
+                let mut reply = shapes::json(200, &Value::Null);
+                place(at, rows.into(), &mut reply);
+                reply
+            }
+            Purpose::List(index, part) => {
+                let here = self.is_here(resource, index);
+                let object = || self.object(resource, &self.usual_id(resource));
+                page(&part.paging, if missing || !here { Vec::new() } else { vec![object()] }, call)
+            }
+            Purpose::Read => item(&resource.read.item, self.object(resource, &self.id_of(resource, said))),
+            Purpose::Create(create) => {
+                self.created = true;
+                let id = new_id(resource);
+                let object = self.written(resource, &id, &create.body.wrap, said, call);
+                let mut reply = item(&create.operation.item, object);
+                reply.status = 201;
+                match &create.id {
+                    Some(NewId::Header(name)) => {
+                        reply.headers.push((name.clone(), format!("{}/{}", call.target, text_of(&id))));
+                    }
+                    Some(NewId::Body(at)) => place(&ReplyValue::Body(at.clone()), id, &mut reply),
+                    _ => {}
                 }
+                reply
             }
-            if let Some(reply) = self.listed(resource, list, call, missing) {
-                return Some(reply);
+            Purpose::Update(update) => {
+                let id = self.id_of(resource, said);
+                let object = self.written(resource, &id, &update.body.wrap, said, call);
+                item(&update.operation.item, object)
             }
+            Purpose::Login(_) | Purpose::Other => status(204),
         }
-        if let Some(found) = resource.read.call.recognise(call) {
-            let object = self.object(resource, &id(found).unwrap_or_else(new_id));
-            return Some(if missing { status(404) } else { item(&resource.read.item, object) });
-        }
-        if let Some(create) = &resource.create
-            && create.operation.call.recognise(call).is_some()
-        {
-            self.created = true;
-            let object = self.written(resource, &new_id(), &create.body.wrap, call);
-            let mut reply = item(&create.operation.item, object);
-            reply.status = 201;
-            let id = new_id();
-            match &create.id {
-                Some(NewId::Header(name)) => reply.headers.push((name.clone(), format!("{}/{id}", call.target))),
-                Some(NewId::Body(at)) => place(&ReplyValue::Body(at.clone()), id.into(), &mut reply),
-                _ => {}
-            }
-            return Some(reply);
-        }
-        if let Some(update) = &resource.update
-            && let Some(found) = update.operation.call.recognise(call)
-        {
-            let object = self.written(resource, &id(found).unwrap_or_else(new_id), &update.body.wrap, call);
-            return Some(item(&update.operation.item, object));
-        }
-        let done = resource.delete.as_ref().is_some_and(|delete| delete.operation.call.recognise(call).is_some())
-            || resource.actions.iter().any(|action| action.call.recognise(call).is_some());
-        let member = |change: &MemberCall| change.call.recognise(call).is_some();
-        let changed = resource.members.as_ref().is_some_and(|members| {
-            let changes = match &members.change {
-                Some(MemberChange::Calls { add, remove }) => member(add) || member(remove),
-                Some(MemberChange::Replace(replace)) => member(replace),
-                _ => false,
-            };
-            changes || members.check.as_ref().is_some_and(member)
-        });
-        (done || changed).then(|| status(204))
     }
 
-    /// The reply to a call that lists or counts: the resource is in the native list that is asked first.
-    fn listed(&mut self, resource: &Resource, list: &List, call: &Request, missing: bool) -> Option<Response> {
-        let others = list.filters.iter().filter_map(|narrowing| match &narrowing.how {
-            How::Query(_, Some(part)) => Some(part.as_ref()),
-            _ => None,
-        });
-        let parts: Vec<&ListPart> = list.parts.iter().chain(others).collect();
-        let is_here =
-            |asked: &BTreeMap<String, usize>, index| asked.get(&resource.kind.name).is_none_or(|at| *at == index);
-        let counts = |part: &&ListPart| part.count.as_ref().is_some_and(|(count, _)| is_call_of(count, call));
-        if let Some(index) = parts.iter().position(counts) {
-            let rows = usize::from(!missing && is_here(&self.asked, index));
-            self.asked.entry(resource.kind.name.clone()).or_insert(index);
-            let mut reply = shapes::json(200, &Value::Null);
-            place(&parts.get(index)?.count.as_ref()?.1, rows.into(), &mut reply);
-            return Some(reply);
-        }
-        let index = parts.iter().position(|part| is_call_of(&part.call, call))?;
-        let here = is_here(&self.asked, index);
-        self.asked.entry(resource.kind.name.clone()).or_insert(index);
-        let id = self.id.clone().filter(|id| resource.row.is_some() && resource.native_id(id).is_some());
-        let object = || self.object(resource, &id.unwrap_or_else(|| new_id(resource)));
-        let rows = if missing || !here { Vec::new() } else { vec![object()] };
-        Some(page(&parts.get(index)?.paging, rows, call))
+    /// Whether the resource is in the native list with this number: it is in the one that is asked first.
+    fn is_here(&mut self, resource: &Resource, index: usize) -> bool {
+        *self.asked.entry(resource.kind.name.clone()).or_insert(index) == index
     }
 
-    /// A native object with this id, in the state that makes the request change something.
-    fn object(&self, resource: &Resource, id: &str) -> Value {
+    /// The native id of the resource that a call names.
+    fn id_of(&self, resource: &Resource, said: &Said) -> Value {
+        let id = said.get(&Slot::Id).and_then(|id| resource.id_in(id));
+        id.unwrap_or_else(|| self.usual_id(resource))
+    }
+
+    /// The native id of the resource that a call is about which names none: the one that the request is about.
+    fn usual_id(&self, resource: &Resource) -> Value {
+        let asked = self.id.as_ref().filter(|(endpoint, _)| resource.kind.endpoint.trim_matches('/') == endpoint);
+        asked.and_then(|(_, id)| resource.native_id(id)).unwrap_or_else(|| new_id(resource))
+    }
+
+    /// A native object with this id, as it was written, or else in the state that makes the request change something.
+    fn object(&self, resource: &Resource, id: &Value) -> Value {
+        if let Some(known) = self.known.get(&key(resource, id)) {
+            return known.clone();
+        }
         let mut native = Value::Object(Map::new());
         for row in resource.rows.iter().filter(|row| row.readable()) {
             let Some(at) = &row.native else { continue };
@@ -173,10 +159,8 @@ impl Assumed {
                 at.set(&mut native, value);
             }
         }
-        if let (Some(row), Some(id)) = (resource.id_row(), resource.native_id(id))
-            && let Some(at) = &row.native
-        {
-            at.set(&mut native, id);
+        if let Some(at) = resource.id_row().and_then(|row| row.native.as_ref()) {
+            at.set(&mut native, id.clone());
         }
         if let Some(links) = &resource.links
             && let LinkSource::Inline { at, link } = &links.source
@@ -199,12 +183,18 @@ impl Assumed {
     }
 
     /// The object after a write: what was there, and what the call's body says.
-    fn written(&self, resource: &Resource, id: &str, wrap: &crate::mapping::pointer::Pointer, call: &Request) -> Value {
+    fn written(&mut self, resource: &Resource, id: &Value, wrap: &Pointer, said: &Said, call: &Request) -> Value {
         let mut object = self.object(resource, id);
-        let body: Value = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
-        if let (Some(object), Some(Value::Object(sent))) = (object.as_object_mut(), wrap.get(&body)) {
-            object.extend(sent.clone());
+        if let Some(sent @ Value::Object(_)) = wrap.get(&body_of(call)) {
+            pointer::merge(&mut object, sent.clone());
         }
+        for (slot, value) in &said.rest {
+            let row = if let Slot::Row(index) = slot { resource.rows.get(*index) } else { None };
+            if let Some(at) = row.and_then(|row| row.native.as_ref()) {
+                at.set(&mut object, value.clone());
+            }
+        }
+        self.known.insert(key(resource, id), object.clone());
         object
     }
 
@@ -248,19 +238,13 @@ impl Assumed {
     }
 }
 
-/// An id that a resource of this type can have.
-fn new_id(resource: &Resource) -> String {
-    ["assumed-id", "1"].into_iter().find(|id| resource.native_id(id).is_some()).unwrap_or("1").to_owned()
+/// The native form of an id that a resource of this type can have.
+fn new_id(resource: &Resource) -> Value {
+    ["assumed-id", "1"].into_iter().find_map(|id| resource.native_id(id)).unwrap_or_else(|| "1".into())
 }
 
-/// Whether a call is of this template, which may differ from others in what its query says only.
-fn is_call_of(template: &CallTemplate, call: &Request) -> bool {
-    let pairs = |target: &str| -> Vec<String> {
-        target.split_once('?').into_iter().flat_map(|(_, query)| query.split('&')).map(str::to_owned).collect()
-    };
-    let said = pairs(&call.target);
-    let own = template.render(&Scope::default()).map(|own| pairs(&own.target)).unwrap_or_default();
-    template.recognise(call).is_some() && own.iter().all(|pair| said.contains(pair))
+fn key(resource: &Resource, id: &Value) -> (String, String) {
+    (resource.kind.name.clone(), text_of(id))
 }
 
 /// SCIM values for a row, the likeliest first.

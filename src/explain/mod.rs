@@ -3,6 +3,7 @@
 #[cfg(any(test, target_os = "unknown"))]
 mod application;
 mod assumed;
+mod calls;
 mod secrets;
 mod shapes;
 

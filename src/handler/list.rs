@@ -280,8 +280,8 @@ async fn candidates(
             let Some(found) = context.native.object(&what, resource, operation, &scope).await? else {
                 return Ok(Vec::new());
             };
-            match at.get(&found).filter(|id| !id.is_null()) {
-                Some(id) => one(context, resource, id).await,
+            match at.get(&found).and_then(|id| resource.id_in(id)) {
+                Some(id) => one(context, resource, &id).await,
                 None => Err(not_understood(&what, &format!("there is no id at `{at}`"))),
             }
         }
@@ -361,8 +361,7 @@ pub(super) async fn whole(
 pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Vec<Found> {
     let id_at = resource.id_row().and_then(|row| row.native.as_ref());
     let found = |native: Value| {
-        let id = id_at?.get(&native)?.clone();
-        resource.scim_id(&id)?;
+        let id = resource.id_in(id_at?.get(&native)?)?;
         Some(Found { id, native })
     };
     items.into_iter().filter_map(found).collect()

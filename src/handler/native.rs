@@ -373,7 +373,7 @@ impl<'e> Native<'e> {
                 Ok(Some(object))
             }
             None if operation.item.at.is_past_end(&json_body(&reply)) => Ok(None),
-            None => Err(not_understood(what, "it has no object where the mapping says")),
+            None => Err(not_understood(what, &operation.item.problem())),
         }
     }
 
@@ -496,6 +496,13 @@ pub(super) fn item(resource: &Resource, item: &Item, reply: &Response) -> Option
     }
     let bare = !item.stated && resource.scim_id_of(&body).is_some();
     bare.then_some(body)
+}
+
+impl Item {
+    /// What a reply lacks that has no object there.
+    fn problem(&self) -> String {
+        if self.at.is_root() { "it is no object".to_owned() } else { format!("there is no object at `{}`", self.at) }
+    }
 }
 
 impl Resource {

@@ -26,6 +26,8 @@ pub enum Codec {
     Not,
     /// Native text with commas for a SCIM list.
     Csv,
+    /// A native address for the text that is its last segment.
+    LastSegment,
     /// A fixed shape around the value.
     Template {
         /// The text before the value.
@@ -89,6 +91,10 @@ impl Codec {
                 }
                 single => text_of(single).into(),
             },
+            Codec::LastSegment => match text_of(scim) {
+                text if text.contains('/') => return Err(format!("`{text}` has a `/`, and is to be one segment")),
+                text => text.into(),
+            },
             Codec::Template { before, after } => format!("{before}{}{after}", text_of(scim)).into(),
             Codec::Escape { mark, keep } => escape(&text_of(scim), *mark, keep).into(),
             Codec::Chain(all) => all.iter().try_fold(scim.clone(), |value, codec| codec.encode(&value))?,
@@ -132,6 +138,10 @@ impl Codec {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 return Some(Cow::Owned(items.map(Value::from).collect()));
             }
+            Codec::LastSegment => match native.as_str() {
+                Some(text) if text.contains('/') => last_segment(text)?.into(),
+                _ => return coerce(native, kind),
+            },
             Codec::Template { before, after } => {
                 let text = native.as_str()?;
                 text.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?.into()
@@ -177,6 +187,17 @@ fn coerce(value: Cow<'_, Value>, kind: Kind) -> Option<Cow<'_, Value>> {
         (_, Value::Object(_) | Value::Array(_)) => return None,
     };
     Some(Cow::Owned(made))
+}
+
+/// The last segment of an address or a path that is not empty, as it was before it was percent-encoded.
+pub fn last_segment(address: &str) -> Option<String> {
+    let address = address.split(['?', '#']).next()?;
+    let path = match address.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?.1,
+        None => address,
+    };
+    let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
+    percent_encoding::percent_decode_str(last).decode_utf8().ok().map(Cow::into_owned)
 }
 
 fn escape(text: &str, mark: char, keep: &[(char, char)]) -> String {
@@ -308,6 +329,19 @@ mod tests {
             assert_eq!(decoded.as_deref(), Some(&json!(native)));
         }
         assert_eq!(escape.decode(Cow::Owned(json!("a=ff")), Kind::String), None);
+        for (native, scim) in [
+            (json!("http://host/3.1/users/a%40b"), Some(json!("a@b"))),
+            (json!("/users/5/?all#top"), Some(json!("5"))),
+            (json!("a%40b"), Some(json!("a%40b"))),
+            (json!(5), Some(json!("5"))),
+            (json!("http://host/"), None),
+            (json!("http://host:8001"), None),
+        ] {
+            let decoded = Codec::LastSegment.decode(Cow::Owned(native), Kind::String);
+            assert_eq!(decoded.as_deref(), scim.as_ref());
+        }
+        assert_eq!(Codec::LastSegment.encode(&json!("5")), Ok(json!("5")));
+        assert!(Codec::LastSegment.encode(&json!("users/5")).is_err());
         let folded = Codec::Chain(vec![Codec::Lowercase, escape]);
         assert_eq!(folded.encode(&json!("Ada@X")), Ok(json!("ada=40x")));
     }

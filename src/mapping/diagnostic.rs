@@ -76,6 +76,8 @@ codes! {
     BadProtection = "M208",
     /// A list whose parts, count or rows contradict each other.
     BadList = "M209",
+    /// A call that cannot do what it is for: it names no resource, or a body takes the place of its own object.
+    BadCall = "M210",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.
@@ -129,6 +131,11 @@ impl Report {
     /// Whether nothing is wrong so far. Warnings do not count.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|it| it.code.is_warning())
+    }
+
+    /// How much is said so far.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// All diagnostics in the order of the document, `file` being its name.

@@ -73,6 +73,14 @@ words! {
         Changed = "changed",
     }
 
+    /// What an update sends of an object of which one field is changed: `address.city`.
+    Objects {
+        /// That field: for APIs that keep what they are not sent.
+        Changed = "changed",
+        /// The object as it was read, with the change: for APIs that replace the object.
+        Whole = "whole",
+    }
+
     /// How an OAuth client says who it is (RFC 6749 section 2.3.1).
     ClientAuthentication {
         /// By HTTP basic authentication.
@@ -180,6 +188,8 @@ words! {
         Csv = "csv",
         /// Text, where the lone placeholder of a body would keep the value's type.
         Text = "text",
+        /// Text that a regular expression takes as it stands: `a.b+c` becomes `a\.b\+c`.
+        Regex = "regex",
     }
 
     /// The part of a text that a row owns, where several rows share one native field.
@@ -535,6 +545,9 @@ tables! {
         send: Option<Send>,
         /// Which elements of a list (`fields[id=3].value`) an update sends: `all` unless it is said.
         elements: Option<Elements>,
+        /// What an update that sends `changed` attributes sends of an object that one of them stands in: `changed` unless it
+        /// is said.
+        objects: Option<Objects>,
         /// Where the object is in the reply.
         item: Option<Spanned<String>>,
         /// Where a created resource's id is when the reply has no object.
@@ -543,7 +556,7 @@ tables! {
         /// Of creates that come at once, those of one instance of scim-edge wait for each other; others do not.
         guard: Option<Spanned<Guard>>,
         /// Replies to a create that mean that there is one already, which the call may have overwritten: 409, and nothing is
-        /// undone.
+        /// undone. Here, and not below `errors`, stands what means something else in the reply to an update.
         taken: Vec<Match>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
@@ -564,7 +577,8 @@ tables! {
     Body {
         /// The name under which the object is wrapped.
         wrap: Option<Spanned<String>>,
-        /// Fields that are always sent, with placeholders, by native path.
+        /// Fields that are always sent, with placeholders, by native path. An object's fields are added to those of one that is
+        /// there, such as the wrapped one.
         set: Table<Spanned<Value>>,
         /// Native fields that are never sent back in a full update.
         omit: Vec<Spanned<String>>,
@@ -607,7 +621,7 @@ tables! {
         /// A call that answers with the number of all rows, where the lists do not tell it.
         count: Option<Count>,
         /// Fields that are called otherwise in rows than when one resource is read: the name in rows, and the other one.
-        /// An empty name is the row itself: an id, say.
+        /// An empty name is the row itself: `'': id` for rows that are ids, `doc: ''` for rows that stand below a field.
         rename: Table<Spanned<String>>,
         /// Native queries by filter: `userName eq`.
         filters: Table<Narrowing>,
@@ -914,7 +928,8 @@ words! {
         EpochSeconds = "epoch_seconds",
         /// Milliseconds since 1970 for a `dateTime`.
         EpochMillis = "epoch_millis",
-        /// Lower-case text.
+        /// Lower-case text, where the application knows no other. What it has must be in lower case already: a value with
+        /// capitals is never asked for as it stands there.
         Lowercase = "lowercase",
         /// A number or boolean that the application writes as text.
         Text = "text",
@@ -924,6 +939,8 @@ words! {
         Not = "not",
         /// Values separated by commas, for a list.
         Csv = "csv",
+        /// The last segment of an address: `5` for `http://host/users/5`. It is written plain, and so it stands in calls.
+        LastSegment = "last_segment",
     }
 }
 

@@ -339,6 +339,8 @@ pub struct Update {
     pub send: Send,
     /// Whether the other elements of a list are sent with one that is changed.
     pub whole_lists: bool,
+    /// Whether the other fields of an object are sent with one that is changed.
+    pub whole_objects: bool,
 }
 
 /// Deleting a resource.

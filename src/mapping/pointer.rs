@@ -92,18 +92,7 @@ impl Pointer {
 
     /// Takes the value at this place out, leaving `null`.
     pub fn take(&self, value: &mut Value) -> Option<Value> {
-        let mut place = value;
-        for step in &self.0 {
-            place = match (step, place) {
-                (Step::Field(name, _), Value::Object(map)) => map.get_mut(name)?,
-                (Step::Field(_, Some(index)), Value::Array(items)) => items.get_mut(*index)?,
-                (Step::Where(name, text), Value::Array(items)) => {
-                    items.iter_mut().find(|item| has(item, name, text))?
-                }
-                _ => return None,
-            };
-        }
-        Some(place.take())
+        enter(&self.0, value).map(Value::take)
     }
 
     /// Puts `new` at this place of `value`, making what is missing on the way.
@@ -151,62 +140,92 @@ impl Pointer {
         *place = new;
     }
 
-    /// Takes away what stands at this place: for an element chosen by a field, the whole element.
+    /// Takes away what stands at this place: for an element chosen by a field, the whole element, but of a list in it that
+    /// the pointer goes into an item only, unless it is the last one.
     /// `false` where the pointer selects no element, so that clearing means writing a value instead.
     pub fn remove_element(&self, value: &mut Value) -> bool {
-        let Some(last) = self.0.iter().rposition(|step| matches!(step, Step::Where(..))) else {
-            return false;
-        };
-        let (before, after) = self.0.split_at(last);
-        let Some(Step::Where(name, text)) = after.first() else {
-            return false;
-        };
-        let mut place = value;
-        for step in before {
-            let next = match (step, place) {
-                (Step::Field(name, _), Value::Object(map)) => map.get_mut(name),
-                _ => None,
-            };
-            match next {
-                Some(next) => place = next,
-                None => return true,
+        let Some(chosen) = self.chosen() else { return false };
+        let (before, rest) = self.0.split_at(chosen);
+        let (Some(element), Some(Value::Array(items))) = (rest.first(), enter(before, value)) else { return true };
+        let Some(index) = items.iter().position(|item| element.selects(item)) else { return true };
+        let Some(found) = items.get_mut(index) else { return true };
+        let inside = rest.get(1..).unwrap_or_default();
+        if let Some(at) = inside.iter().position(|step| matches!(step, Step::Field(_, Some(_))))
+            && let (Some(Step::Field(_, Some(item))), Some(into)) = (inside.get(at), inside.get(..at))
+            && let Some(Value::Array(list)) = enter(into, found)
+        {
+            if *item < list.len() {
+                list.remove(*item);
+            }
+            if !list.is_empty() {
+                return true;
             }
         }
-        if let Value::Array(items) = place {
-            items.retain(|item| !has(item, name, text));
-        }
+        items.remove(index);
         true
+    }
+
+    /// The last place in a list that is given by its number.
+    pub fn item(&self) -> Option<usize> {
+        let number = |step: &Step| if let Step::Field(_, index) = step { *index } else { None };
+        self.0.iter().rev().find_map(number)
+    }
+
+    /// Whether the place is one in an element that is chosen by a field.
+    pub fn is_in_element(&self) -> bool {
+        self.chosen().is_some()
+    }
+
+    /// The step that chooses an element by a field: the last one, where there are several.
+    fn chosen(&self) -> Option<usize> {
+        self.0.iter().rposition(|step| matches!(step, Step::Where(..)))
     }
 
     /// Takes away the field or the element that stands at this place.
     pub fn remove(&self, value: &mut Value) {
-        let Some((last, before)) = self.0.split_last() else {
-            return;
-        };
-        let mut place = value;
-        for step in before {
-            let next = match (step, place) {
-                (Step::Field(name, _), Value::Object(map)) => map.get_mut(name),
-                (Step::Field(_, Some(index)), Value::Array(items)) => items.get_mut(*index),
-                (Step::Where(name, text), Value::Array(items)) => items.iter_mut().find(|item| has(item, name, text)),
-                _ => None,
-            };
-            match next {
-                Some(next) => place = next,
-                None => return,
-            }
-        }
-        match (last, place) {
-            (Step::Field(name, _), Value::Object(map)) => {
+        let Some((last, before)) = self.0.split_last() else { return };
+        match (last, enter(before, value)) {
+            (Step::Field(name, _), Some(Value::Object(map))) => {
                 map.remove(name);
             }
-            (Step::Field(_, Some(index)), Value::Array(items)) if *index < items.len() => {
+            (Step::Field(_, Some(index)), Some(Value::Array(items))) if *index < items.len() => {
                 items.remove(*index);
             }
-            (Step::Where(name, text), Value::Array(items)) => {
-                items.retain(|item| !has(item, name, text));
-            }
+            (step @ Step::Where(..), Some(Value::Array(items))) => items.retain(|item| !step.selects(item)),
             _ => {}
+        }
+    }
+
+    /// Puts `new` at this place of `value`, the fields of an object among those of one that is there already.
+    pub fn merge(&self, value: &mut Value, new: Value) {
+        let mut kept = self.take(value).unwrap_or_default();
+        merge(&mut kept, new);
+        self.set(value, kept);
+    }
+
+    /// Whether `other` is this place, or one in it; then what leads from here to there.
+    pub fn encloses(&self, other: &Pointer) -> Option<Pointer> {
+        other.0.strip_prefix(self.0.as_slice()).map(|rest| Pointer(rest.to_vec()))
+    }
+
+    /// Whether an object could be put at this place of `value` without taking the place of something else.
+    pub fn is_way_in(&self, value: &Value) -> bool {
+        match (value, self.0.split_first()) {
+            (Value::Object(fields), Some((Step::Field(name, _), rest))) => {
+                fields.get(name).is_none_or(|field| Pointer(rest.to_vec()).is_way_in(field))
+            }
+            (Value::Object(_), None) => true,
+            _ => false,
+        }
+    }
+
+    /// Copies the object whose field this pointer goes into from `current`, unless `body` has it.
+    pub fn seed_object(&self, body: &mut Value, current: &Value) {
+        if let Some((first @ Step::Field(..), [_, ..])) = self.0.split_first() {
+            let object = Pointer(vec![first.clone()]);
+            if let (None, Some(found @ Value::Object(_))) = (object.get(body), object.get(current)) {
+                object.set(body, found.clone());
+            }
         }
     }
 
@@ -236,6 +255,35 @@ impl Pointer {
         let into_list = |step: &Step| matches!(step, Step::Where(..) | Step::Field(_, Some(_)));
         let depth = self.0.iter().position(into_list)?;
         Some(Pointer(self.0.iter().take(depth).cloned().collect()))
+    }
+}
+
+impl Step {
+    /// Whether it is by a field that this element has.
+    fn selects(&self, item: &Value) -> bool {
+        matches!(self, Step::Where(name, text) if has(item, name, text))
+    }
+}
+
+/// What stands where these steps lead to.
+fn enter<'v>(steps: &[Step], value: &'v mut Value) -> Option<&'v mut Value> {
+    steps.iter().try_fold(value, |place, step| match (step, place) {
+        (Step::Field(name, _), Value::Object(map)) => map.get_mut(name),
+        (Step::Field(_, Some(index)), Value::Array(items)) => items.get_mut(*index),
+        (Step::Where(..), Value::Array(items)) => items.iter_mut().find(|item| step.selects(item)),
+        _ => None,
+    })
+}
+
+/// Writes `new` over `value`; the fields of an object among those that an object has.
+pub fn merge(value: &mut Value, new: Value) {
+    match (value, new) {
+        (Value::Object(fields), Value::Object(new)) => {
+            for (name, new) in new {
+                merge(fields.entry(name).or_insert(Value::Null), new);
+            }
+        }
+        (value, new) => *value = new,
     }
 }
 
@@ -304,6 +352,26 @@ mod tests {
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);
         }
+    }
+
+    #[test]
+    fn takes_the_first_element_away_or_an_item_of_it() {
+        let two = json!([{"k": "x", "v": 1}, {"k": "x", "v": 2}]);
+        for (text, value, after) in [
+            ("[k=x].v", two.clone(), json!([{"k": "x", "v": 2}])),
+            ("a[k=x]", json!({"a": two}), json!({"a": [{"k": "x", "v": 2}]})),
+            ("[k=x].v.0", json!([{"k": "x", "v": [1, 2]}]), json!([{"k": "x", "v": [2]}])),
+            ("[k=x].v.1.w", json!([{"k": "x", "v": [1, 2]}]), json!([{"k": "x", "v": [1]}])),
+            ("[k=x].v.0", json!([{"k": "x", "v": [1]}, {"k": "y"}]), json!([{"k": "y"}])),
+            ("[k=x].v.0", json!([{"k": "x", "v": "1"}]), json!([])),
+            ("[k=x].v", json!([{"k": "y"}]), json!([{"k": "y"}])),
+            ("a[k=x].v", json!({}), json!({})),
+        ] {
+            let mut changed = value.clone();
+            assert!(Pointer::parse(text).unwrap().remove_element(&mut changed));
+            assert_eq!(changed, after, "{text} of {value}");
+        }
+        assert!(!Pointer::parse("a.0").unwrap().remove_element(&mut json!({"a": [1]})));
     }
 
     #[test]

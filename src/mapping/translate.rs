@@ -1,10 +1,11 @@
 //! SCIM resources to native objects and back, row by row.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::codec::text_of;
+use super::codec::{Codec, text_of};
 use super::language::{Access, Part, Send};
 use super::pointer::Pointer;
 use super::template::{Scope, Slot, Unfit};
@@ -136,6 +137,15 @@ impl Resource {
         }
     }
 
+    /// A native id as calls name it: as it is written for the SCIM id that it stands for.
+    pub fn id_in(&self, native: &Value) -> Option<Value> {
+        let is_text = native.as_str().is_some_and(|text| !text.is_empty());
+        if is_text && self.id_row()?.codec == Codec::Same {
+            return Some(native.clone());
+        }
+        self.native_id(&self.scim_id(native)?)
+    }
+
     /// The row and the value that make a resource with these attributes a protected one. Letter case makes no
     /// difference, whether the application knows one or not.
     pub fn protection(&self, attributes: &Attributes) -> Option<(&Row, String)> {
@@ -224,11 +234,8 @@ impl Resource {
     /// The body of a create.
     pub fn create_body(&self, desired: &Attributes, body: &Body, scope: &Scope) -> Result<Value, Error> {
         let mut native = Value::Object(Map::new());
-        for row in self.rows.iter().filter(|row| row.in_create()) {
-            if row.place.get(desired).is_some() {
-                self.write(row, desired, &mut native, true)?;
-            }
-        }
+        let given = self.rows.iter().filter(|row| row.in_create() && row.place.get(desired).is_some());
+        self.write_all(given, desired, &mut native, true)?;
         Ok(body.finish(native, scope))
     }
 
@@ -241,39 +248,51 @@ impl Resource {
         update: &Update,
         scope: &Scope,
     ) -> Result<Value, Error> {
-        let mut native = match update.send {
-            Send::Changed => Value::Object(Map::new()),
-            Send::Full => current.clone(),
-        };
-        for row in rows.iter().filter_map(|index| self.rows.get(*index)) {
-            if let Some(at) = &row.native {
-                at.seed_list(&mut native, current);
-            }
-            self.write(row, desired, &mut native, update.whole_lists)?;
-        }
-        let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
+        let mut native = update.begun(current);
+        let rows_of_it = || rows.iter().filter_map(|index| self.rows.get(*index));
+        rows_of_it().filter_map(|row| row.native.as_ref()).for_each(|at| update.seed(at, &mut native, current));
+        self.write_all(rows_of_it(), desired, &mut native, update.whole_lists)?;
+        let natives = rows_of_it().filter_map(|row| row.native.as_ref());
         natives.filter(|_| !update.whole_lists).for_each(|at| at.keep_changed(&mut native, current));
         Ok(update.body.finish(native, scope))
     }
 
-    /// Writes one row's desired value into a native object.
-    fn write(&self, row: &Row, desired: &Attributes, native: &mut Value, whole_lists: bool) -> Result<(), Error> {
-        let Some(at) = &row.native else { return Ok(()) };
+    /// Writes the desired values of rows into a native object.
+    fn write_all<'r>(
+        &self,
+        rows: impl Iterator<Item = &'r Row>,
+        desired: &Attributes,
+        native: &mut Value,
+        whole_lists: bool,
+    ) -> Result<(), Error> {
+        let mut removed = Vec::new();
+        for row in rows {
+            let Some(at) = &row.native else { continue };
+            match self.written(row, at, desired)? {
+                // Nothing in an element that is chosen by a field is that there is no such element.
+                None if whole_lists && at.is_in_element() => removed.push(at),
+                value => at.set(native, value.unwrap_or_default()),
+            }
+        }
+        // The last items of a list first: those before them stay where they are.
+        removed.sort_by_key(|at| Reverse(at.item()));
+        for at in removed {
+            at.remove_element(native);
+        }
+        Ok(())
+    }
+
+    /// What is written for one row at its place; `None`: nothing is to be there.
+    fn written(&self, row: &Row, at: &Pointer, desired: &Attributes) -> Result<Option<Value>, Error> {
         if row.part.is_some() {
             let text = |part| self.part(at, part, desired);
             let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
-            at.set(native, whole.join(" ").into());
-            return Ok(());
+            return Ok(Some(whole.join(" ").into()));
         }
         match row.native_value(desired)? {
-            Some(value) => at.set(native, value),
-            None => match &row.clear {
-                Some(clear) => at.set(native, clear.clone()),
-                None if whole_lists && at.remove_element(native) => {}
-                None => at.set(native, Value::Null),
-            },
+            Some(value) => Ok(Some(value).filter(|value| !value.is_null())),
+            None => Ok(row.clear.clone()),
         }
-        Ok(())
     }
 
     /// The text that the row of this part of a native field wants.
@@ -321,16 +340,32 @@ impl Update {
     /// Whether anything but the body's own fields needs the resource as it is.
     pub fn needs_current(&self) -> bool {
         let of_it = |slot: &Slot| matches!(slot, Slot::Row(_) | Slot::Native(_));
-        self.send == Send::Full || self.operation.call.any(&of_it) || self.body.set.iter().any(|(_, it)| it.any(&of_it))
+        self.send == Send::Full
+            || self.whole_objects
+            || self.operation.call.any(&of_it)
+            || self.body.set.iter().any(|(_, it)| it.any(&of_it))
+    }
+
+    /// The object that changes are written into.
+    fn begun(&self, current: &Value) -> Value {
+        match self.send {
+            Send::Changed => Value::Object(Map::new()),
+            Send::Full => current.clone(),
+        }
+    }
+
+    /// Puts what must be sent with a change at this place beside it.
+    fn seed(&self, at: &Pointer, body: &mut Value, current: &Value) {
+        if self.whole_objects {
+            at.seed_object(body, current);
+        }
+        at.seed_list(body, current);
     }
 
     /// The body of an update that puts one native value at `at`.
     pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Value {
-        let mut native = match self.send {
-            Send::Changed => Value::Object(Map::new()),
-            Send::Full => current.clone(),
-        };
-        at.seed_list(&mut native, current);
+        let mut native = self.begun(current);
+        self.seed(at, &mut native, current);
         at.set(&mut native, value);
         self.body.finish(native, scope)
     }
@@ -370,7 +405,7 @@ impl Body {
 
     fn set_fields(&self, whole: &mut Value, scope: &Scope) {
         for (at, value) in &self.set {
-            at.set(whole, value.render(scope));
+            at.merge(whole, value.render(scope));
         }
     }
 }

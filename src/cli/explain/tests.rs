@@ -63,14 +63,14 @@ fn what_an_application_shows_of_secrets_is_hidden() {
     let moment = crate::exchange::Moment { now: 0, entropy: [0; 32] };
     let mut explained = Explained::new(mapping, "m", &environment.into(), request, moment, false).unwrap();
     let crate::exchange::Output::Call(id, ..) = explained.poll_output() else { panic!("a call is expected") };
-    let body =
-        json!({ "id": 2, "n": "ada", "auth": { "pin": "s1" }, "Password_Hash": "s2", "keys": [{ "apiKey": "s3" }] });
+    let body = json!({ "id": 2, "n": "ada", "auth": { "pin": "s1" }, "Password_Hash": "s2", "keys": [{ "apiKey": "s3" }],
+            "derived_key": "s4", "Salt": "s5" });
     let reply = crate::exchange::Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
     explained.handle_reply(id, Ok(reply), 0);
     drop(explained.poll_output());
     for told in [explained.json().to_string(), explained.text()] {
         assert!(told.contains("ada") && told.contains("<hidden>") && told.contains("Users/2"), "{told}");
-        assert!(!["s1", "s2", "s3"].iter().any(|secret| told.contains(secret)), "{told}");
+        assert!(!["s1", "s2", "s3", "s4", "s5"].iter().any(|secret| told.contains(secret)), "{told}");
     }
 }
 
@@ -83,6 +83,83 @@ fn assumes_the_state_in_which_there_is_something_to_do() {
     let created = example("POST", "/Users", r#"{"userName":"bjensen","active":false}"#);
     assert_eq!(lines(&created), ["POST /api/v2/users", "POST /api/v2/users/1/suspend"]);
     assert_eq!(created["response"]["status"], 201);
+}
+
+/// Without an application, and without knowing more of it than the mapping says, requests come to an end.
+#[test]
+fn assumes_what_each_call_of_a_mapping_is() {
+    let rpc = include_str!("../../../tests/cases/api-json-rpc/mapping.yaml");
+    let login = "upstream: { auth: { login: { call: { method: POST, path: /jsonrpc.php, body: { jsonrpc: '2.0', method: login, \
+        params: { user: scim, password: '{env.PASSWORD}' } } }, token: { body: result } } } }";
+    let rpc = rpc.replace("upstream: {}", login);
+    let native = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: _id, access: read, \
+        codec: {template: 'org.couchdb.user:{value}'}}, userName: {native: name}, 'addresses[type eq \"work\"].locality': \
+        {native: address.city}, 'addresses[type eq \"work\"].country': {native: address.country}, \
+        'addresses[type eq \"work\"].region': {native: address.region}, title: {native: title}}, update: {}, delete: {}, \
+        actions: {}}}}";
+    let patch = |operations: &str| format!("{{\"Operations\":[{operations}]}}");
+    let off = patch(r#"{"op":"replace","path":"active","value":false}"#);
+    let name = patch(r#"{"op":"replace","path":"displayName","value":"Ada"}"#);
+    let title = patch(r#"{"op":"replace","path":"title","value":"Dr."}"#);
+    let place = patch(
+        r#"{"op":"add","path":"addresses[type eq \"work\"].locality","value":"Rome"},
+        {"op":"add","path":"addresses[type eq \"work\"].country","value":"IT"}"#,
+    );
+    let methods = |calls: &[Value]| {
+        let name = |call: &Value| {
+            call["body"]["method"].as_str().map(str::to_owned).or(call["method"].as_str().map(str::to_owned))
+        };
+        calls.iter().filter_map(name).collect::<Vec<_>>().join(" ")
+    };
+    for (mapping, method, target, body, status, calls) in [
+        (rpc.as_str(), "GET", "/Users/7", "", 200, "login getUser"),
+        (&rpc, "GET", "/Users", "", 200, "login getAllUsers"),
+        (&rpc, "GET", "/Users?filter=userName eq \"ada\"", "", 200, "login getUserByName"),
+        (&rpc, "POST", "/Users", r#"{"userName":"ada"}"#, 201, "login createUser getUser"),
+        (&rpc, "PATCH", "/Users/7", &name, 200, "login getUser updateUser"),
+        (&rpc, "PATCH", "/Users/7", &off, 200, "login getUser disableUser"),
+        (&rpc, "DELETE", "/Users/7", "", 204, "login getUser removeUser"),
+        (native, "PATCH", "/Users/bob", &title, 200, "GET PATCH"),
+        (native, "PATCH", "/Users/bob", &place, 200, "GET PATCH"),
+        (native, "DELETE", "/Users/bob", "", 204, "DELETE"),
+    ] {
+        let told = told(mapping, "m.yaml", (method, target, body), (None, SOME_TENANT), true).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["response"]["status"], status, "{method} {target}: {told:#}");
+        assert_eq!(methods(told["calls"].as_array().unwrap()), calls, "{method} {target}: {told:#}");
+        if target.ends_with("bob") && !told["response"]["body"].is_null() {
+            assert_eq!(told["response"]["body"]["id"], "bob");
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_credentials_alone_is_a_secret() {
+    let mapping = "{mapping: v1, upstream: {base: '/{env.REALM}', headers: {x-key: {env: KEY}, x-plain: {env: WORD}, \
+        x-tenant: '{env.KEY_{tenant}|lowercase}'}}, \
+        resources: {User: {path: /example.org, attributes: {id: {native: id, access: read}, \
+        userName: {native: n, codec: {template: '{value}@{env.HOST}'}}}, read: {path: '/example.org/{id}', \
+        query: {api_key: '{env.QUERY}', page: '{env.SIZE}'}}}}}";
+    let values = [
+        ("SCIM_EDGE_TOKENS", "acme=explain"),
+        ("REALM", "a-realm"),
+        ("KEY", "key-of-the-edge"),
+        ("WORD", "example.org"),
+        ("KEY_acme", "key-of-acme"),
+        ("HOST", "example.net"),
+        ("QUERY", "key-in-a-query"),
+        ("SIZE", "a-size"),
+    ];
+    let environment = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let moment = Moment { now: 0, entropy: [0; 32] };
+    let request = request("GET", "/Users/7", "");
+    let mut explained = Explained::new(mapping, "m", &environment, request, moment, true).unwrap();
+    assert!(matches!(explained.poll_output(), Output::Respond(_)));
+    let told = explained.text();
+    for shown in ["/a-realm/example.org/7", "example.net", "page=a-size", "<KEY>", "<KEY_acme>", "api_key=<QUERY>"] {
+        assert!(told.contains(shown), "{shown}: {told}");
+    }
+    assert!(!told.contains("key-"), "{told}");
 }
 
 #[test]

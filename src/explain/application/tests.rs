@@ -211,6 +211,7 @@ fn other_shapes() {
           list: {paging: {marker: {param: after, field: id, size: max, max: 1}, items: rows, keyed: id}}, create: {}, update: {method: PUT, send: full},
           delete: {}, members: {inline: m, member: who, replace: {method: PUT, path: '/g/{id}/m', body: '{members}', each: {who: '{member}'}}}}}",
     ];
+    lives(include_str!("../../../tests/cases/api-json-rpc/mapping.yaml"));
     for (index, resources) in shapes.iter().enumerate() {
         let mapping = format!("mapping: v1\nupstream: {{}}\n{resources}");
         if index > 0 {

@@ -7,6 +7,7 @@ use super::links::id_of;
 use crate::exchange::{Request, Response};
 use crate::explain::shapes::{self, item, place, status};
 use crate::mapping::codec::text_of;
+use crate::mapping::pointer::{self, Pointer};
 use crate::mapping::template::{Said, Slot};
 use crate::mapping::{Action, Create, NewId, ReplyValue, Resource, Row};
 use crate::scim::instant::Instant;
@@ -182,7 +183,7 @@ impl Application {
 }
 
 /// The place of what a placeholder of a call stands for, where the object has one.
-fn home<'r>(resource: &'r Resource, slot: &'r Slot) -> Option<&'r crate::mapping::pointer::Pointer> {
+fn home<'r>(resource: &'r Resource, slot: &'r Slot) -> Option<&'r Pointer> {
     match slot {
         Slot::Row(index) => resource.rows.get(*index)?.native.as_ref(),
         Slot::Id => resource.id_row()?.native.as_ref(),
@@ -223,11 +224,8 @@ fn is_unique(resource: &Resource, row: &Row) -> bool {
 
 /// Writes the fields of `sent` over those of `native`; lists are replaced, and in a `whole` object whatever it names.
 fn merge(native: &mut Value, sent: Value, whole: bool) {
-    let (Value::Object(native), Value::Object(sent)) = (native, sent) else { return };
-    for (name, value) in sent {
-        match native.get_mut(&name) {
-            Some(inner) if inner.is_object() && value.is_object() && !whole => merge(inner, value, whole),
-            _ => drop(native.insert(name, value)),
-        }
+    match (native, sent) {
+        (Value::Object(native), Value::Object(sent)) if whole => native.extend(sent),
+        (native, sent) => pointer::merge(native, sent),
     }
 }

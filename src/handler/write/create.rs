@@ -12,7 +12,7 @@ use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::{Current, with_links};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Answer, Context, list};
-use crate::mapping::codec::text_of;
+use crate::mapping::codec::{last_segment, text_of};
 use crate::mapping::errors::{json_body, not_understood, recognised};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
@@ -129,7 +129,7 @@ async fn created(
 ) -> Result<Current, Error> {
     let what = format!("create the {}", noun(resource));
     if let Some(native) = item(resource, &create.operation.item, reply)
-        && let Some(id) = resource.id_row().and_then(|row| row.native.as_ref()?.get(&native)).cloned()
+        && let Some(id) = resource.id_row().and_then(|row| resource.id_in(row.native.as_ref()?.get(&native)?))
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
@@ -142,17 +142,12 @@ async fn created(
         }
     }
     let id = match &create.id {
-        Some(NewId::Header(name)) => reply.header(name).and_then(|address| {
-            let path = address.split(['?', '#']).next()?;
-            let last = path.trim_end_matches('/').rsplit('/').next()?;
-            let decoded = percent_encoding::percent_decode_str(last).decode_utf8().ok()?;
-            Some(Value::from(decoded.into_owned()))
-        }),
+        Some(NewId::Header(name)) => reply.header(name).and_then(last_segment).map(Value::from),
         Some(NewId::Body(at)) => at.get(&json_body(reply)).cloned(),
         Some(NewId::Lookup(row)) => return looked_up(context, resource, *row, desired).await,
         None => key,
     };
-    let Some(id) = id.filter(|id| !id.is_null()) else {
+    let Some(id) = id.and_then(|id| resource.id_in(&id)) else {
         return Err(not_understood(&what, "it does not say the new id where the mapping says"));
     };
     read_back(context, resource, &what, id).await

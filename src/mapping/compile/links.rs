@@ -131,7 +131,10 @@ impl Compiler<'_> {
             let known = resource.rows.iter().map(|row| row.name.as_str());
             let help = match nearest(&by.value, known) {
                 Some(meant) if meant != by.value => format!("did you mean `{meant}`?"),
-                _ => format!("name an attribute row of `{target}` that can be read, such as `userName`"),
+                _ => {
+                    let usual = if target == "Group" { "displayName" } else { "userName" };
+                    format!("name an attribute row of `{target}` that can be read, such as `{usual}`")
+                }
             };
             let message = format!("`{}` is nothing that a {noun} can be known by", by.value);
             self.error(Code::BadMembers, by.at, message, help);

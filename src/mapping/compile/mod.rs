@@ -8,6 +8,7 @@ mod lint;
 mod lists;
 mod lookups;
 mod members;
+mod operations;
 mod resources;
 mod rows;
 

@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use super::operations::{names_it, tells_one};
 use crate::mapping::diagnostic::{Code, nearest};
-use crate::mapping::language as written;
+use crate::mapping::language::{self as written, Access};
 use crate::mapping::read::{Spanned, Table};
 use crate::mapping::template::{Scope, Slot};
-use crate::mapping::{Action, Body, Create, Delete, NewId, Operation, Resource, Row, Update};
+use crate::mapping::{Action, Body, Create, NewId, Resource, Row};
 use crate::scim::Projection;
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
@@ -32,7 +33,6 @@ impl Compiler<'_> {
         let single = Spanned { at: collection.at, value: format!("{}/{{id}}", collection.value.trim_end_matches('/')) };
         let create_item = resource.create.as_ref().and_then(|create| create.item.as_ref());
         let item = resource.item.as_ref().or(create_item);
-        let of_update = Names::of_update(&rows);
         let says_path = |read: &written::Operation| read.path.is_some() || read.list.is_some();
         if resource.path.is_none() && !resource.read.as_ref().is_some_and(says_path) && resource.fixed.is_none() {
             self.error(
@@ -43,41 +43,28 @@ impl Compiler<'_> {
             );
         }
         let by_id = Names::new(&[("id", Slot::Id)], &[]);
+        let said = self.report.count();
         let mut read = self.operation(resource.read.as_ref(), "GET", &single, item, &by_id);
         read.fixed = resource.read.as_ref().and_then(|written| self.fixed_body(written, &by_id));
+        if let Some(written) = resource.read.as_ref().filter(|it| it.list.is_none()) {
+            self.names_one("read", written.place, (said, names_it(&read)));
+        }
+        self.methods(resource);
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
             let operation = self.operation(Some(written), "POST", collection, item, &names);
             let body = self.body(written, resource.wrap.as_ref(), &names);
+            self.own_object(written, &body);
             let id = written.id.as_ref().and_then(|id| self.new_id(id, &rows));
             let taken = written.taken.iter().map(|it| self.recognised(it)).collect();
             Create { operation, body, id, taken, undo: written.undo.is_some() }
         });
-        let update = resource.update.as_ref().map(|written| Update {
-            operation: self.operation(Some(written), "PATCH", &single, item, &of_update),
-            body: self.body(written, resource.wrap.as_ref(), &of_update),
-            send: written.send.unwrap_or(written::Send::Changed),
-            whole_lists: written.elements != Some(written::Elements::Changed),
-        });
+        let wrap = resource.wrap.as_ref();
+        let update = resource.update.as_ref().map(|written| self.update(written, (&single, item, wrap), &rows));
         self.guards(resource, &rows, id);
         self.generated(resource, &rows, create.as_ref());
-        let delete = resource.delete.as_ref().map(|written| {
-            let names = Names::of_delete(&rows);
-            let operation = self.operation(Some(written), "DELETE", &single, item, &names);
-            let operation = Operation { fixed: self.fixed_body(written, &names), ..operation };
-            let from = self.values(written.from.as_ref(), &rows, Code::BadRow);
-            for (row, _) in &from {
-                let row = rows.get(*row);
-                let written_by =
-                    row.is_some_and(|row| !row.actions.is_empty() || (row.in_update() && update.is_some()));
-                if let (Some(row), false) = (row, written_by) {
-                    let help = "add an action for it below `actions:`";
-                    let message = format!("nothing can change `{}` before the delete", row.name);
-                    self.error(Code::BadRow, written.place, message, help);
-                }
-            }
-            Delete { operation, from }
-        });
+        let updated = update.is_some();
+        let delete = resource.delete.as_ref().map(|written| self.delete(written, (&single, item), &rows, updated));
         let list = match (&resource.list, &resource.fixed) {
             (Some(list), _) => Some(self.list(list, collection, &kind, &rows)),
             (None, Some(_)) => Some(super::fixed::list()),
@@ -109,25 +96,6 @@ impl Compiler<'_> {
         Some(resource)
     }
 
-    /// Checks that the create call carries what is generated for it: nobody could give it later.
-    fn generated(&mut self, resource: &written::Resource, rows: &[Row], create: Option<&Create>) {
-        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.generate.is_some()) {
-            let slot = Slot::Row(index);
-            let in_call = |create: &Create| {
-                create.operation.call.uses(&slot) || create.body.set.iter().any(|(_, value)| value.uses(&slot))
-            };
-            if create.is_some_and(|create| row.in_create() || in_call(create)) {
-                continue;
-            }
-            let written = resource.attributes.iter().find(|(path, _)| path.value == row.name);
-            if let Some(generate) = written.and_then(|(_, row)| row.generate.as_ref()) {
-                let message = format!("no create call carries the generated `{}`", row.name);
-                let help = format!("give the row a `native` field, or put `{{{}}}` into `create.body.set`", row.name);
-                self.error(Code::BadRow, generate.place, message, help);
-            }
-        }
-    }
-
     /// The rows and values that make a resource a protected one.
     fn protection(&mut self, resource: &written::Resource, rows: &[Row]) -> Vec<(usize, Vec<String>)> {
         let mut compiled = Vec::new();
@@ -148,58 +116,6 @@ impl Compiler<'_> {
             compiled.extend(row.map(|row| (row, values)));
         }
         compiled
-    }
-
-    /// Checks that each guard can do what it is for.
-    fn guards(&mut self, resource: &written::Resource, rows: &[Row], id: usize) {
-        use written::Guard;
-        let operations = [
-            ("a read", &resource.read, [].as_slice()),
-            ("a create", &resource.create, &[Guard::Absent, Guard::Unused]),
-            ("an update", &resource.update, &[]),
-            ("a delete", &resource.delete, &[Guard::Present]),
-        ];
-        for (what, operation, allowed) in operations {
-            if let Some((path, _)) = operation.as_ref().and_then(|it| it.from.as_ref()?.iter().next())
-                && what != "a delete"
-            {
-                let help = "move it below `delete`";
-                self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
-            }
-            if let Some((path, _)) = operation.as_ref().and_then(|it| it.set.iter().next())
-                && what != "a read"
-            {
-                let help = "move it below `read`, or below `body` if it is to be sent";
-                self.error(Code::BadRow, path.at, format!("{what} shows no fields that its reply lacks"), help);
-            }
-            let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
-                continue;
-            };
-            if !allowed.contains(&guard.value) {
-                let help = "`absent` and `unused` are for a create, `present` is for a delete";
-                self.error(Code::BadRow, guard.at, format!("{what} has no such guard"), help);
-            }
-        }
-        let key = rows.get(id).and_then(|row| row.native.as_ref());
-        let chosen = |row: &Row| row.native.as_ref() == key && row.place.attribute != "id";
-        if let Some(guard) = resource.create.as_ref().and_then(|it| it.guard.as_ref())
-            && guard.value != Guard::Present
-            && !rows.iter().any(chosen)
-        {
-            let message = "the guard cannot know the id before the create: no other row has the native field of `id`";
-            let help = "remove it, or give `userName` the native field of `id`";
-            self.error(Code::BadRow, guard.at, message, help);
-        }
-        for (path, attribute) in resource.attributes.iter() {
-            let Some(guard) = &attribute.guard else { continue };
-            let finds = |key: &str| key.rsplit_once(' ').is_some_and(|(of, op)| of.trim() == path.value && op == "eq");
-            let filters = resource.list.iter().flat_map(|list| list.filters.iter());
-            if !filters.into_iter().any(|(key, _)| finds(&key.value)) {
-                let message = format!("nothing finds who has a `{}`", path.value);
-                let help = format!("add `{} eq` below `list.filters`", path.value);
-                self.error(Code::BadFilter, guard.at, message, help);
-            }
-        }
     }
 
     /// The resource type with everything that its schemas declare.
@@ -304,8 +220,16 @@ impl Compiler<'_> {
                 }
             }
             let names = Names::of_change(rows);
+            let said = self.report.count();
             let (call, item) = self.call(&action.call, &names);
+            self.names_one("act on", action.call.place, (said, call.any(&tells_one)));
             compiled.push(Action { name: name.value.clone(), when, call, item });
+        }
+        for row in rows.iter().filter(|row| row.access == Access::Read && !row.actions.is_empty()) {
+            let Some((path, _)) = resource.attributes.iter().find(|(path, _)| path.value == row.name) else { continue };
+            let message = format!("clients cannot write `{}`, so its action never runs", row.name);
+            let help = "give it a `native` field that says what it is, without `access: read`, or remove the action";
+            self.error(Code::BadAction, path.at, message, help);
         }
         for (path, row) in resource.attributes.iter() {
             let written = rows.iter().any(|it| it.name == path.value && !it.actions.is_empty() && it.native.is_some());
@@ -333,13 +257,13 @@ impl Compiler<'_> {
     }
 
     /// The body of a read or a delete, which carries no attributes.
-    fn fixed_body(&mut self, written: &written::Operation, names: &Names) -> Option<Body> {
+    pub(super) fn fixed_body(&mut self, written: &written::Operation, names: &Names) -> Option<Body> {
         let body = self.body(written, None, names);
         (!body.set.is_empty()).then_some(body)
     }
 
     /// Attribute values, by row.
-    fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
+    pub(super) fn values(&mut self, written: Option<&Table<Value>>, rows: &[Row], code: Code) -> Vec<(usize, Value)> {
         let mut values = Vec::new();
         for (path, value) in written.into_iter().flat_map(Table::iter) {
             match rows.iter().position(|row| row.name == path.value) {

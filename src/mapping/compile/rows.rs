@@ -269,6 +269,7 @@ impl Compiler<'_> {
                 CodecWord::Text => Codec::Text,
                 CodecWord::Integer => Codec::Integer,
                 CodecWord::Csv => Codec::Csv,
+                CodecWord::LastSegment => Codec::LastSegment,
                 CodecWord::Not if kind == Kind::Boolean => Codec::Not,
                 CodecWord::Not => {
                     self.error(Code::BadRow, word.at, "`not` is for booleans", "remove the codec");
@@ -292,7 +293,7 @@ impl Compiler<'_> {
                     !matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Not | Codec::Csv)
                 };
                 if !all.iter().all(for_text) {
-                    let help = "keep those for texts: lowercase, integer, template, escape";
+                    let help = "keep those for texts: lowercase, integer, last_segment, template, escape";
                     let message = "a list of codecs is for texts, and one of these is not";
                     self.error(Code::BadRow, *at, message, help);
                 }

@@ -13,6 +13,7 @@ impl Form {
             Form::Lowercase => text_of(value).to_lowercase().into(),
             Form::Csv => Codec::Csv.encode(value).unwrap_or_default(),
             Form::Text => text_of(value).into(),
+            Form::Regex => regex(&text_of(value)).into(),
         }
     }
 }
@@ -21,6 +22,30 @@ fn slug(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")
+}
+
+/// What means something in a regular expression, of PCRE as of ECMAScript.
+const SYNTAX: &str = r"\^$.|?*+()[]{}";
+
+fn regex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if SYNTAX.contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The text before [`regex`].
+pub(super) fn from_regex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        out.push(if c == '\\' { rest.next().unwrap_or(c) } else { c });
+    }
+    out
 }
 
 #[cfg(test)]
@@ -36,8 +61,12 @@ mod tests {
             (Form::Csv, json!([1, "b"]), json!("1,b")),
             (Form::Csv, json!("a"), json!("a")),
             (Form::Text, json!(7), json!("7")),
+            (Form::Regex, json!(r"a.b+c@[x]{1}\/-"), json!(r"a\.b\+c@\[x\]\{1\}\\/-")),
         ] {
             assert_eq!(form.of(&value), expected);
+        }
+        for text in [r"a.b\c", "^$|?*()", "é"] {
+            assert_eq!(from_regex(&regex(text)), text);
         }
     }
 }

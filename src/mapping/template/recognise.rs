@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::form::from_regex;
 use super::{CallTemplate, JsonTemplate, Piece, Placeholder, Slot, Template};
 use crate::exchange::Request;
 use crate::mapping::codec::text_of;
@@ -72,6 +73,7 @@ impl Placeholder {
     fn read(&self, value: Value, said: &mut Vec<(Slot, Value)>) {
         let value = match self.form {
             Some(Form::Slug) => return,
+            Some(Form::Regex) => from_regex(&text_of(&value)).into(),
             Some(Form::Csv) => text_of(&value).split(',').filter(|text| !text.is_empty()).map(Value::from).collect(),
             Some(Form::Lowercase | Form::Text) | None => value,
         };
@@ -104,7 +106,7 @@ impl JsonTemplate {
     pub fn read(&self, value: &Value, said: &mut Vec<(Slot, Value)>) -> Option<()> {
         match self {
             // In queries and forms everything is text.
-            JsonTemplate::Constant(constant) => (text_of(constant) == text_of(value)).then_some(()),
+            JsonTemplate::Constant(constant) => has(constant, value).then_some(()),
             JsonTemplate::Text(template) => match template.lone() {
                 Some(placeholder) => {
                     placeholder.read(value.clone(), said);
@@ -122,6 +124,16 @@ impl JsonTemplate {
         }
     }
 
+    /// How many values in it are always the same, at least in part.
+    pub fn constants(&self) -> usize {
+        match self {
+            JsonTemplate::Constant(_) => 1,
+            JsonTemplate::Text(template) => template.lone().is_none().into(),
+            JsonTemplate::List(items) => items.iter().map(Self::constants).sum(),
+            JsonTemplate::Object(fields) => fields.iter().map(|(_, field)| field.constants()).sum(),
+        }
+    }
+
     /// The same for the values of a query parameter.
     fn read_parameter(&self, sent: &[&str], said: &mut Vec<(Slot, Value)>) -> Option<()> {
         match (self, sent) {
@@ -136,10 +148,35 @@ impl JsonTemplate {
 }
 
 impl CallTemplate {
-    /// The values of the path's placeholders, if `request` can be a call of this template.
-    pub fn recognise(&self, request: &Request) -> Option<Vec<(Slot, String)>> {
+    /// The values of the path's placeholders, if `request` can be a call of this template as far as its method and its
+    /// path tell.
+    pub fn recognise(&self, request: &Request) -> Option<Said> {
         let path = request.target.split('?').next().unwrap_or_default();
-        (self.method == request.method).then(|| self.path.captures(path)).flatten()
+        let mut said = Said::default();
+        (self.method == request.method).then(|| self.path.read(path, &PATH, &mut said.path)).flatten()?;
+        Some(said)
+    }
+
+    /// As [`CallTemplate::read`], for a call whose body is made of more than the template: always of `set`, by place.
+    pub fn read_with(
+        &self,
+        request: &Request,
+        parameters: &[(String, JsonTemplate)],
+        set: &[(Pointer, JsonTemplate)],
+    ) -> Option<Said> {
+        let mut said = self.read(request, parameters)?;
+        let sent = body_of(request);
+        for (at, template) in set {
+            template.read(at.get(&sent).unwrap_or(&Value::Null), &mut said.rest)?;
+        }
+        Some(said)
+    }
+
+    /// How much of this template is the same in all its calls: characters of the path, and values elsewhere.
+    pub fn constants(&self) -> (usize, usize) {
+        let values = self.query.iter().map(|(_, value)| value).chain(&self.body);
+        let literal = |piece: &Piece| if let Piece::Text(text) = piece { text.len() } else { 0 };
+        (self.path.0.iter().map(literal).sum(), values.map(JsonTemplate::constants).sum())
     }
 
     /// The values of all placeholders, if `request` is a call of this template with these `parameters`, as
@@ -171,6 +208,16 @@ impl CallTemplate {
             value.read(Pointer::parse(name).ok()?.get(&written)?, &mut said.rest)?;
         }
         Some(said)
+    }
+}
+
+/// Whether `value` is this constant, or an object that has all that it has.
+fn has(constant: &Value, value: &Value) -> bool {
+    match constant {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, field)| value.get(name).is_some_and(|value| has(field, value)))
+        }
+        constant => text_of(constant) == text_of(value),
     }
 }
 
