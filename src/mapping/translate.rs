@@ -1,7 +1,6 @@
 //! SCIM resources to native objects and back, row by row.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
@@ -265,17 +264,19 @@ impl Resource {
         native: &mut Value,
         whole_lists: bool,
     ) -> Result<(), Error> {
-        let mut removed = Vec::new();
+        // The last items of a list first: those before them stay where they are.
+        let mut removed: Vec<&Pointer> = Vec::new();
         for row in rows {
             let Some(at) = &row.native else { continue };
             match self.written(row, at, desired)? {
                 // Nothing in an element that is chosen by a field is that there is no such element.
-                None if whole_lists && at.is_in_element() => removed.push(at),
+                None if whole_lists && at.is_in_element() => {
+                    let place = removed.partition_point(|other| other.item() >= at.item());
+                    removed.insert(place, at);
+                }
                 value => at.set(native, value.unwrap_or_default()),
             }
         }
-        // The last items of a list first: those before them stay where they are.
-        removed.sort_by_key(|at| Reverse(at.item()));
         for at in removed {
             at.remove_element(native);
         }
