@@ -179,7 +179,7 @@ impl Assumed {
             at.set(&mut native, id);
         }
         if let Some(links) = &resource.links
-            && let LinkSource::Inline { at, link } = &links.source
+            && let LinkSource::Inline { at, link, .. } = &links.source
         {
             at.set(&mut native, Value::Array(self.linked(links, link)));
         }

@@ -511,7 +511,8 @@ tables! {
         query: Table<Spanned<Value>>,
         /// Header fields, with placeholders.
         headers: Table<Spanned<String>>,
-        /// The body, with placeholders: a text that is exactly one placeholder keeps the value's type.
+        /// The body, with placeholders: a text that is exactly one placeholder keeps the value's type. Keys of objects take
+        /// placeholders too; one that has no value is left out.
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
@@ -683,6 +684,8 @@ tables! {
         list: Option<MemberList>,
         /// Where they are in the group's own object, instead of a list.
         inline: Option<Spanned<String>>,
+        /// Where the group's own object says how many there are: an inline list with fewer is cut short, and an error.
+        total: Option<Spanned<String>>,
         /// Membership that is a field of the user, instead of a list.
         user: Option<MemberField>,
         /// Where the member is in an element of the inline list: the element itself unless it is said.
@@ -783,7 +786,8 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written.
         format: Option<Format>,
-        /// What each one is in `{members}`, with `{member}`: that alone unless it is said.
+        /// What each one is in `{members}`, with `{member}`: that alone unless it is said. Of objects with `{member}` in a
+        /// key, `{members}` is one object that has the fields of all: `each: { '{member}': true }`.
         each: Option<Spanned<Value>>,
         /// The most members in one call.
         max: Option<Spanned<u32>>,
@@ -800,6 +804,8 @@ tables! {
         list: Option<GroupList>,
         /// Where they are in the user's own object: a list, or one group.
         inline: Option<Spanned<String>>,
+        /// Where the user's own object says how many there are: an inline list with fewer is cut short, and an error.
+        total: Option<Spanned<String>>,
         /// Where the group is in an element of the inline list: the element itself unless it is said.
         group: Option<Spanned<String>>,
         /// Where the group's name is in an element of the inline list.

@@ -175,6 +175,11 @@ impl Template {
         })
     }
 
+    /// Whether there are any.
+    fn is_open(&self) -> bool {
+        self.slots().next().is_some()
+    }
+
     /// The texts before and after the placeholder of a template that has exactly one.
     pub fn around_slot(&self) -> Option<(String, String)> {
         let text = |pieces: &[Piece]| {
@@ -260,6 +265,12 @@ impl Template {
         Some(out)
     }
 
+    /// As the key of an object; `None` where a placeholder in it has no value, so that there is nobody to be named.
+    fn key(&self, scope: &Scope) -> Option<String> {
+        let has_value = |slot| scope.get(slot).is_some_and(|value| !value.is_null());
+        self.slots().all(has_value).then(|| self.plain(scope))
+    }
+
     /// As plain text, with nothing for placeholders without a value.
     pub fn plain(&self, scope: &Scope) -> String {
         self.text(scope).unwrap_or_default()
@@ -317,8 +328,8 @@ pub enum JsonTemplate {
     Text(Template),
     /// A list.
     List(Vec<JsonTemplate>),
-    /// An object.
-    Object(Vec<(String, JsonTemplate)>),
+    /// An object, whose keys are texts too.
+    Object(Vec<(Template, JsonTemplate)>),
 }
 
 impl JsonTemplate {
@@ -328,7 +339,7 @@ impl JsonTemplate {
             Value::String(text) => JsonTemplate::Text(template(text)),
             Value::Array(items) => JsonTemplate::List(items.iter().map(|item| Self::parse(item, template)).collect()),
             Value::Object(map) => JsonTemplate::Object(
-                map.iter().map(|(key, value)| (key.clone(), Self::parse(value, template))).collect(),
+                map.iter().map(|(key, value)| (template(key), Self::parse(value, template))).collect(),
             ),
             other => JsonTemplate::Constant(other.clone()),
         }
@@ -350,8 +361,13 @@ impl JsonTemplate {
             JsonTemplate::Constant(_) => false,
             JsonTemplate::Text(template) => template.slots().any(test),
             JsonTemplate::List(items) => items.iter().any(|item| item.any(test)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.any(test)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(key, field)| key.slots().any(test) || field.any(test)),
         }
+    }
+
+    /// Whether it is an object with keys that are not the same for every value.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, JsonTemplate::Object(fields) if fields.iter().any(|(key, _)| key.is_open()))
     }
 
     /// The value.
@@ -361,7 +377,8 @@ impl JsonTemplate {
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
             JsonTemplate::Object(fields) => {
-                Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
+                let field = |(key, value): &(Template, JsonTemplate)| Some((key.key(scope)?, value.render(scope)));
+                Value::Object(object(fields.iter().filter_map(field)))
             }
         }
     }
@@ -386,7 +403,7 @@ impl JsonTemplate {
             JsonTemplate::Constant(value) => value.clone(),
             JsonTemplate::List(items) => items.iter().filter_map(|item| item.parameter(scope)).collect(),
             JsonTemplate::Object(fields) => {
-                let field = |(key, value): &(String, JsonTemplate)| Some((key.clone(), value.parameter(scope)?));
+                let field = |(key, value): &(Template, JsonTemplate)| Some((key.key(scope)?, value.parameter(scope)?));
                 Value::Object(object(fields.iter().filter_map(field)))
             }
         })
@@ -613,6 +630,16 @@ mod tests {
         let value = json!(7);
         let scope = Scope { value: Some(&value), ..Scope::default() };
         assert_eq!(body.render(&scope), json!({"n": 7, "t": "n=7", "k": "secret"}));
+    }
+
+    #[test]
+    fn keys_are_texts_of_values_that_are_there() {
+        let written = json!({ "k-{value}": { "{value}": "{value}" }, "{id}": 1, "x{id}": 2, "{{id}}": 3 });
+        let body = JsonTemplate::parse(&written, &mut |text| template(text));
+        let value = json!(7);
+        let scope = Scope { value: Some(&value), id: Some(&Value::Null), ..Scope::default() };
+        let expected = json!({ "k-7": { "7": 7 }, "{id}": 3 });
+        assert_eq!((body.render(&scope), body.parameter(&scope)), (expected.clone(), Some(expected)));
     }
 
     #[test]
