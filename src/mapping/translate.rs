@@ -156,7 +156,21 @@ impl Resource {
             (current, desired) => current.is_some() != desired.is_some(),
         };
         let writable = |row: &Row| row.access != Access::Read && row.same_as.is_none();
-        self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
+        let is_due = |row: &Row| writable(row) && differs(row) && !self.is_said(row, current, desired);
+        self.rows.iter().enumerate().filter(|(_, row)| is_due(row)).map(|(index, _)| index).collect()
+    }
+
+    /// Refuses a state without an element of a list that a resource must have, or one that loses it. Other attributes are
+    /// looked at as soon as they are read; which element a value is, the schema does not say.
+    pub fn refuse_incomplete(&self, current: Option<&Attributes>, desired: &Attributes) -> Result<(), Error> {
+        let lacks = |row: &&Row| {
+            let had = current.is_none_or(|current| row.place.get(current).is_some());
+            row.required && had && row.place.get(desired).is_none_or(|value| text_of(value).is_empty())
+        };
+        match self.rows.iter().find(lacks) {
+            Some(row) => Err(Error::invalid_value(format!("`{}` is required", row.name))),
+            None => Ok(()),
+        }
     }
 
     /// Adds, to what a client gives, rows that are one native field with a row that it gives.
@@ -260,9 +274,7 @@ impl Resource {
     fn write(&self, row: &Row, desired: &Attributes, native: &mut Value, whole_lists: bool) -> Result<(), Error> {
         let Some(at) = &row.native else { return Ok(()) };
         if row.part.is_some() {
-            let text = |part| self.part(at, part, desired);
-            let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
-            at.set(native, whole.join(" ").into());
+            at.set(native, self.parts(at, desired).into());
             return Ok(());
         }
         match row.native_value(desired)? {
@@ -274,12 +286,6 @@ impl Resource {
             },
         }
         Ok(())
-    }
-
-    /// The text that the row of this part of a native field wants.
-    fn part(&self, at: &Pointer, part: Part, desired: &Attributes) -> Option<String> {
-        let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
-        owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
     }
 
     /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
