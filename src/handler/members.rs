@@ -171,7 +171,7 @@ async fn update(
     let attributes = group.resource.decode(native);
     let rows = group.resource.native_values(&attributes)?;
     let scope = Scope { rows: &rows, native: Some(native), ..group.scope() };
-    let body = update.field_body(at, Value::Array(list), native, &scope);
+    let body = update.field_body(at, Value::Array(list), native, &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await;
     Judge::new(context, group, (Verb::Replace, &what)).with_absent(&update.operation.absent).verdict(reply).await?

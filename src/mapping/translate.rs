@@ -243,7 +243,7 @@ impl Resource {
                 self.write(row, desired, &mut native, true)?;
             }
         }
-        Ok(body.finish(native, scope))
+        Ok(body.finish(native, scope)?)
     }
 
     /// The body of an update that brings `rows` to what `desired` says, `current` being the native object.
@@ -267,7 +267,7 @@ impl Resource {
         }
         let natives = rows.iter().filter_map(|index| self.rows.get(*index)?.native.as_ref());
         natives.filter(|_| !update.whole_lists).for_each(|at| at.keep_changed(&mut native, current));
-        Ok(update.body.finish(native, scope))
+        Ok(update.body.finish(native, scope)?)
     }
 
     /// Writes one row's desired value into a native object.
@@ -331,7 +331,7 @@ impl Update {
     }
 
     /// The body of an update that puts one native value at `at`.
-    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Value {
+    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Result<Value, Unfit> {
         let mut native = match self.send {
             Send::Changed => Value::Object(Map::new()),
             Send::Full => current.clone(),
@@ -352,7 +352,7 @@ impl Operation {
     /// The request of a call that carries no attributes.
     pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
         match &self.fixed {
-            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope))),
+            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope)?)),
             None => self.call.render(scope),
         }
     }
@@ -360,23 +360,25 @@ impl Operation {
 
 impl Body {
     /// The whole body around a native object: fixed fields set, unwanted ones taken away, wrapped.
-    fn finish(&self, mut native: Value, scope: &Scope) -> Value {
+    fn finish(&self, mut native: Value, scope: &Scope) -> Result<Value, Unfit> {
         for at in &self.omit {
             at.remove(&mut native);
         }
         if self.wrap.is_root() {
-            self.set_fields(&mut native, scope);
-            return native;
+            self.set_fields(&mut native, scope)?;
+            return Ok(native);
         }
         let mut whole = Value::Object(Map::new());
         self.wrap.set(&mut whole, native);
-        self.set_fields(&mut whole, scope);
-        whole
+        self.set_fields(&mut whole, scope)?;
+        Ok(whole)
     }
 
-    fn set_fields(&self, whole: &mut Value, scope: &Scope) {
+    fn set_fields(&self, whole: &mut Value, scope: &Scope) -> Result<(), Unfit> {
         for (at, value) in &self.set {
+            value.fits(scope)?;
             at.set(whole, value.render(scope));
         }
+        Ok(())
     }
 }
