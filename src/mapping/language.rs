@@ -170,7 +170,7 @@ words! {
         Delete = "delete",
     }
 
-    /// The form of a placeholder's value: `{displayName|slug}`.
+    /// The form of a placeholder's value: `{displayName|slug}`. A value of which it leaves nothing is refused.
     Form {
         /// Letters and digits in lower case with `-` between them: `R&D North` becomes `r-d-north`.
         Slug = "slug",
@@ -460,7 +460,8 @@ tables! {
         otherwise: Option<Spanned<Value>>,
         /// The SCIM value that a native object without the field, or with `null` in it, stands for.
         missing: Option<Spanned<Value>>,
-        /// The part of the native text that this row owns.
+        /// The part of the native text that this row owns. Where a first part of two words ends the text does not tell: what it
+        /// says already is not written, and the first part is not removed without the rest.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
         constant: Option<Value>,
