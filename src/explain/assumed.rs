@@ -163,7 +163,7 @@ impl Assumed {
             at.set(&mut native, id.clone());
         }
         if let Some(links) = &resource.links
-            && let LinkSource::Inline { at, link } = &links.source
+            && let LinkSource::Inline { at, link, .. } = &links.source
         {
             at.set(&mut native, Value::Array(self.linked(links, link)));
         }

@@ -11,11 +11,12 @@ pub(super) use self::among::{among, listed_among};
 use super::Context;
 use super::list::{all, found, listed, whole};
 use super::lookup::{ids, shown_id};
-use super::pages::{rows_of_each, rows_of_list};
+use super::pages::{ended_early, rows_of_each, rows_of_list};
 use super::read::{Found, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
+use crate::mapping::pointer::Pointer;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::json::gathered;
@@ -110,9 +111,10 @@ pub(super) async fn linked_of_each<'m>(
     of: &[Object<'_>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
     match &links.source {
-        LinkSource::Inline { at, link } => {
-            let elements: Vec<Vec<&Value>> = of.iter().map(|of| elements(at.get(of.native))).collect();
-            linked(context, &links.target, link, &elements).await
+        LinkSource::Inline { at, total, link } => {
+            let what = format!("read the {}", links.attribute);
+            let elements = of.iter().map(|of| elements(&what, (at, total.as_ref()), of.native));
+            linked(context, &links.target, link, &elements.collect::<Result<Vec<_>, _>>()?).await
         }
         LinkSource::List { call, paging, link, .. } => {
             let what = format!("read the {}", links.attribute);
@@ -125,13 +127,20 @@ pub(super) async fn linked_of_each<'m>(
     }
 }
 
-/// The elements of an inline list; what is no list is its only element.
-fn elements(found: Option<&Value>) -> Vec<&Value> {
-    match found {
+/// The elements of an inline list; what is no list is its only element. One that is cut short is refused: who is missing
+/// would be taken for gone.
+pub(super) fn elements<'v>(
+    what: &str,
+    (at, total): (&Pointer, Option<&Pointer>),
+    native: &'v Value,
+) -> Result<Vec<&'v Value>, Error> {
+    let elements = match at.get(native) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(items)) => items.iter().collect(),
         Some(single) => vec![single],
-    }
+    };
+    let total = total.and_then(|total| text_of(total.get(native)?).trim().parse().ok());
+    if total.is_some_and(|total: usize| elements.len() < total) { Err(ended_early(what)) } else { Ok(elements) }
 }
 
 /// What rows or elements say. Those at the other end whose id nothing says are looked up together; who is not found stays

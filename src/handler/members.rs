@@ -18,10 +18,10 @@ pub(super) use self::plan::{Plan, plan, plan_new};
 pub(super) use self::users::{Users, users_of_new};
 
 use self::judge::{Judge, Verb};
-use super::Context;
 use super::lookup::native_id;
 use super::native::{noun, unfit};
 use super::read::Current;
+use super::{Context, links};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::links::{Link, LinkSource, MemberChange, Members};
@@ -124,13 +124,13 @@ pub(super) async fn carry_out(
 /// Whether a native group has the list that its members are read from, if they are read from it: a reply to an update may
 /// leave it out.
 fn shows_list(group: &Resource, native: &Value) -> bool {
-    inline(group).is_none_or(|(at, _)| at.get(native).is_some())
+    inline(group).is_none_or(|(at, ..)| at.get(native).is_some())
 }
 
-/// Where a group's own object has its members.
-fn inline(group: &Resource) -> Option<(&Pointer, &Link)> {
+/// Where a group's own object has its members and their number.
+fn inline(group: &Resource) -> Option<(&Pointer, Option<&Pointer>, &Link)> {
     match &group.links.as_ref()?.source {
-        LinkSource::Inline { at, link } => Some((at, link)),
+        LinkSource::Inline { at, total, link } => Some((at, total.as_ref(), link)),
         _ => None,
     }
 }
@@ -151,15 +151,18 @@ async fn update(
     removed: &BTreeMap<String, Value>,
     added: &BTreeMap<String, Value>,
 ) -> Result<(), Error> {
-    let (Some(update), Some((at, link))) = (&group.resource.update, inline(group.resource)) else { return Ok(()) };
+    let (Some(update), Some((at, total, link))) = (&group.resource.update, inline(group.resource)) else {
+        return Ok(());
+    };
+    let what = format!("change the members of the {}", noun(group.resource));
     let native = &with_list(context, group).await?;
     let removed: BTreeSet<String> = gathered(removed.values().map(text_of));
     let goes = |element: &Value| {
         link.kind(element, members.target.kind) == Some(members.target.kind)
             && link.at.get(element).is_some_and(|key| removed.contains(&text_of(key)))
     };
-    let mut list = at.get(native).and_then(Value::as_array).cloned().unwrap_or_default();
-    list.retain(|element| !goes(element));
+    let elements = links::elements(&what, (at, total), native)?.into_iter();
+    let mut list: Vec<Value> = elements.filter(|element| !goes(element)).cloned().collect();
     list.extend(added.values().map(|key| {
         let mut element = Value::Null;
         link.at.set(&mut element, key.clone());
@@ -168,9 +171,8 @@ async fn update(
     let attributes = group.resource.decode(native);
     let rows = group.resource.native_values(&attributes)?;
     let scope = Scope { rows: &rows, native: Some(native), ..group.scope() };
-    let body = update.field_body(at, Value::Array(list), native, &scope);
+    let body = update.field_body(at, Value::Array(list), native, &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
-    let what = format!("change the members of the {}", noun(group.resource));
     let reply = context.native.send(&what, request).await;
     Judge::new(context, group, (Verb::Replace, &what)).with_absent(&update.operation.absent).verdict(reply).await?
 }

@@ -238,7 +238,7 @@ impl<'e> Native<'e> {
                 return Ok(kept.value);
             }
         }
-        let request = login.call.render(&Scope::default()).map_err(|_| unfit_path())?;
+        let request = login.call.render(&Scope::default())?;
         let reply = self.upstream.call(self.prepare(&request, None)).await;
         let denied = || {
             Error::new(
@@ -539,17 +539,9 @@ fn header_text(login: &Login, token: &str) -> String {
     login.value.plain(&Scope { token: Some(&token), ..Scope::default() })
 }
 
-/// The error for a call whose template has no value for its path: the mapping does not fit the resource.
-pub(super) fn unfit_path() -> Error {
-    Error::invalid_value("a value that the application's path needs is missing or cannot stand in a path")
-}
-
 /// The error for a value that cannot be sent where the mapping puts it.
 pub(super) fn unfit(reason: &Unfit) -> Error {
-    match reason {
-        Unfit::PathSegment(_) => unfit_path(),
-        Unfit::HeaderValue => Error::invalid_value("a value has a line break or another control character"),
-    }
+    reason.clone().into()
 }
 
 #[cfg(test)]

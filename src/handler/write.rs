@@ -28,7 +28,7 @@ use crate::mapping::errors::Recognised;
 use crate::mapping::language::{Access, Unmapped};
 use crate::mapping::links::LinkSource;
 use crate::mapping::place::Place;
-use crate::mapping::template::Scope;
+use crate::mapping::template::{Scope, Unfit};
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
@@ -194,8 +194,11 @@ async fn remove(
         current = Some(refreshed(context, resource, before).await?);
     }
     let native = current.as_ref().map(|current| &current.native);
-    let Ok(request) = operation.request(&Scope { id: Some(id), native, ..Scope::default() }) else {
-        return Ok(false);
+    let request = match operation.request(&Scope { id: Some(id), native, ..Scope::default() }) {
+        Ok(request) => request,
+        Err(reason @ Unfit::Emptied(_)) => return Err(reason.into()),
+        // No resource can have this id.
+        Err(_) => return Ok(false),
     };
     let reply = context.native.send(&what, request).await?;
     if is_absent(&reply, &operation.absent) {

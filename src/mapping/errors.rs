@@ -6,11 +6,28 @@ use serde_json::Value;
 
 use super::codec::text_of;
 use super::pointer::Pointer;
+use super::template::Unfit;
 use crate::exchange::{Reply, Response, Unreachable};
 use crate::scim::{Error, ScimType};
 
 /// The most characters of a native message that a client is told.
 const MESSAGE: usize = 500;
+
+/// The error for a value that cannot be sent where the mapping puts it.
+impl From<Unfit> for Error {
+    fn from(reason: Unfit) -> Self {
+        Error::invalid_value(match reason {
+            Unfit::PathSegment(_) => {
+                "a value that the application's path needs is missing or cannot stand in a path".to_owned()
+            }
+            Unfit::HeaderValue => "a value has a line break or another control character".to_owned(),
+            Unfit::Emptied(placeholder) => {
+                let (name, form) = placeholder.split_once('|').unwrap_or((&placeholder, ""));
+                format!("the application needs `{name}` as `{form}`, which leaves nothing of this value")
+            }
+        })
+    }
+}
 
 /// What a reply is recognised by. Everything that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq)]

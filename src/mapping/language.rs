@@ -178,7 +178,7 @@ words! {
         Delete = "delete",
     }
 
-    /// The form of a placeholder's value: `{displayName|slug}`.
+    /// The form of a placeholder's value: `{displayName|slug}`. A value of which it leaves nothing is refused.
     Form {
         /// Letters and digits in lower case with `-` between them: `R&D North` becomes `r-d-north`.
         Slug = "slug",
@@ -470,7 +470,8 @@ tables! {
         otherwise: Option<Spanned<Value>>,
         /// The SCIM value that a native object without the field, or with `null` in it, stands for.
         missing: Option<Spanned<Value>>,
-        /// The part of the native text that this row owns.
+        /// The part of the native text that this row owns. Where a first part of two words ends the text does not tell: what it
+        /// says already is not written, and the first part is not removed without the rest.
         part: Option<Part>,
         /// A fixed SCIM value, for an attribute that has no native field.
         constant: Option<Value>,
@@ -521,7 +522,8 @@ tables! {
         query: Table<Spanned<Value>>,
         /// Header fields, with placeholders.
         headers: Table<Spanned<String>>,
-        /// The body, with placeholders: a text that is exactly one placeholder keeps the value's type.
+        /// The body, with placeholders: a text that is exactly one placeholder keeps the value's type. Keys of objects take
+        /// placeholders too; one that has no value is left out.
         body: Option<Spanned<Value>>,
         /// How the body is written: `json` unless it is said.
         format: Option<Format>,
@@ -697,6 +699,8 @@ tables! {
         list: Option<MemberList>,
         /// Where they are in the group's own object, instead of a list.
         inline: Option<Spanned<String>>,
+        /// Where the group's own object says how many there are: an inline list with fewer is cut short, and an error.
+        total: Option<Spanned<String>>,
         /// Membership that is a field of the user, instead of a list.
         user: Option<MemberField>,
         /// Where the member is in an element of the inline list: the element itself unless it is said.
@@ -797,7 +801,8 @@ tables! {
         body: Option<Spanned<Value>>,
         /// How the body is written.
         format: Option<Format>,
-        /// What each one is in `{members}`, with `{member}`: that alone unless it is said.
+        /// What each one is in `{members}`, with `{member}`: that alone unless it is said. Of objects with `{member}` in a
+        /// key, `{members}` is one object that has the fields of all: `each: { '{member}': true }`.
         each: Option<Spanned<Value>>,
         /// The most members in one call.
         max: Option<Spanned<u32>>,
@@ -814,6 +819,8 @@ tables! {
         list: Option<GroupList>,
         /// Where they are in the user's own object: a list, or one group.
         inline: Option<Spanned<String>>,
+        /// Where the user's own object says how many there are: an inline list with fewer is cut short, and an error.
+        total: Option<Spanned<String>>,
         /// Where the group is in an element of the inline list: the element itself unless it is said.
         group: Option<Spanned<String>>,
         /// Where the group's name is in an element of the inline list.

@@ -9,8 +9,9 @@ use super::errors::Recognised;
 use super::language::Returned;
 use super::paging::Paging;
 use super::pointer::Pointer;
-use super::template::{CallTemplate, JsonTemplate};
+use super::template::{CallTemplate, JsonTemplate, Scope, Slot};
 use crate::scim::Kind;
+use crate::scim::json::object;
 
 /// What links lead to, and what the application knows it by.
 #[derive(Clone, Debug)]
@@ -88,6 +89,8 @@ pub enum LinkSource {
     Inline {
         /// The place.
         at: Pointer,
+        /// Where the object says how many there are, so that a list that is cut short is not taken for whole.
+        total: Option<Pointer>,
         /// What an element says.
         link: Link,
     },
@@ -226,7 +229,45 @@ pub struct MemberCall {
 #[derive(Clone, Debug)]
 pub struct MemberBatch {
     /// What each is in the list.
-    pub each: Option<super::template::JsonTemplate>,
+    pub each: Option<JsonTemplate>,
     /// The most in one call.
     pub max: usize,
+}
+
+impl MemberBatch {
+    /// What `{members}` is for these: a list, or, where each is a field that is named by the member, the object that has
+    /// the fields of all.
+    pub fn members<'v>(&self, natives: impl Iterator<Item = &'v Value>) -> Value {
+        let element = |native| match &self.each {
+            Some(each) => each.render(&Scope { member: Some(native), ..Scope::default() }),
+            None => Value::clone(native),
+        };
+        let elements = natives.map(element);
+        if !self.each.as_ref().is_some_and(JsonTemplate::is_keyed) {
+            return elements.collect();
+        }
+        let fields = elements.filter_map(|element| match element {
+            Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        Value::Object(object(fields.flatten()))
+    }
+
+    /// What the members are that `{members}` stood for.
+    pub fn named(&self, members: &Value) -> Vec<Option<Value>> {
+        let Some(each) = &self.each else { return elements(members).to_vec().into_iter().map(Some).collect() };
+        let named = |element: &Value| {
+            let mut said = Vec::new();
+            each.read(element, &mut said)?;
+            said.into_iter().find(|(slot, _)| *slot == Slot::Member).map(|(_, value)| value)
+        };
+        match members {
+            Value::Object(fields) if each.is_keyed() => each.apart(fields).iter().map(named).collect(),
+            members => elements(members).iter().map(named).collect(),
+        }
+    }
+}
+
+fn elements(list: &Value) -> &[Value] {
+    list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice)
 }

@@ -13,6 +13,7 @@ pub mod language;
 pub mod links;
 pub mod node;
 pub mod paging;
+mod parts;
 pub mod place;
 pub mod pointer;
 pub mod read;
@@ -218,6 +219,8 @@ pub struct Row {
     pub actions: Vec<usize>,
     /// Whether the create body carries it although an action writes it.
     pub on_create: bool,
+    /// Whether it is an element of a list that a resource must have, and clients must give.
+    pub required: bool,
     /// The SCIM value that a native object without the field stands for.
     pub missing: Option<Value>,
     /// The part of the native text that it owns.

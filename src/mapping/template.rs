@@ -88,6 +88,8 @@ pub enum Unfit {
     PathSegment(String),
     /// The value has a control character, and stands in a header field.
     HeaderValue,
+    /// The form of this placeholder, as it is written, leaves nothing of a value that is there.
+    Emptied(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +102,8 @@ enum Piece {
 struct Placeholder {
     slot: Slot,
     form: Option<Form>,
+    /// As it is written, for messages.
+    written: String,
 }
 
 impl Placeholder {
@@ -110,6 +114,18 @@ impl Placeholder {
 
     fn text(&self, scope: &Scope) -> String {
         self.value(scope).map(|value| text_of(&value)).unwrap_or_default()
+    }
+
+    /// An application that gets an empty text for a name takes it for the name, or for everybody's.
+    fn fits(&self, scope: &Scope) -> Result<(), Unfit> {
+        let is_there = |value: &Value| match value {
+            Value::Array(items) => !items.is_empty(),
+            value => !text_of(value).is_empty(),
+        };
+        if self.form.is_some() && scope.get(&self.slot).is_some_and(is_there) && self.text(scope).is_empty() {
+            return Err(Unfit::Emptied(self.written.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -136,17 +152,17 @@ impl Template {
                 continue;
             }
             let inside = brace.strip_prefix('{').ok_or(TemplateError::Braces)?;
-            let (name, after) = enclosed(inside).ok_or(TemplateError::Braces)?;
-            let (name, form) = match name.split_once('|') {
+            let (written, after) = enclosed(inside).ok_or(TemplateError::Braces)?;
+            let (name, form) = match written.split_once('|') {
                 Some((name, form)) => (name, Some(Form::from_word(form).ok_or(TemplateError::Form(form.to_owned()))?)),
-                None => (name, None),
+                None => (written, None),
             };
             match slot(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))? {
                 Ok(slot) => {
                     if !literal.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut literal)));
                     }
-                    pieces.push(Piece::Slot(Placeholder { slot, form }));
+                    pieces.push(Piece::Slot(Placeholder { slot, form, written: written.to_owned() }));
                 }
                 Err(text) => literal.push_str(&match form {
                     Some(form) => text_of(&form.of(&text.into())),
@@ -167,12 +183,25 @@ impl Template {
         Template(vec![Piece::Text(text.into())])
     }
 
-    /// The placeholders, in order.
+    /// What the placeholders stand for, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.placeholders().map(|placeholder| &placeholder.slot)
+    }
+
+    fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Slot(placeholder) => Some(&placeholder.slot),
+            Piece::Slot(placeholder) => Some(placeholder),
             Piece::Text(_) => None,
         })
+    }
+
+    fn fits(&self, scope: &Scope) -> Result<(), Unfit> {
+        self.placeholders().try_for_each(|placeholder| placeholder.fits(scope))
+    }
+
+    /// Whether there are any.
+    fn is_open(&self) -> bool {
+        self.slots().next().is_some()
     }
 
     /// The texts before and after the placeholder of a template that has exactly one.
@@ -260,6 +289,12 @@ impl Template {
         Some(out)
     }
 
+    /// As the key of an object; `None` where a placeholder in it has no value, so that there is nobody to be named.
+    fn key(&self, scope: &Scope) -> Option<String> {
+        let has_value = |slot| scope.get(slot).is_some_and(|value| !value.is_null());
+        self.slots().all(has_value).then(|| self.plain(scope))
+    }
+
     /// As plain text, with nothing for placeholders without a value.
     pub fn plain(&self, scope: &Scope) -> String {
         self.text(scope).unwrap_or_default()
@@ -317,8 +352,8 @@ pub enum JsonTemplate {
     Text(Template),
     /// A list.
     List(Vec<JsonTemplate>),
-    /// An object.
-    Object(Vec<(String, JsonTemplate)>),
+    /// An object, whose keys are texts too.
+    Object(Vec<(Template, JsonTemplate)>),
 }
 
 impl JsonTemplate {
@@ -328,7 +363,7 @@ impl JsonTemplate {
             Value::String(text) => JsonTemplate::Text(template(text)),
             Value::Array(items) => JsonTemplate::List(items.iter().map(|item| Self::parse(item, template)).collect()),
             Value::Object(map) => JsonTemplate::Object(
-                map.iter().map(|(key, value)| (key.clone(), Self::parse(value, template))).collect(),
+                map.iter().map(|(key, value)| (template(key), Self::parse(value, template))).collect(),
             ),
             other => JsonTemplate::Constant(other.clone()),
         }
@@ -350,7 +385,24 @@ impl JsonTemplate {
             JsonTemplate::Constant(_) => false,
             JsonTemplate::Text(template) => template.slots().any(test),
             JsonTemplate::List(items) => items.iter().any(|item| item.any(test)),
-            JsonTemplate::Object(fields) => fields.iter().any(|(_, field)| field.any(test)),
+            JsonTemplate::Object(fields) => fields.iter().any(|(key, field)| key.slots().any(test) || field.any(test)),
+        }
+    }
+
+    /// Whether it is an object with keys that are not the same for every value.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, JsonTemplate::Object(fields) if fields.iter().any(|(key, _)| key.is_open()))
+    }
+
+    /// Whether its placeholders have what their forms can write.
+    pub fn fits(&self, scope: &Scope) -> Result<(), Unfit> {
+        match self {
+            JsonTemplate::Constant(_) => Ok(()),
+            JsonTemplate::Text(template) => template.fits(scope),
+            JsonTemplate::List(items) => items.iter().try_for_each(|item| item.fits(scope)),
+            JsonTemplate::Object(fields) => {
+                fields.iter().try_for_each(|(key, field)| key.fits(scope).and_then(|()| field.fits(scope)))
+            }
         }
     }
 
@@ -361,7 +413,8 @@ impl JsonTemplate {
             JsonTemplate::Text(template) => template.json(scope),
             JsonTemplate::List(items) => items.iter().map(|item| item.render(scope)).collect(),
             JsonTemplate::Object(fields) => {
-                Value::Object(object(fields.iter().map(|(key, value)| (key.clone(), value.render(scope)))))
+                let field = |(key, value): &(Template, JsonTemplate)| Some((key.key(scope)?, value.render(scope)));
+                Value::Object(object(fields.iter().filter_map(field)))
             }
         }
     }
@@ -386,7 +439,7 @@ impl JsonTemplate {
             JsonTemplate::Constant(value) => value.clone(),
             JsonTemplate::List(items) => items.iter().filter_map(|item| item.parameter(scope)).collect(),
             JsonTemplate::Object(fields) => {
-                let field = |(key, value): &(String, JsonTemplate)| Some((key.clone(), value.parameter(scope)?));
+                let field = |(key, value): &(Template, JsonTemplate)| Some((key.key(scope)?, value.parameter(scope)?));
                 Value::Object(object(fields.iter().filter_map(field)))
             }
         })
@@ -461,7 +514,9 @@ impl CallTemplate {
 
     /// The request, with the body of the template.
     pub fn render(&self, scope: &Scope) -> Result<Request, Unfit> {
-        let body = self.body.as_ref().map(|body| body.render(scope));
+        let body = self.body.as_ref();
+        body.map_or(Ok(()), |body| body.fits(scope))?;
+        let body = body.map(|body| body.render(scope));
         self.render_with(scope, &[], body)
     }
 
@@ -471,6 +526,7 @@ impl CallTemplate {
             let query: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
             return self.render_with(scope, &query, None);
         };
+        body.fits(scope)?;
         let mut body = body.render(scope);
         for (name, value) in parameters {
             if let Ok(at) = Pointer::parse(name) {
@@ -487,10 +543,12 @@ impl CallTemplate {
         query: &[(String, String)],
         body: Option<Value>,
     ) -> Result<Request, Unfit> {
+        self.path.fits(scope)?;
         let mut target = String::new();
         self.path.path(scope, &mut target)?;
         let replaced = |name: &str| query.iter().any(|(other, _)| other == name);
         for (name, value) in self.query.iter().filter(|(name, _)| !replaced(name)) {
+            value.fits(scope)?;
             for value in value.parameters(scope) {
                 push_parameter(&mut target, name, &value);
             }
@@ -500,6 +558,7 @@ impl CallTemplate {
         }
         let mut headers = Vec::with_capacity(self.headers.len() + 2);
         for (name, value) in &self.headers {
+            value.fits(scope)?;
             if let Some(value) = value.header(scope)? {
                 headers.push((name.clone(), value));
             }
@@ -616,10 +675,49 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_texts_of_values_that_are_there() {
+        let written = json!({ "k-{value}": { "{value}": "{value}" }, "{id}": 1, "x{id}": 2, "{{id}}": 3 });
+        let body = JsonTemplate::parse(&written, &mut |text| template(text));
+        let value = json!(7);
+        let scope = Scope { value: Some(&value), id: Some(&Value::Null), ..Scope::default() };
+        let expected = json!({ "k-7": { "7": 7 }, "{id}": 3 });
+        assert_eq!((body.render(&scope), body.parameter(&scope)), (expected.clone(), Some(expected)));
+    }
+
+    #[test]
     fn a_header_has_no_line_breaks() {
         let mut call = CallTemplate::new("GET", template("/"));
         call.headers = vec![("x-user".into(), template("{value}"))];
         assert_eq!(rendered(&call, &json!("a\r\nx: y")), Err(Unfit::HeaderValue));
+    }
+
+    #[test]
+    fn a_form_leaves_something_of_what_is_there() {
+        let emptied = Err(Unfit::Emptied("value|slug".into()));
+        for (written, value, expected) in [
+            ("{value|slug}", json!("開発"), emptied.clone()),
+            ("{value|slug}@example.org", json!("!!!"), emptied),
+            ("{value|slug}", json!("開発 2"), Ok(())),
+            ("{value|slug}", json!(""), Ok(())),
+            ("{value|csv}", json!([]), Ok(())),
+            ("{value|csv}", json!(["a,b"]), Err(Unfit::Emptied("value|csv".into()))),
+            ("{id|slug}", json!("a"), Ok(())),
+        ] {
+            let rendered = |set: &dyn Fn(&mut CallTemplate, Template)| {
+                let mut call = CallTemplate::new("POST", template("/users"));
+                set(&mut call, template(written));
+                call.render(&Scope { value: Some(&value), ..Scope::default() }).map(drop)
+            };
+            let all: [&dyn Fn(&mut CallTemplate, Template); 4] = [
+                &|call, it| call.query = vec![("q".into(), JsonTemplate::Text(it))],
+                &|call, it| call.headers = vec![("x".into(), it)],
+                &|call, it| call.body = Some(JsonTemplate::List(vec![JsonTemplate::Text(it)])),
+                &|call, it| call.body = Some(JsonTemplate::Object(vec![(it, JsonTemplate::Constant(json!(1)))])),
+            ];
+            for set in all {
+                assert_eq!(rendered(set), expected, "{written} {value}");
+            }
+        }
     }
 
     #[test]

@@ -165,7 +165,21 @@ impl Resource {
             (current, desired) => current.is_some() != desired.is_some(),
         };
         let writable = |row: &Row| row.access != Access::Read && row.same_as.is_none();
-        self.rows.iter().enumerate().filter(|(_, row)| writable(row) && differs(row)).map(|(index, _)| index).collect()
+        let is_due = |row: &Row| writable(row) && differs(row) && !self.is_said(row, current, desired);
+        self.rows.iter().enumerate().filter(|(_, row)| is_due(row)).map(|(index, _)| index).collect()
+    }
+
+    /// Refuses a state without an element of a list that a resource must have, or one that loses it. Other attributes are
+    /// looked at as soon as they are read; which element a value is, the schema does not say.
+    pub fn refuse_incomplete(&self, current: Option<&Attributes>, desired: &Attributes) -> Result<(), Error> {
+        let lacks = |row: &&Row| {
+            let had = current.is_none_or(|current| row.place.get(current).is_some());
+            row.required && had && row.place.get(desired).is_none_or(|value| text_of(value).is_empty())
+        };
+        match self.rows.iter().find(lacks) {
+            Some(row) => Err(Error::invalid_value(format!("`{}` is required", row.name))),
+            None => Ok(()),
+        }
     }
 
     /// Adds, to what a client gives, rows that are one native field with a row that it gives.
@@ -235,7 +249,7 @@ impl Resource {
         let mut native = Value::Object(Map::new());
         let given = self.rows.iter().filter(|row| row.in_create() && row.place.get(desired).is_some());
         self.write_all(given, desired, &mut native, true)?;
-        Ok(body.finish(native, scope))
+        Ok(body.finish(native, scope)?)
     }
 
     /// The body of an update that brings `rows` to what `desired` says, `current` being the native object.
@@ -253,7 +267,7 @@ impl Resource {
         self.write_all(rows_of_it(), desired, &mut native, update.whole_lists)?;
         let natives = rows_of_it().filter_map(|row| row.native.as_ref());
         natives.filter(|_| !update.whole_lists).for_each(|at| at.keep_changed(&mut native, current));
-        Ok(update.body.finish(native, scope))
+        Ok(update.body.finish(native, scope)?)
     }
 
     /// Writes the desired values of rows into a native object.
@@ -286,20 +300,12 @@ impl Resource {
     /// What is written for one row at its place; `None`: nothing is to be there.
     fn written(&self, row: &Row, at: &Pointer, desired: &Attributes) -> Result<Option<Value>, Error> {
         if row.part.is_some() {
-            let text = |part| self.part(at, part, desired);
-            let whole = [text(Part::First), text(Part::Rest)].into_iter().flatten().collect::<Vec<_>>();
-            return Ok(Some(whole.join(" ").into()));
+            return Ok(Some(self.parts(at, desired).into()));
         }
         match row.native_value(desired)? {
             Some(value) => Ok(Some(value).filter(|value| !value.is_null())),
             None => Ok(row.clear.clone()),
         }
-    }
-
-    /// The text that the row of this part of a native field wants.
-    fn part(&self, at: &Pointer, part: Part, desired: &Attributes) -> Option<String> {
-        let owner = self.rows.iter().find(|row| row.native.as_ref() == Some(at) && row.part == Some(part))?;
-        owner.place.get(desired).map(text_of).filter(|text| !text.is_empty())
     }
 
     /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
@@ -364,7 +370,7 @@ impl Update {
     }
 
     /// The body of an update that puts one native value at `at`.
-    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Value {
+    pub fn field_body(&self, at: &Pointer, value: Value, current: &Value, scope: &Scope) -> Result<Value, Unfit> {
         let mut native = self.begun(current);
         self.seed(at, &mut native, current);
         at.set(&mut native, value);
@@ -382,7 +388,7 @@ impl Operation {
     /// The request of a call that carries no attributes.
     pub fn request(&self, scope: &Scope) -> Result<Request, Unfit> {
         match &self.fixed {
-            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope))),
+            Some(body) => self.call.render_with(scope, &[], Some(body.finish(Value::Object(Map::new()), scope)?)),
             None => self.call.render(scope),
         }
     }
@@ -390,23 +396,25 @@ impl Operation {
 
 impl Body {
     /// The whole body around a native object: fixed fields set, unwanted ones taken away, wrapped.
-    fn finish(&self, mut native: Value, scope: &Scope) -> Value {
+    fn finish(&self, mut native: Value, scope: &Scope) -> Result<Value, Unfit> {
         for at in &self.omit {
             at.remove(&mut native);
         }
         if self.wrap.is_root() {
-            self.set_fields(&mut native, scope);
-            return native;
+            self.set_fields(&mut native, scope)?;
+            return Ok(native);
         }
         let mut whole = Value::Object(Map::new());
         self.wrap.set(&mut whole, native);
-        self.set_fields(&mut whole, scope);
-        whole
+        self.set_fields(&mut whole, scope)?;
+        Ok(whole)
     }
 
-    fn set_fields(&self, whole: &mut Value, scope: &Scope) {
+    fn set_fields(&self, whole: &mut Value, scope: &Scope) -> Result<(), Unfit> {
         for (at, value) in &self.set {
+            value.fits(scope)?;
             at.merge(whole, value.render(scope));
         }
+        Ok(())
     }
 }

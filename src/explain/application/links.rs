@@ -44,12 +44,11 @@ impl Application {
         }
         match members.change.as_ref()? {
             MemberChange::Calls { add, remove } => {
-                let added =
-                    add.call.read(call, &[]).map(|said| self.changed(kind, resource, (members, add), &said, true));
-                added.or_else(|| {
-                    let said = remove.call.read(call, &[])?;
-                    Some(self.changed(kind, resource, (members, remove), &said, false))
-                })
+                let said = |change: &MemberCall| change.call.read(call, &[]).filter(|said| names_members(change, said));
+                if let Some(said) = said(add) {
+                    return Some(self.changed(kind, resource, (members, add), &said, true));
+                }
+                said(remove).map(|said| self.changed(kind, resource, (members, remove), &said, false))
             }
             MemberChange::Replace(replace) => {
                 let said = replace.call.read(call, &[])?;
@@ -78,22 +77,11 @@ impl Application {
         }
         let Some(native) = self.located(kind, resource, said) else { return missing() };
         let group = id_of(resource, &native);
-        let each = call.batch.as_ref().and_then(|batch| batch.each.as_ref());
-        let named = |element: &Value| match each {
-            Some(each) => {
-                let mut inside = Vec::new();
-                each.read(element, &mut inside)?;
-                inside.into_iter().find(|(slot, _)| *slot == Slot::Member).map(|(_, value)| value)
-            }
-            None => Some(element.clone()),
+        let named = match (&call.batch, said.get(&Slot::List)) {
+            (Some(batch), Some(several)) => batch.named(several),
+            _ => said.get(&Slot::Member).map(|one| Some(one.clone())).into_iter().collect(),
         };
-        let several =
-            said.get(&Slot::List).map(|list| list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice));
-        let one = said.get(&Slot::Member).map(std::slice::from_ref);
-        let who: Vec<Option<Value>> = match several {
-            Some(elements) => elements.iter().map(|it| self.known_by(&members.target, &named(it)?)).collect(),
-            None => one.into_iter().flatten().map(|it| self.known_by(&members.target, it)).collect(),
-        };
+        let who: Vec<Option<Value>> = named.iter().map(|it| self.known_by(&members.target, it.as_ref()?)).collect();
         let unknown = who.iter().any(Option::is_none);
         if unknown && add {
             return missing();
@@ -204,6 +192,12 @@ impl Application {
     }
 }
 
+/// Whether several members are what this call makes of them: one that adds and one that removes may differ in nothing else.
+fn names_members(call: &MemberCall, said: &Said) -> bool {
+    let several = call.batch.as_ref().zip(said.get(&Slot::List));
+    several.is_none_or(|(batch, several)| batch.named(several).iter().all(Option::is_some))
+}
+
 pub(super) fn id_of(resource: &Resource, native: &Value) -> Value {
     resource.id_row().and_then(|row| row.native.as_ref()?.get(native)).cloned().unwrap_or_default()
 }
@@ -212,7 +206,7 @@ pub(super) fn id_of(resource: &Resource, native: &Value) -> Value {
 fn inline(resource: &Resource) -> Option<(&Links, &Pointer, &Link)> {
     let links = resource.links.as_ref()?;
     match &links.source {
-        LinkSource::Inline { at, link } => Some((links, at, link)),
+        LinkSource::Inline { at, link, .. } => Some((links, at, link)),
         _ => None,
     }
 }

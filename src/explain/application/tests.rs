@@ -210,6 +210,13 @@ fn other_shapes() {
           Group: {path: /g, attributes: {id: {native: id, access: read}, displayName: {native: name, required: true}},
           list: {paging: {marker: {param: after, field: id, size: max, max: 1}, items: rows, keyed: id}}, create: {}, update: {method: PUT, send: full},
           delete: {}, members: {inline: m, member: who, replace: {method: PUT, path: '/g/{id}/m', body: '{members}', each: {who: '{member}'}}}}}",
+        // Members as the keys of an object, in one call for those who come and in one for each who goes.
+        "resources: {User: {path: /u, attributes: {id: {native: id, access: read}, userName: {native: n, required: true},
+          active: {native: on}}, list: {}, create: {}, update: {}, delete: {}},
+          Group: {path: /g, attributes: {id: {native: id, access: read}, displayName: {native: name, required: true}},
+          list: {}, create: {}, update: {}, delete: {}, members: {inline: users.items, total: users.total,
+          add: {method: PATCH, path: '/g/{id}', body: {users: '{members}'}, each: {'{member}': true, as: user}},
+          remove: {method: PATCH, path: '/g/{id}', body: {users: {'{member}': false}}}}}}",
     ];
     lives(include_str!("../../../tests/cases/api-json-rpc/mapping.yaml"));
     for (index, resources) in shapes.iter().enumerate() {

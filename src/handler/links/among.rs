@@ -83,9 +83,9 @@ pub(in crate::handler) async fn listed_among(
             let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
             Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
         }
-        LinkSource::Inline { at, link } => {
-            let each = of.iter().map(|of| elements(at.get(of.native)));
-            Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
+        LinkSource::Inline { at, total, link } => {
+            let each = of.iter().map(|of| elements(WHAT, (at, total.as_ref()), of.native));
+            each.map(|rows| Ok(shown(context, target, link, known, &rows?))).collect()
         }
         LinkSource::Field(_) => Ok(Vec::new()),
     }

@@ -112,7 +112,7 @@ async fn batches(
         |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_absent(reply, &[]));
     let all: Vec<(&String, &Value)> = who.iter().collect();
     let request = |members: &&[(&String, &Value)]| {
-        let list: Value = members.iter().map(|(_, native)| element(batch, native)).collect();
+        let list = batch.members(members.iter().map(|(_, native)| *native));
         let name = match members {
             [(name, _)] => format!("the member `{name}`"),
             _ => format!("{} members", members.len()),
@@ -159,14 +159,6 @@ impl Outcomes {
 
 fn rendered(call: &MemberCall, scope: &Scope<'_>) -> Result<Request, Error> {
     call.call.render(scope).map_err(|reason| unfit(&reason))
-}
-
-/// What a member is in a list of several.
-fn element(batch: &MemberBatch, native: &Value) -> Value {
-    match &batch.each {
-        Some(each) => each.render(&Scope { member: Some(native), ..Scope::default() }),
-        None => native.clone(),
-    }
 }
 
 /// Sends calls until the application is in trouble: then it is left alone.
@@ -225,7 +217,7 @@ pub(super) async fn replace(
     members: &Value,
 ) -> Result<(), Error> {
     let Some(batch) = &call.batch else { return Ok(()) };
-    let list: Value = members.as_array().into_iter().flatten().map(|native| element(batch, native)).collect();
+    let list = batch.members(members.as_array().into_iter().flatten());
     let request = rendered(call, &Scope { list: Some(&list), ..group.scope() })?;
     let what = format!("replace the members of the {}", noun(group.resource));
     let reply = context.native.send(&what, request).await;

@@ -85,7 +85,7 @@ pub(super) fn requests(
             refuse_protected(user, &current.attributes)?;
             adds.push((member.clone(), request(field, (user, update), current, value)?));
         } else {
-            let body = update.field_body(&field.at, id.clone(), &Value::Null, &Scope::default());
+            let body = update.field_body(&field.at, id.clone(), &Value::Null, &Scope::default())?;
             let scope = Scope { id: Some(native), ..Scope::default() };
             adds.push((member.clone(), rendered(update, &scope, body)?));
         }
@@ -108,7 +108,7 @@ fn request(
 ) -> Result<Request, Error> {
     let rows = user.native_values(&current.attributes)?;
     let scope = Scope { rows: &rows, ..current.object().scope() };
-    let body = update.field_body(&field.at, value, &current.native, &scope);
+    let body = update.field_body(&field.at, value, &current.native, &scope)?;
     rendered(update, &scope, body)
 }
 

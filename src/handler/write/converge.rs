@@ -28,6 +28,8 @@ pub(super) async fn converge(
     };
     context.native.keep_secret(resource, &desired);
     resource.agree(&before.attributes, &mut desired)?;
+    resource.refuse_incomplete(Some(&before.attributes), &desired)?;
+    resource.refuse_headless(&before.attributes, &desired)?;
     let changed = resource.changed(&before.attributes, &desired);
     if !changed.is_empty() {
         refuse_protected(resource, &before.attributes)?;

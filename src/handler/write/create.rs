@@ -50,6 +50,7 @@ pub(in crate::handler) async fn create(
             row.place.set(&mut desired, value);
         }
     }
+    resource.refuse_incomplete(None, &desired)?;
     refuse_protected(resource, &desired)?;
     context.native.keep_secret(resource, &desired);
     let natives = resource.native_values(&desired)?;

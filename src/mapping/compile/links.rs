@@ -63,9 +63,15 @@ impl Compiler<'_> {
 
     fn group_links(&mut self, groups: &written::Groups, resource: &Resource, resources: &[Resource]) -> Option<Links> {
         self.exactly_one(&[groups.list.is_some(), groups.inline.is_some()], groups.place, "list, inline");
-        if let (Some(at), None) = (groups.group.as_ref().or(groups.display.as_ref()), &groups.inline) {
-            let message = "`group` and `display` here belong to an inline list, and there is none";
-            self.error(Code::BadMembers, at.at, message, "move them into `list`, or add `inline:`");
+        let inline = [&groups.total, &groups.group, &groups.display];
+        if let (Some(at), None) = (inline.into_iter().flatten().next(), &groups.inline) {
+            let message = "`total`, `group` and `display` here belong to an inline list, and there is none";
+            self.error(
+                Code::BadMembers,
+                at.at,
+                message,
+                "move them into `list`, the total into its `paging`, or add `inline:`",
+            );
         }
         let by = self.by("Group", groups.by.as_ref(), resources, true);
         let of_one = Names::of_current(&[("id", Slot::Id)], &resource.rows);
@@ -82,6 +88,7 @@ impl Compiler<'_> {
             },
             (None, Some(inline)) => LinkSource::Inline {
                 at: self.pointer(inline)?,
+                total: self.optional_pointer(groups.total.as_ref()),
                 link: Link {
                     at: self.optional_pointer(groups.group.as_ref()).unwrap_or_default(),
                     display: self.optional_pointer(groups.display.as_ref()),
@@ -210,7 +217,7 @@ impl Compiler<'_> {
 
     pub(super) fn belongs_to_inline(&mut self, at: Mark, key: &str) {
         let message = format!("`{key}` belongs to an inline list, and there is none");
-        self.error(Code::BadMembers, at, message, "move it into `list`, or add `inline:`");
+        self.error(Code::BadMembers, at, message, "move it into `list`, the total into its `paging`, or add `inline:`");
     }
 }
 

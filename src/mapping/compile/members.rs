@@ -13,7 +13,7 @@ use crate::mapping::links::{
 };
 use crate::mapping::node::Mark;
 use crate::mapping::read::Spanned;
-use crate::mapping::template::{Scope, Slot};
+use crate::mapping::template::{JsonTemplate, Scope, Slot};
 use crate::scim::Kind;
 
 /// What members are.
@@ -35,7 +35,8 @@ impl Compiler<'_> {
             let message = "members are read by a call, from the group itself or from the users";
             self.error(Code::ExactlyOne, members.place, message, "keep one of list, inline, user");
         }
-        for (key, given) in [("member", &members.member), ("id", &members.id), ("display", &members.display)] {
+        let (total, member) = (&members.total, &members.member);
+        for (key, given) in [("total", total), ("member", member), ("id", &members.id), ("display", &members.display)] {
             if let (Some(given), None) = (given, &members.inline) {
                 self.belongs_to_inline(given.at, key);
             }
@@ -47,6 +48,7 @@ impl Compiler<'_> {
             (Some(list), _, _) => self.member_list(list, group, resources)?,
             (None, Some(inline), _) => LinkSource::Inline {
                 at: self.pointer(inline)?,
+                total: self.optional_pointer(members.total.as_ref()),
                 link: Link {
                     at: self.optional_pointer_or_root(members.member.as_ref()),
                     id: self.optional_pointer(members.id.as_ref()),
@@ -308,13 +310,19 @@ impl Compiler<'_> {
             self.error(Code::BadMembers, max.at, "a whole list cannot be sent in parts", "remove `max`");
         }
         let batch = several.then(|| MemberBatch {
-            each: call.each.as_ref().map(|each| {
-                let names = Names::new(&[("member", Slot::Member)], &[]);
-                self.json(&each.value, each.at, &names)
-            }),
+            each: call.each.as_ref().map(|each| self.each_member(each)),
             max: self.most(call.max.as_ref(), usize::MAX),
         });
         Some(MemberCall { call: template, done, batch, keyed })
+    }
+
+    fn each_member(&mut self, each: &Spanned<Value>) -> JsonTemplate {
+        let json = self.json(&each.value, each.at, &Names::new(&[("member", Slot::Member)], &[]));
+        if !json.uses(&Slot::Member) {
+            let message = "`each` does not say who the member is, so that all members would be the same";
+            self.error(Code::BadMembers, each.at, message, "put `{member}` into it, as a value or as a key");
+        }
+        json
     }
 
     /// A bound that must not be nothing.

@@ -145,7 +145,9 @@ impl Compiler<'_> {
             );
         }
         grow(pruned, full, &path, attribute, access);
+        let given = attribute.default.is_some() || attribute.generate.is_some() || access == Access::Read;
         Some(Row {
+            required: attribute.required == Some(true) && place.element.is_some() && !given,
             name: name.value.clone(),
             place,
             native,

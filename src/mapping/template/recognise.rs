@@ -6,11 +6,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::form::from_regex;
-use super::{CallTemplate, JsonTemplate, Piece, Placeholder, Slot, Template};
+use super::{CallTemplate, JsonTemplate, Piece, Placeholder, Scope, Slot, Template};
 use crate::exchange::Request;
 use crate::mapping::codec::text_of;
 use crate::mapping::language::Form;
 use crate::mapping::pointer::Pointer;
+use crate::scim::json::object;
 
 /// The values that a call was made of.
 #[derive(Debug, Default, PartialEq)]
@@ -119,7 +120,19 @@ impl JsonTemplate {
                 items.iter().zip(values).try_for_each(|(item, value)| item.read(value, said))
             }
             JsonTemplate::Object(fields) => {
-                fields.iter().try_for_each(|(name, field)| field.read(value.get(name)?, said))
+                for (key, field) in fields.iter().filter(|(key, _)| !key.is_open()) {
+                    field.read(value.get(key.plain(&Scope::default()))?, said)?;
+                }
+                fields.iter().filter(|(key, _)| key.is_open()).try_for_each(|(key, field)| {
+                    let mut others = value.as_object()?.iter().filter(|(name, _)| !self.has_key(name));
+                    let read = others.find_map(|(name, value)| {
+                        let mut own = Vec::new();
+                        key.read(name, &TEXT, &mut own)?;
+                        field.read(value, &mut own).map(|()| own)
+                    });
+                    said.extend(read?);
+                    Some(())
+                })
             }
         }
     }
@@ -132,6 +145,19 @@ impl JsonTemplate {
             JsonTemplate::List(items) => items.iter().map(Self::constants).sum(),
             JsonTemplate::Object(fields) => fields.iter().map(|(_, field)| field.constants()).sum(),
         }
+    }
+
+    /// The objects that were put together into one with the fields of all.
+    pub fn apart(&self, whole: &Map<String, Value>) -> Vec<Value> {
+        let (shared, own): (Vec<_>, Vec<_>) = whole.iter().partition(|(name, _)| self.has_key(name));
+        let field = |(name, value): &(&String, &Value)| ((*name).clone(), (*value).clone());
+        own.iter().map(|own| Value::Object(object(shared.iter().chain([own]).map(field)))).collect()
+    }
+
+    /// Whether it is an object with this key for every value.
+    fn has_key(&self, name: &str) -> bool {
+        let JsonTemplate::Object(fields) = self else { return false };
+        fields.iter().any(|(key, _)| !key.is_open() && key.plain(&Scope::default()) == name)
     }
 
     /// The same for the values of a query parameter.
@@ -251,7 +277,6 @@ pub fn pairs(text: &str) -> Vec<(String, String)> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Scope;
     use super::*;
 
     fn template(text: &str) -> Template {
@@ -288,6 +313,7 @@ mod tests {
             (json!({ "users": "{members}", "kind": "x" }), false),
             (json!({ "users": "{members|csv}" }), true),
             (json!({ "deep": [{ "of": "{value}" }] }), false),
+            (json!({ "kind": "x", "u:{value}": true }), false),
         ] {
             let mut call = CallTemplate::new("POST", template("/users"));
             (call.body, call.form) = (Some(parse(written.clone())), form);
