@@ -1,30 +1,28 @@
 //! Native calls: the credential, what is made again, the meaning of replies, and nothing about SCIM operations.
 
-use std::time::Duration;
+mod credential;
+mod repeat;
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use self::repeat::Effect;
 
 use super::pages;
 use super::turns::Turns;
 use crate::Engine;
-use crate::engine::{NativeToken, Tenant};
-use crate::exchange::{Moment, Reply, Request, Response, Unreachable, Upstream};
+use crate::engine::Tenant;
+use crate::exchange::{Moment, Reply, Request, Response, Upstream};
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, json_body, not_understood, recognised, retry_after, scim_error};
+use crate::mapping::errors::{Recognised, json_body, not_understood, recognised, scim_error};
 use crate::mapping::generate::Generate;
 use crate::mapping::language::{Access, Guard};
 use crate::mapping::template::{JsonTemplate, Scope, Slot, Unfit};
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Item, ListPart, Login, Mapping, Operation, Resource};
+use crate::mapping::{Item, ListPart, Mapping, Operation, Resource};
 use crate::scim::Error;
-
-/// The longest `Retry-After` that is waited for. A client is told of a longer one.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The pause before the first repetition where the application asks for none; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The application, as handlers see it.
 pub(super) struct Native<'e> {
@@ -150,117 +148,6 @@ impl<'e> Native<'e> {
             Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
             Err(error) => failed(error),
         }
-    }
-
-    /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
-    async fn send_with_credential(
-        &self,
-        what: &str,
-        requests: &[Request],
-        effect: Effect,
-    ) -> Result<Vec<Reply>, Error> {
-        let Some(login) = &self.mapping().login else {
-            return Ok(self.send_patiently(requests.iter().collect(), effect, None).await);
-        };
-        let token = self.token(what, login, None).await?;
-        let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
-        let refused =
-            |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
-        if replies.iter().any(refused) {
-            let token = self.token(what, login, Some(&token)).await?;
-            let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
-            let again = again.map(|(request, _)| request).collect();
-            let second = self.send_patiently(again, effect, Some(&with(&token))).await;
-            for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
-                // However it says so, it is no news about what was asked for.
-                *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
-            }
-        }
-        Ok(replies)
-    }
-
-    /// Makes calls, and those again that found nobody or a busy application, where doing them twice is doing them
-    /// once (RFC 9110 section 9.2.2), while the request has time.
-    async fn send_patiently(
-        &self,
-        requests: Vec<&Request>,
-        effect: Effect,
-        credential: Option<&(String, String)>,
-    ) -> Vec<Reply> {
-        let prepare = |request: &Request| self.prepare(request, credential);
-        let mut replies = self.upstream.call_all(requests.iter().map(|request| prepare(request))).await;
-        for attempt in 0..self.mapping().limits.retries {
-            let usual = PAUSE.saturating_mul(1 << attempt);
-            let mut pause = Duration::ZERO;
-            let mut again: Vec<(&Request, &mut Reply)> = Vec::new();
-            for (request, reply) in requests.iter().zip(&mut replies) {
-                if let Some(wanted) = pause_before_repeating((request, effect), reply, self.moment.now, usual) {
-                    pause = pause.max(wanted);
-                    again.push((request, reply));
-                }
-            }
-            if again.is_empty() || !self.upstream.pause(pause).await {
-                break;
-            }
-            let second = self.upstream.call_all(again.iter().map(|(request, _)| prepare(request))).await;
-            for ((request, reply), second) in again.into_iter().zip(second) {
-                *reply = second.map(|second| if is_done(request, reply, &second) { done() } else { second });
-            }
-        }
-        replies
-    }
-
-    fn prepare(&self, request: &Request, credential: Option<&(String, String)>) -> Request {
-        let mut request = request.clone();
-        // A token endpoint elsewhere is not the application: it gets none of its secrets.
-        let here = request.target.starts_with('/');
-        let fixed = self.mapping().headers.iter().filter(|_| here);
-        for (name, value) in fixed.chain(credential) {
-            if request.header(name).is_none() {
-                request.headers.push((name.clone(), value.clone()));
-            }
-        }
-        if request.header("accept").is_none() {
-            // Some refuse a call that they answer without a body if that is all that it accepts.
-            request.headers.push(("accept".to_owned(), "application/json, */*;q=0.1".to_owned()));
-        }
-        request
-    }
-
-    /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
-    /// the one that was `refused`.
-    async fn token(&self, what: &str, login: &Login, refused: Option<&str>) -> Result<String, Error> {
-        let kept = self.tenant.token.borrow().clone();
-        if let Some(kept) = kept {
-            let fresh = kept.until.is_none_or(|until| self.moment.now < until);
-            if fresh && refused != Some(kept.value.as_str()) {
-                return Ok(kept.value);
-            }
-        }
-        let request = login.call.render(&Scope::default())?;
-        let reply = self.upstream.call(self.prepare(&request, None)).await;
-        let denied = || {
-            Error::new(
-                502,
-                format!("the application did not accept the login of this gateway, which is needed to {what}"),
-            )
-        };
-        let reply = match reply {
-            Ok(reply) if (200..300).contains(&reply.status) => reply,
-            // No news about what was asked for, whatever the status.
-            Ok(Response { status: 300..=428 | 430..=499, .. }) => return Err(denied()),
-            other => return Err(scim_error(&[], "log the gateway in", &other, self.moment.now)),
-        };
-        let token = login.token.text(&reply);
-        let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
-            return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
-        };
-        let told = login.expires.as_ref().and_then(|at| text_of(at.get(&json_body(&reply))?).parse().ok());
-        let used = told.map(used_for).or(login.lifetime);
-        let until = used.map(|used| self.moment.now.saturating_add(used));
-        *self.tenant.token.borrow_mut() = Some(NativeToken { value: value.clone(), until });
-        Ok(value)
     }
 
     /// Whether a reply is a success. One that is recognised by an error rule is none, whatever its status, and neither
@@ -429,47 +316,8 @@ impl<'e> Native<'e> {
     }
 }
 
-/// What calls are for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    /// They change nothing, even by POST.
-    Reads,
-    Writes,
-}
-
 fn one(mut replies: Vec<Result<Response, Error>>) -> Result<Response, Error> {
     replies.pop().unwrap_or_else(|| Err(Error::new(500, "a call has no reply")))
-}
-
-/// How long to wait before a call is made again, if it is to be made again: `usual` unless the application says when.
-fn pause_before_repeating(
-    (request, effect): (&Request, Effect),
-    reply: &Reply,
-    now: u64,
-    usual: Duration,
-) -> Option<Duration> {
-    // What has been done makes a condition fail the second time.
-    let conditional = ["if-match", "if-none-match"].iter().any(|name| request.header(name).is_some());
-    let idempotent = matches!(request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE") && !conditional;
-    let idempotent = idempotent || effect == Effect::Reads;
-    let pause = match reply {
-        Err(Unreachable::Connection) => usual,
-        Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),
-        // An application that does not say when is not asked at once.
-        Ok(reply) if reply.status == 429 => Duration::from_secs(retry_after(reply, now)?),
-        _ => return None,
-    };
-    (idempotent && pause <= PATIENCE).then_some(pause)
-}
-
-/// Whether the second reply to a DELETE says that the first one, whose reply was lost, has been carried out.
-fn is_done(request: &Request, first: &Reply, second: &Response) -> bool {
-    let lost = matches!(first, Err(_) | Ok(Response { status: 502 | 504, .. }));
-    request.method == "DELETE" && lost && is_absent(second, &[])
-}
-
-fn done() -> Response {
-    Response { status: 204, ..Response::default() }
 }
 
 /// The resource type's name in the middle of a sentence.
@@ -529,133 +377,10 @@ impl Resource {
     }
 }
 
-/// How many milliseconds a token is used that can be for so many seconds: it must not expire on its way.
-fn used_for(seconds: u64) -> u64 {
-    seconds.saturating_sub(30.min(seconds / 2)).saturating_mul(1000)
-}
-
-fn header_text(login: &Login, token: &str) -> String {
-    let token = Value::from(token);
-    login.value.plain(&Scope { token: Some(&token), ..Scope::default() })
-}
-
 /// The error for a value that cannot be sent where the mapping puts it.
 pub(super) fn unfit(reason: &Unfit) -> Error {
     reason.clone().into()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::rc::Rc;
-
-    use serde_json::{Value, json};
-
-    use crate::Engine;
-    use crate::exchange::{Exchange, Moment, Output, Request, Response};
-
-    const MAPPING: &str = "{mapping: v1, upstream: {base: '/{tenant}/api', headers: {x-key: 'k {env.KEY_{tenant}}'}, \
-        auth: {oauth: {token_url: '/{tenant}/token', client_id: edge, client_secret: {env: 'SECRET_{tenant}'}, \
-        client: body}}}, paging: {offset: {param: o, size: s, max: 9}, items: d, total: t}, resources: {User: {path: /u, \
-        attributes: {id: {native: id, access: read}, userName: {native: n}}, list: {}}}}";
-
-    fn engine() -> Rc<Engine> {
-        let settings = [
-            (
-                "SCIM_EDGE_TOKENS",
-                "acme=a,acme=a2==,umbrella=sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d",
-            ),
-            ("KEY_acme", "1"),
-            ("KEY_umbrella", "2"),
-            ("SECRET_acme", "s1"),
-            ("SECRET_umbrella", "s2"),
-        ];
-        let environment = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Rc::new(Engine::new(MAPPING, "mapping.yaml", &environment).unwrap())
-    }
-
-    /// The calls that a request becomes, with their credentials, and its response. Token endpoints give out `token` for
-    /// `expires_in` seconds, and `refused` is a token that the application does not take.
-    fn run(
-        engine: &Rc<Engine>,
-        (client, target): (&str, &str),
-        now: u64,
-        (token, expires_in, refused): (&str, Value, &str),
-    ) -> (Vec<String>, Response) {
-        let request = Request {
-            method: "GET".to_owned(),
-            target: format!("/scim/v2{target}"),
-            headers: vec![("authorization".to_owned(), format!("Bearer {client}"))],
-            body: Vec::new(),
-        };
-        let mut exchange = Exchange::new(Rc::clone(engine), request, Moment { now: now * 1000, entropy: [1; 32] });
-        let mut calls = Vec::new();
-        loop {
-            match exchange.poll_output() {
-                Output::Call(id, call, _) => {
-                    let path = call.target.split('?').next().unwrap_or_default().to_owned();
-                    let credential = call.header("authorization").unwrap_or_default();
-                    let reply = if path.ends_with("/token") {
-                        calls.push(format!("{path} {}", String::from_utf8_lossy(&call.body)));
-                        (200, json!({ "access_token": token, "expires_in": expires_in }))
-                    } else {
-                        calls.push(format!("{path} {} {credential}", call.header("x-key").unwrap_or_default()));
-                        let status = if credential.ends_with(refused) { 401 } else { 200 };
-                        (status, json!({ "d": [{ "id": call.target, "n": "a" }], "t": 3, "id": "7", "n": "a" }))
-                    };
-                    let body = reply.1.to_string().into_bytes();
-                    exchange.handle_reply(id, Ok(Response { status: reply.0, headers: Vec::new(), body }), now * 1000);
-                }
-                Output::Respond(response) => return (calls, response),
-                Output::Waiting | Output::Pause(..) => panic!("it waits for nothing"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_is_kept_until_shortly_before_it_expires_and_renewed_once_when_it_is_refused() {
-        let engine = engine();
-        let read = ("a", "/Users/7");
-        let login =
-            |body: &str| format!("/acme/token client_id=edge&client_secret={body}&grant_type=client_credentials");
-        let (calls, _) = run(&engine, read, 0, ("t1", json!(300), "-"));
-        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t1".to_owned()]);
-        let (calls, _) = run(&engine, read, 269, ("t2", json!(300), "-"));
-        assert_eq!(calls, ["/acme/api/u/7 k 1 Bearer t1"]);
-        let (calls, _) = run(&engine, read, 270, ("t2", json!("40"), "-"));
-        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t2".to_owned()]);
-        // Half of a short time.
-        let (calls, _) = run(&engine, read, 290, ("t3", json!(null), "-"));
-        assert_eq!(calls, [login("s1"), "/acme/api/u/7 k 1 Bearer t3".to_owned()]);
-        let (calls, response) = run(&engine, read, 9_000_000, ("t4", json!(300), "t3"));
-        let refused = "/acme/api/u/7 k 1 Bearer t3".to_owned();
-        assert_eq!(calls, [refused, login("s1"), "/acme/api/u/7 k 1 Bearer t4".to_owned()]);
-        assert_eq!(response.status, 200);
-        let (calls, response) = run(&engine, read, 9_000_001, ("t5", json!(300), "t4"));
-        assert_eq!((calls.len(), response.status), (3, 200));
-        let (calls, response) = run(&engine, read, 9_000_002, ("t5", json!(300), "t5"));
-        assert_eq!((calls.len(), response.status), (3, 502));
-    }
-
-    #[test]
-    fn tenants_share_nothing() {
-        let engine = engine();
-        // `a`, `b` (by its digest) and another token of the first tenant.
-        let (calls, _) = run(&engine, ("a", "/Users/7"), 0, ("t1", json!(300), "-"));
-        assert!(calls[0].contains("client_secret=s1"), "{calls:?}");
-        let (calls, _) = run(&engine, ("b", "/Users/7"), 0, ("t2", json!(300), "-"));
-        assert!(calls[0].starts_with("/umbrella/token") && calls[0].contains("client_secret=s2"), "{calls:?}");
-        assert_eq!(calls[1], "/umbrella/api/u/7 k 2 Bearer t2");
-        let (calls, _) = run(&engine, ("a2==", "/Users/7"), 0, ("-", json!(300), "-"));
-        assert_eq!(calls, ["/acme/api/u/7 k 1 Bearer t1"]);
-
-        let (_, response) = run(&engine, ("a", "/Users?cursor=&count=1"), 0, ("-", json!(300), "-"));
-        let body: Value = serde_json::from_slice(&response.body).unwrap();
-        let next = format!("/Users?count=1&cursor={}", body["nextCursor"].as_str().unwrap());
-        assert_eq!(run(&engine, ("a2==", &next), 0, ("-", json!(300), "-")).1.status, 200);
-        let (calls, response) = run(&engine, ("b", &next), 0, ("-", json!(300), "-"));
-        assert!(calls.is_empty() && response.status == 400, "{calls:?}");
-        for unknown in ["acme", "acme=a", "c", ""] {
-            assert_eq!(run(&engine, (unknown, "/Users/7"), 0, ("-", json!(300), "-")).1.status, 401);
-        }
-    }
-}
+mod tests;

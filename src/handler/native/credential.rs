@@ -1,0 +1,106 @@
+//! The credential of native calls that a login gives, kept and renewed.
+
+use serde_json::Value;
+
+use super::Native;
+use super::repeat::Effect;
+use crate::engine::NativeToken;
+use crate::exchange::{Reply, Request, Response};
+use crate::mapping::Login;
+use crate::mapping::codec::text_of;
+use crate::mapping::errors::{json_body, not_understood, recognised, scim_error};
+use crate::mapping::template::Scope;
+use crate::scim::Error;
+
+impl Native<'_> {
+    /// Calls with a token that was refused are made once more with a new one: a 401 says that nothing was done.
+    pub(super) async fn send_with_credential(
+        &self,
+        what: &str,
+        requests: &[Request],
+        effect: Effect,
+    ) -> Result<Vec<Reply>, Error> {
+        let Some(login) = &self.mapping().login else {
+            return Ok(self.send_patiently(requests.iter().collect(), effect, None).await);
+        };
+        let token = self.token(what, login, None).await?;
+        let with = |token: &str| (login.header.clone(), header_text(login, token));
+        let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
+        let refused =
+            |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
+        if replies.iter().any(refused) {
+            let token = self.token(what, login, Some(&token)).await?;
+            let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
+            let again = again.map(|(request, _)| request).collect();
+            let second = self.send_patiently(again, effect, Some(&with(&token))).await;
+            for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
+                // However it says so, it is no news about what was asked for.
+                *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
+            }
+        }
+        Ok(replies)
+    }
+
+    /// A request with the header fields of every call.
+    pub(super) fn prepare(&self, request: &Request, credential: Option<&(String, String)>) -> Request {
+        let mut request = request.clone();
+        // A token endpoint elsewhere is not the application: it gets none of its secrets.
+        let here = request.target.starts_with('/');
+        let fixed = self.mapping().headers.iter().filter(|_| here);
+        for (name, value) in fixed.chain(credential) {
+            if request.header(name).is_none() {
+                request.headers.push((name.clone(), value.clone()));
+            }
+        }
+        if request.header("accept").is_none() {
+            // Some refuse a call that they answer without a body if that is all that it accepts.
+            request.headers.push(("accept".to_owned(), "application/json, */*;q=0.1".to_owned()));
+        }
+        request
+    }
+
+    /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
+    /// the one that was `refused`.
+    async fn token(&self, what: &str, login: &Login, refused: Option<&str>) -> Result<String, Error> {
+        let kept = self.tenant.token.borrow().clone();
+        if let Some(kept) = kept {
+            let fresh = kept.until.is_none_or(|until| self.moment.now < until);
+            if fresh && refused != Some(kept.value.as_str()) {
+                return Ok(kept.value);
+            }
+        }
+        let request = login.call.render(&Scope::default())?;
+        let reply = self.upstream.call(self.prepare(&request, None)).await;
+        let denied = || {
+            Error::new(
+                502,
+                format!("the application did not accept the login of this gateway, which is needed to {what}"),
+            )
+        };
+        let reply = match reply {
+            Ok(reply) if (200..300).contains(&reply.status) => reply,
+            // No news about what was asked for, whatever the status.
+            Ok(Response { status: 300..=428 | 430..=499, .. }) => return Err(denied()),
+            other => return Err(scim_error(&[], "log the gateway in", &other, self.moment.now)),
+        };
+        let token = login.token.text(&reply);
+        let Some(value) = token.filter(|token| !token.is_empty() && !token.chars().any(char::is_control)) else {
+            return Err(not_understood("log the gateway in", "it has no token where the mapping says"));
+        };
+        let told = login.expires.as_ref().and_then(|at| text_of(at.get(&json_body(&reply))?).parse().ok());
+        let used = told.map(used_for).or(login.lifetime);
+        let until = used.map(|used| self.moment.now.saturating_add(used));
+        *self.tenant.token.borrow_mut() = Some(NativeToken { value: value.clone(), until });
+        Ok(value)
+    }
+}
+
+/// How many milliseconds a token is used that can be for so many seconds: it must not expire on its way.
+fn used_for(seconds: u64) -> u64 {
+    seconds.saturating_sub(30.min(seconds / 2)).saturating_mul(1000)
+}
+
+fn header_text(login: &Login, token: &str) -> String {
+    let token = Value::from(token);
+    login.value.plain(&Scope { token: Some(&token), ..Scope::default() })
+}
