@@ -91,7 +91,7 @@ pub(super) async fn get(
             };
             return Ok(context.answer_whole(resource, &found, linked));
         }
-        let attributes = with_links(context, resource, found.into_current(resource), projection).await?;
+        let attributes = with_links(context, resource, found.into_whole(resource), projection).await?;
         return Ok(context.answer(200, resource, attributes, projection));
     }
     let (attributes, tag) = tagged(context, resource, &found.into_current(resource)).await?;

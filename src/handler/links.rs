@@ -63,6 +63,14 @@ pub(super) fn are_wanted(resource: &Resource, projection: &Projection) -> bool {
     resource.links.as_ref().is_some_and(|links| projection.wants(&resource.kind, links.attribute))
 }
 
+/// Whether a native object has the links of its resource, if they are read from it.
+pub(super) fn are_shown(resource: &Resource, native: &Value) -> bool {
+    match resource.links.as_ref().map(|links| &links.source) {
+        Some(LinkSource::Inline { at, .. }) => at.get(native).is_some(),
+        _ => true,
+    }
+}
+
 /// Whether the application tells in any way who is linked with whom.
 pub(super) fn can_be_found(resource: &Resource) -> bool {
     resource.links.is_some() || resource.members.as_ref().is_some_and(|members| members.check.is_some())

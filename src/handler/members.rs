@@ -18,6 +18,7 @@ pub(super) use self::plan::{Plan, plan, plan_new};
 pub(super) use self::users::{Users, users_of_new};
 
 use self::judge::{Judge, Verb};
+use super::links::are_shown;
 use super::lookup::native_id;
 use super::native::{noun, unfit};
 use super::read::Current;
@@ -121,12 +122,6 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Whether a native group has the list that its members are read from, if they are read from it: a reply to an update may
-/// leave it out.
-fn shows_list(group: &Resource, native: &Value) -> bool {
-    inline(group).is_none_or(|(at, ..)| at.get(native).is_some())
-}
-
 /// Where a group's own object has its members and their number.
 fn inline(group: &Resource) -> Option<(&Pointer, Option<&Pointer>, &Link)> {
     match &group.links.as_ref()?.source {
@@ -138,7 +133,7 @@ fn inline(group: &Resource) -> Option<(&Pointer, Option<&Pointer>, &Link)> {
 /// The group's native object, with the list of members if it has one at all.
 async fn with_list(context: &Context<'_>, group: &Group<'_>) -> Result<Value, Error> {
     match group.native {
-        Some(native) if shows_list(group.resource, native) => Ok(native.clone()),
+        Some(native) if are_shown(group.resource, native) => Ok(native.clone()),
         _ => context.native.read(group.resource, group.id).await?.ok_or_else(|| group.gone()),
     }
 }

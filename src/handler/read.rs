@@ -49,6 +49,11 @@ impl Found {
         Current { id: self.id, native: self.native, attributes, is_whole: false }
     }
 
+    /// The same of an object that has just been read on its own.
+    pub(super) fn into_whole(self, resource: &Resource) -> Current {
+        Current { is_whole: true, ..self.into_current(resource) }
+    }
+
     /// All of it to be looked at only, with what it is linked with, if that is to be shown.
     pub(super) fn view<'v>(&'v self, resource: &'v Resource, linked: Option<(&'static str, Value)>) -> View<'v> {
         let mut view = resource.view(&self.native);
@@ -85,8 +90,7 @@ impl Current {
 
 /// The resource with this SCIM id, or 404.
 pub(super) async fn current(context: &Context<'_>, resource: &Resource, id: &str) -> Result<Current, Error> {
-    let found = found(context, resource, id).await?;
-    Ok(Current { is_whole: true, ..found.into_current(resource) })
+    Ok(found(context, resource, id).await?.into_whole(resource))
 }
 
 /// The native object of a resource, as it is now: what it was before a write, or a write's reply, may lack what others have
@@ -125,6 +129,10 @@ pub(super) async fn with_links(
 ) -> Result<Attributes, Error> {
     let mut attributes = std::mem::take(&mut current.attributes);
     if super::links::are_wanted(resource, projection) {
+        // A reply to a write may leave them out.
+        if !super::links::are_shown(resource, &current.native) {
+            current = refreshed(context, resource, current).await?;
+        }
         super::links::read_into(context, resource, current.object(), &mut attributes).await?;
     }
     Ok(attributes)

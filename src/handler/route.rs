@@ -80,7 +80,9 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
                 attempts += 1;
                 // Others were faster: what was asked for is done to what they have made of the resource.
                 match answer {
-                    Err(error) if error.conflict && attempts < ATTEMPTS => {}
+                    // What a client has made conditions for is not what others have made of it.
+                    Err(error) if error.conflict && method != "GET" && conditions.is_empty() && attempts < ATTEMPTS => {
+                    }
                     answer => break answer,
                 }
             }

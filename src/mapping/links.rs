@@ -207,7 +207,9 @@ impl MemberChange {
         match self {
             MemberChange::Calls { add, remove } => add.call.needs_native() || remove.call.needs_native(),
             MemberChange::Replace(replace) => replace.call.needs_native(),
-            MemberChange::Update | MemberChange::Field(_) => false,
+            // The group's id as its own object has it.
+            MemberChange::Field(_) => true,
+            MemberChange::Update => false,
         }
     }
 }

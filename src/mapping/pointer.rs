@@ -176,6 +176,12 @@ impl Pointer {
         self.chosen().is_some()
     }
 
+    /// Whether another place is in the same element, which is chosen by a field.
+    pub fn shares_element(&self, other: &Pointer) -> bool {
+        let element = |pointer: &Pointer| pointer.0.get(..=pointer.chosen()?).map(<[Step]>::to_vec);
+        element(self).is_some_and(|own| element(other).is_some_and(|others| own == others))
+    }
+
     /// The step that chooses an element by a field: the last one, where there are several.
     fn chosen(&self) -> Option<usize> {
         self.0.iter().rposition(|step| matches!(step, Step::Where(..)))

@@ -278,13 +278,17 @@ impl Resource {
         native: &mut Value,
         whole_lists: bool,
     ) -> Result<(), Error> {
+        let is_wanted = |row: &Row| row.place.get(desired).is_some();
+        let beside = |row: &Row, at: &Pointer| row.native.as_ref().is_some_and(|it| it != at && it.shares_element(at));
+        // An element that other rows have values in stays, without this one's.
+        let stays = |at: &Pointer| at.item().is_none() && self.rows.iter().any(|row| beside(row, at) && is_wanted(row));
         // The last items of a list first: those before them stay where they are.
         let mut removed: Vec<&Pointer> = Vec::new();
         for row in rows {
             let Some(at) = &row.native else { continue };
             match self.written(row, at, desired)? {
                 // Nothing in an element that is chosen by a field is that there is no such element.
-                None if whole_lists && at.is_in_element() => {
+                None if whole_lists && at.is_in_element() && !stays(at) => {
                     let place = removed.partition_point(|other| other.item() >= at.item());
                     removed.insert(place, at);
                 }

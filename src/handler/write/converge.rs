@@ -48,22 +48,27 @@ pub(super) async fn converge(
         if row.in_update() { body.push(index) } else { actions.push(index) }
     }
     check_actions(resource, &actions, &desired)?;
-    let mut after = before;
-    if !body.is_empty() {
-        after = update(context, resource, after, &body, &desired).await?;
-    }
+    let (after, unmade) = match body.as_slice() {
+        [] => (before, None),
+        body => update(context, resource, before, body, &desired).await?,
+    };
     let acted = act(context, resource, after, &actions, &desired).await;
-    acted.map_err(|error| changed_before(resource, body.iter(), error))
+    let after = acted.map_err(|error| changed_before(resource, body.iter(), error))?;
+    // Told at last: what one field does not take must not keep an account open.
+    match unmade {
+        None => Ok(after),
+        Some(error) => Err(changed_before(resource, actions.iter(), error)),
+    }
 }
 
-/// The update call for these rows.
+/// The update call for these rows, and the error for one that was not made in spite of what the application says.
 async fn update(
     context: &Context<'_>,
     resource: &Resource,
     before: Current,
     rows: &[usize],
     desired: &Attributes,
-) -> Result<Current, Error> {
+) -> Result<(Current, Option<Error>), Error> {
     let what = format!("update the {}", noun(resource));
     let names = || -> String {
         let rows = rows.iter().filter_map(|index| resource.rows.get(*index));
@@ -95,24 +100,25 @@ async fn update(
         }
         (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await?,
     };
-    let changed = rows.iter().filter_map(|index| resource.rows.get(*index));
-    match changed.into_iter().find(|row| is_unmade(row, (&before.attributes, desired, &after.attributes))) {
-        None => Ok(after),
-        Some(row) => Err(not_understood(&what, &format!("it says that it is done, and `{}` is as before", row.name))),
-    }
+    let mut changed = rows.iter().filter_map(|index| resource.rows.get(*index));
+    let unmade = changed.find(|row| is_unmade(row, (&before.attributes, desired, &after.attributes)));
+    let error = |row: &Row| not_understood(&what, &format!("it says that it is done, and `{}` is as before", row.name));
+    Ok((after, unmade.map(error)))
 }
 
 /// Whether an application that has accepted a change shows the value from before. One that writes values in a way of its
-/// own, lower case or other punctuation, may take the new one for the old one, and a cleared one may have a default; of a
-/// list it may keep the values alone, in an order of its own; and a part of a text may be another part when it is read.
+/// own (lower case, other punctuation, cut off, with a prefix) may take the new one for the old one, and a cleared one may
+/// have a default; of a list it may keep the values alone, in an order of its own; and a part of a text may be another part
+/// when it is read. What it does not keep at all, the answer shows.
 fn is_unmade(row: &Row, (before, desired, after): (&Attributes, &Attributes, &Attributes)) -> bool {
-    let Some(wanted) = row.place.get(desired) else { return false };
-    let shown = row.place.get(after);
+    let (Some(wanted), Some(shown)) = (row.place.get(desired), row.place.get(after)) else { return false };
     let plain = |value: &Value| text_of(value).to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-    // What is set once may not be shown at all.
-    let seen = row.readable() && (shown.is_some() || row.access != Access::Create);
-    let comparable = seen && row.part.is_none() && !wanted.is_array();
-    comparable && row.place.get(before) == shown && shown.is_none_or(|shown| plain(wanted) != plain(shown))
+    let comparable = row.readable() && row.part.is_none() && !wanted.is_array();
+    let is_alike = |wanted: &str, shown: &str| {
+        let long = wanted.len().min(shown.len()) >= 4;
+        wanted == shown || (long && (wanted.contains(shown) || shown.contains(wanted)))
+    };
+    comparable && row.place.get(before) == Some(shown) && !is_alike(&plain(wanted), &plain(shown))
 }
 
 /// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
@@ -139,7 +145,7 @@ pub(super) async fn read_back(
         Some(native) => {
             let own = resource.id_row().and_then(|row| row.native.as_ref());
             let id = own.and_then(|at| resource.id_in(at.get(&native)?)).unwrap_or(id);
-            Ok(Current { is_whole: true, ..Found { id, native }.into_current(resource) })
+            Ok(Found { id, native }.into_whole(resource))
         }
         None => Err(not_understood(what, "what it has written cannot be read")),
     }
