@@ -366,7 +366,9 @@ impl Resource {
     pub(super) fn refuse_nameless(&self, what: &str, native: &Value) -> Result<(), Error> {
         let at = self.id_row().and_then(|row| row.native.as_ref());
         match at.filter(|_| self.scim_id_of(native).is_none()) {
-            Some(at) => Err(not_understood(what, &format!("there is no id at `{at}`"))),
+            Some(at) => {
+                Err(not_understood(what, &format!("there is no id at `{at}` (see `read.set` in the mapping language)")))
+            }
             None => Ok(()),
         }
     }
