@@ -61,12 +61,12 @@ fn meant<'o>(
     });
     let Some(lost) = lost else { return Ok(Some(Cow::Borrowed(operation))) };
     let is_one = is_primary(filter) && items.len() < 2;
-    if !is_one && operation.op != Op::Remove {
+    if !is_one && (operation.op == Op::Add || (operation.op == Op::Replace && operation.create)) {
         // Another value, of which the list keeps only that.
         let of_value = operation.path.sub_attribute.as_deref().is_none_or(|sub| sub == "value");
         return Ok(of_value.then(|| Cow::Owned(added(operation))));
     }
-    if !is_one && items.is_empty() {
+    if !is_one && items.is_empty() && operation.create {
         return Ok(None);
     }
     if !is_one {

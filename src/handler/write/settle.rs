@@ -68,6 +68,8 @@ pub(super) fn refuse_lost(
 ) -> Result<(), Error> {
     let Value::Object(desired) = desired else { return Ok(()) };
     let mut kept_as_it_is = Vec::new();
+    // A leaver's account does not stay open for the sake of an address.
+    let closes = desired.get("active") == Some(&Value::Bool(false));
     for place in resource.rows.iter().filter(|row| row.access != Access::Read).map(|row| &row.place) {
         let (Some(element), Some(Value::Array(known)), Some(Value::Array(items))) =
             (&place.element, place.attribute(before), place.attribute(desired))
@@ -115,6 +117,10 @@ pub(super) fn refuse_lost(
         if kept.is_empty()
             && let Some(item) = homeless.next()
         {
+            if closes {
+                kept_as_it_is.extend(place.get(before).map(|value| (place, value.clone())));
+                continue;
+            }
             let which = item.get("type").and_then(Value::as_str).map(|kind| format!("[type eq \"{kind}\"]"));
             let which = which.unwrap_or_default();
             let message = format!("the application has nowhere to keep `{name}{which}`, and would lose the one it has");
