@@ -119,7 +119,7 @@ impl Reader {
         }
         if let Some(what) = blank {
             // Whether others were meant to be there cannot be told from what says nothing, and they would be gone.
-            if !self.lenient() || names_others(attribute) || !(self.adds || !read.is_empty()) {
+            if !self.lenient() || names_others(attribute) || (!self.adds && read.is_empty()) {
                 let name = name(parent, attribute);
                 return Err(Error::invalid_value(format!("`{name}` has an element {what}")));
             }
