@@ -32,6 +32,7 @@ use crate::mapping::template::{Scope, Unfit};
 use crate::mapping::translate::Attributes;
 use crate::mapping::{Delete, Resource};
 use crate::scim::core::USER;
+use crate::scim::dialect::Leniency;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
 use crate::scim::resource::{Mode, normalise};
 use crate::scim::schema::{Kind, Mutability};
@@ -75,8 +76,8 @@ pub(super) async fn replace(
     }
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
-    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
-    refuse_lost(resource, &[], &before.attributes, &desired)?;
+    let mut desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
+    refuse_lost(resource, &[], &before.attributes, &mut desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
@@ -129,9 +130,12 @@ pub(super) async fn patch(
     settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
-        refuse_primary(resource, &operations, &before.attributes, desired)?;
+        // That one is not the primary one is said of all that the client does not know to be.
+        let is_lenient = context.leniency() == Leniency::Lenient;
+        let primary = operations.iter().filter(|operation| !(is_lenient && operation.value != Some(Value::Bool(true))));
+        refuse_primary(resource, primary, &before.attributes, desired)?;
     }
-    refuse_lost(resource, &operations, &before.attributes, &desired)?;
+    refuse_lost(resource, &operations, &before.attributes, &mut desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {

@@ -175,7 +175,7 @@ fn coerce(value: Cow<'_, Value>, kind: Kind) -> Option<Cow<'_, Value>> {
         (Kind::DateTime, Value::String(text)) => {
             let instant = Instant::parse(text)?;
             let has_offset = text.ends_with(['Z', 'z']) || text.rsplit(['T', 't']).next()?.contains(['+', '-']);
-            if has_offset && !text.contains(' ') {
+            if has_offset && Instant::is_whole(text) {
                 return Some(value);
             }
             instant.to_string().into()

@@ -24,15 +24,14 @@ pub struct Element {
     pub keys: Vec<(String, Value)>,
     /// Whether it is the primary one.
     pub primary: bool,
+    /// What the elements of the attribute's other rows are known by.
+    pub others: Vec<Vec<(String, Value)>>,
 }
 
 impl Element {
     /// Whether what has these members is this element.
     pub(super) fn is<'v>(&self, member: impl Fn(&str) -> Option<&'v Value>) -> bool {
-        self.keys.iter().all(|(name, key)| match (member(name), key) {
-            (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
-            (found, key) => found == Some(key),
-        })
+        are_of(&self.keys, member)
     }
 
     /// Whether `value`, which does not say what it is known by, can stand for this element.
@@ -42,14 +41,33 @@ impl Element {
 
     /// The index of this element: by its keys; or, for the primary row, an element without those keys,
     /// preferably one that calls itself primary.
-    fn position(&self, items: &[Value]) -> Option<usize> {
-        let primary = |value: &Value| value.get("primary") == Some(&Value::Bool(true));
+    fn own_position(&self, items: &[Value]) -> Option<usize> {
         items
             .iter()
             .position(|item| self.is(|name| item.get(name)))
-            .or_else(|| items.iter().position(|item| self.can_be(item) && primary(item)))
+            .or_else(|| items.iter().position(|item| self.can_be(item) && is_primary(item)))
             .or_else(|| items.iter().position(|item| self.can_be(item)))
     }
+
+    /// The same; where there is none, the primary row takes what calls itself primary, whatever its type is, unless it is
+    /// another row's: clients that know one address give it a type of their own.
+    fn position(&self, items: &[Value]) -> Option<usize> {
+        let is_others = |item: &Value| self.others.iter().any(|keys| are_of(keys, |name| item.get(name)));
+        let takes = |item: &Value| self.primary && is_primary(item) && !is_others(item);
+        self.own_position(items).or_else(|| items.iter().position(takes))
+    }
+}
+
+/// Whether what has these members is known by these keys.
+fn are_of<'v>(keys: &[(String, Value)], member: impl Fn(&str) -> Option<&'v Value>) -> bool {
+    keys.iter().all(|(name, key)| match (member(name), key) {
+        (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(b),
+        (found, key) => found == Some(key),
+    })
+}
+
+fn is_primary(item: &Value) -> bool {
+    item.get("primary") == Some(&Value::Bool(true))
 }
 
 impl Place {
@@ -77,6 +95,11 @@ impl Place {
     /// The index of this row's element among the values of its attribute.
     pub fn element_index(&self, items: &[Value]) -> Option<usize> {
         self.element.as_ref()?.position(items)
+    }
+
+    /// The same, without what has another type and is taken for it.
+    pub fn own_index(&self, items: &[Value]) -> Option<usize> {
+        self.element.as_ref()?.own_position(items)
     }
 
     /// Puts a value here.

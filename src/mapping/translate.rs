@@ -17,6 +17,9 @@ use crate::scim::{Error, Kind};
 /// A SCIM resource with canonical names.
 pub type Attributes = Map<String, Value>;
 
+/// How many elements of a list without a home an error names.
+const NAMED: usize = 5;
+
 impl Row {
     /// The value of this row in a native object, which is used as it stands where it can be.
     pub fn decode<'v>(&'v self, native: &'v Value) -> Option<Cow<'v, Value>> {
@@ -312,10 +315,12 @@ impl Resource {
         }
     }
 
-    /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects.
+    /// What `desired` has that no row gives a home, as SCIM paths: an element of a list that no row selects. Of a list, the
+    /// first few are named.
     pub fn homeless(&self, desired: &Attributes) -> Vec<String> {
         let mut found = Vec::new();
-        if desired.contains_key("externalId") && !self.rows.iter().any(|row| row.place.attribute == "externalId") {
+        let external = desired.get("externalId").is_some_and(|id| !id.is_null());
+        if external && !self.rows.iter().any(|row| row.place.attribute == "externalId") {
             found.push("externalId".to_owned());
         }
         let mut seen: Vec<(&Option<String>, &str)> = Vec::new();
@@ -328,20 +333,17 @@ impl Resource {
             let Some(Value::Array(items)) = row.place.attribute(desired) else {
                 continue;
             };
-            let siblings: Vec<&Row> = self
-                .rows
-                .iter()
-                .filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key)
-                .collect();
-            for (index, item) in items.iter().enumerate() {
-                if siblings.iter().any(|row| row.place.element_index(items) == Some(index)) {
-                    continue;
-                }
-                found.push(match item.get("type").and_then(Value::as_str) {
-                    Some(kind) => format!("{}[type eq \"{kind}\"]", key.1),
-                    None => key.1.to_owned(),
-                });
-            }
+            let siblings =
+                self.rows.iter().filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key);
+            let housed: Vec<usize> = siblings.filter_map(|row| row.place.element_index(items)).collect();
+            let labels = ["type", "primary", "display", "$ref"];
+            let has_value =
+                |item: &Value| item.as_object().is_none_or(|it| it.keys().any(|name| !labels.contains(&name.as_str())));
+            let homeless = items.iter().enumerate().filter(|(index, item)| !housed.contains(index) && has_value(item));
+            found.extend(homeless.take(NAMED).map(|(_, item)| match item.get("type").and_then(Value::as_str) {
+                Some(kind) => format!("{}[type eq \"{kind}\"]", key.1),
+                None => key.1.to_owned(),
+            }));
         }
         found
     }

@@ -239,7 +239,11 @@ mod tests {
         let place = |attribute: &str, element: Option<&str>, sub: Option<&str>| Place {
             extension: None,
             attribute: attribute.to_owned(),
-            element: element.map(|kind| Element { keys: vec![("type".to_owned(), kind.into())], primary: false }),
+            element: element.map(|kind| Element {
+                keys: vec![("type".to_owned(), kind.into())],
+                primary: false,
+                others: Vec::new(),
+            }),
             sub: sub.map(str::to_owned),
         };
         let whole = json!([{ "type": "work", "value": "a" }, { "type": "other" }]);

@@ -10,7 +10,7 @@ mod values;
 pub(super) use paths::{Key, bare_literal, extension, is_known_schema, key, key_within, path_or_name};
 pub use paths::{filter, filter_of, pairs, path, path_of, target};
 pub(super) use quirks::{
-    ARRAY_FOR_SINGLE, CREATED_ELEMENT, EMPTY_OPERATIONS, KEY_CASE, MISSING_SCHEMAS, OPERATION_CASE,
+    ARRAY_FOR_SINGLE, CREATED_ELEMENT, EMPTY_ELEMENT, EMPTY_OPERATIONS, KEY_CASE, MISSING_SCHEMAS, OPERATION_CASE,
     PLACEHOLDER_PASSWORD, READ_ONLY_ECHO, SINGLE_OPERATION, UNKNOWN_SCHEMA, VALUE_WITH_REMOVE,
 };
 pub use quirks::{QUIRKS, Quirk, markdown};

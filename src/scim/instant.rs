@@ -15,16 +15,20 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// Reads a `dateTime`; without an offset it is UTC.
+    /// Reads a `dateTime`; without an offset it is UTC, and without a time midnight. Seconds, and the minutes or the colon of
+    /// an offset, may be missing.
     pub fn parse(text: &str) -> Option<Self> {
-        let (date, time) = text.split_once(['T', 't', ' '])?;
+        let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00"));
         let (time, offset) = match time.find(['Z', 'z', '+', '-']) {
             Some(at) => time.split_at_checked(at)?,
             None => (time, "Z"),
         };
         let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
         let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-        let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+        let [hour, minute, second] = match numbers(time, ':', [2, 2]) {
+            Some([hour, minute]) if fraction == "0" => [hour, minute, 0],
+            _ => numbers(time, ':', [2, 2, 2])?,
+        };
         let days = days(year, month, day);
         // RFC 3339 knows leap seconds, clocks do not.
         if date_of(days) != (year, month, day) || hour > 23 || minute > 59 || second > 60 {
@@ -32,6 +36,13 @@ impl Instant {
         }
         let seconds = days * DAY + hour * 3600 + minute * 60 + second.min(59) - offset_seconds(offset)?;
         Some(Instant { seconds, nanoseconds: nanoseconds(fraction)? })
+    }
+
+    /// Whether a text that can be read has everything that SCIM writes but perhaps the offset.
+    pub fn is_whole(text: &str) -> bool {
+        let has = |at: usize, characters: &[u8]| text.as_bytes().get(at).is_some_and(|byte| characters.contains(byte));
+        let offset = text.get(19..).and_then(|rest| rest.find(['+', '-']).and_then(|at| rest.get(at..)));
+        has(10, b"Tt") && has(16, b":") && offset.is_none_or(|offset| offset.len() == 6)
     }
 
     /// The instant that is this many seconds after the beginning of 1970, in the years 0 to 9999.
@@ -108,7 +119,12 @@ fn offset_seconds(text: &str) -> Option<i64> {
         ("-", text) => (-1, text),
         _ => return None,
     };
-    let [hours, minutes] = numbers(text, ':', [2, 2])?;
+    let (hours, minutes) = match text.len() {
+        2 => (text, "00"),
+        4 => text.split_at_checked(2)?,
+        _ => text.split_once(':')?,
+    };
+    let ([hours], [minutes]) = (numbers(hours, ':', [2])?, numbers(minutes, ':', [2])?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
@@ -147,6 +163,11 @@ mod tests {
             ("2026-12-31T23:30:00-01:00", "2027-01-01T00:30:00Z"),
             ("2024-02-29T12:00:00", "2024-02-29T12:00:00Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+            ("2026-01-01", "2026-01-01T00:00:00Z"),
+            ("2026-01-01T08:30Z", "2026-01-01T08:30:00Z"),
+            ("2026-01-01 08:30+01", "2026-01-01T07:30:00Z"),
+            ("2026-01-01T00:00:00+0000", "2026-01-01T00:00:00Z"),
+            ("2026-01-01T00:00:00.5-0830", "2026-01-01T08:30:00.5Z"),
             ("2026-01-01T00:00:00.1234567891Z", "2026-01-01T00:00:00.123456789Z"),
         ] {
             assert_eq!(Instant::parse(text).map(|it| it.to_string()).as_deref(), Some(expected), "{text}");
@@ -154,7 +175,6 @@ mod tests {
         for text in [
             "",
             "T",
-            "2026-01-01",
             "2026-1-1T00:00:00Z",
             "2026-02-29T00:00:00Z",
             "2026-13-01T00:00:00Z",
@@ -163,11 +183,18 @@ mod tests {
             "2026-01-01T24:00:00Z",
             "2026-01-01T00:60:00Z",
             "2026-01-01T00:00:61Z",
-            "2026-01-01T00:00Z",
             "2026-01-01T00:00:00.Z",
             "2026-01-01T00:00:00.xZ",
             "2026-01-01T00:00:00Zx",
+            "2026-01-01T00:00.5Z",
+            "2026-01-01T00Z",
+            "2026-01-01T",
+            "20260101",
             "2026-01-01T00:00:00+1:00",
+            "2026-01-01T00:00:00+1",
+            "2026-01-01T00:00:00+000",
+            "2026-01-01T00:00:00+2400",
+            "2026-01-01T00:00:00+é0",
             "2026-01-01T00:00:00+24:00",
             "+026-01-01T00:00:00Z",
             "2026-01-01T00:00:00.123456789x",

@@ -14,7 +14,7 @@ use super::dialect::Applied;
 use super::filter::Filter;
 use super::path::AttributePath;
 
-pub use apply::apply;
+pub use apply::{apply, apply_to_copy};
 pub use members::{member_edits, member_ids};
 pub use parse::parse;
 

@@ -51,7 +51,8 @@ pub fn normalise(rt: &ResourceType, body: Value, mode: Mode, leniency: Leniency)
     let Value::Object(body) = body else {
         return Err(Error::invalid_syntax("the body must be a JSON object"));
     };
-    let mut writer = Writer { rt, mode, reader: Reader::new(leniency), resource: Map::new() };
+    let reader = Reader { adds: mode == Mode::Create, ..Reader::new(leniency) };
+    let mut writer = Writer { rt, mode, reader, resource: Map::new() };
     let schemas = body.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas")).map(|(_, value)| value);
     check_schemas(rt, schemas, &body, &mut writer.reader)?;
     for (key, value) in body {
@@ -217,7 +218,7 @@ impl<'a> Writer<'a> {
         if self.mode == Mode::Create && self.reader.lenient() && key.eq_ignore_ascii_case("password") {
             self.reader.applied.note(&dialect::PLACEHOLDER_PASSWORD);
         } else if !is_read_only_elsewhere(self.rt, path) {
-            self.reader.ignored.push(key.to_owned());
+            self.reader.ignore(key.to_owned(), Some(value));
         }
     }
 

@@ -2,14 +2,18 @@
 
 use serde_json::{Map, Value};
 
+use super::core;
 use super::dialect::{self, Applied, Leniency};
 use super::error::Error;
 use super::filter::eval::is_present;
 use super::instant::Instant;
 use super::path::AttributePath;
 use super::schema::{Attribute, Kind, Mutability};
+use super::version1;
 
 const ARRAY: &str = "an array";
+/// The schemas in which `active` is what SCIM means by it.
+const SCHEMAS: [&str; 5] = [core::USER, core::GROUP, core::ENTERPRISE_USER, version1::CORE, version1::ENTERPRISE];
 
 /// Reads values; collects what it could not place and which deviations it understood.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub(super) struct Reader {
     pub(super) ignored: Vec<String>,
     /// Whether `active` is among what was left aside, with the value `false`.
     pub(super) deactivates: bool,
+    /// Whether values are added to what there is, so that an element without a value takes nothing away.
+    pub(super) adds: bool,
     /// Whether a single-valued complex attribute keeps sub-attributes that are explicitly null: PATCH merges.
     pub(super) keep_null: bool,
 }
@@ -33,22 +39,33 @@ impl Reader {
     }
 
     /// Looks at a value that is left aside. That somebody is to be locked out must not get lost, wherever in the schemas
-    /// that SCIM itself defines the client looks for `active`.
+    /// that SCIM itself defines the client looks for `active`. What another schema calls so is something else.
     pub(super) fn leave(&mut self, path: &AttributePath, value: Option<&Value>) {
         let is_active = |name: &str| name.eq_ignore_ascii_case("active");
         let Some(urn) = &path.schema else {
             self.deactivates |= is_active(&path.attribute) && value.is_some_and(says_no);
             return;
         };
-        let standard = |prefix: &&str| urn.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-        if !["urn:ietf:params:scim:schemas:", "urn:scim:schemas:"].iter().any(standard) {
-            return;
+        // A URN alone is split at its last colon, as the name of an attribute would be.
+        let whole = format!("{urn}:{}", path.attribute);
+        let is_standard = |urn: &str| SCHEMAS.iter().any(|own| own.eq_ignore_ascii_case(urn));
+        if is_standard(urn) {
+            self.deactivates |= is_active(&path.attribute) && value.is_some_and(says_no);
         }
-        let named = is_active(&path.attribute) || path.sub_attribute.as_deref().is_some_and(is_active);
-        self.deactivates |= named && value.is_some_and(says_no);
-        for (key, value) in value.and_then(Value::as_object).into_iter().flatten() {
-            let inside = AttributePath::parse(key).unwrap_or_else(|_| AttributePath::of(key));
-            self.leave(&AttributePath { schema: path.schema.clone(), ..inside }, Some(value));
+        if is_standard(&whole) {
+            let within = path.sub_attribute.as_deref().is_some_and(is_active);
+            self.deactivates |= within && value.is_some_and(says_no);
+            for (key, value) in value.and_then(Value::as_object).into_iter().flatten() {
+                let inside = AttributePath::parse(key).unwrap_or_else(|_| AttributePath::of(key));
+                self.deactivates |= is_active(&inside.attribute) && says_no(value);
+            }
+        }
+    }
+
+    /// Names what the resource type has no place for. Of a value that says nothing there is nothing to keep.
+    pub(super) fn ignore(&mut self, spelling: String, value: Option<&Value>) {
+        if value.is_some_and(says_something) {
+            self.ignored.push(spelling);
         }
     }
 
@@ -87,12 +104,26 @@ impl Reader {
         };
         let mut read = Vec::with_capacity(elements.len());
         let mut unknown = false;
+        let mut blank = None;
         for element in elements {
+            let ignored = self.ignored.len();
             match self.listed(parent, attribute, element)? {
-                Some(Value::Object(element)) if element.is_empty() => unknown = true,
-                Some(element) => read.push(element),
-                None => {}
+                Listed::Value(Value::Object(element)) if element.is_empty() => unknown = true,
+                Listed::Value(element) => read.push(element),
+                Listed::None => {}
+                Listed::Blank(what) => {
+                    self.ignored.truncate(ignored);
+                    blank.get_or_insert(what);
+                }
             }
+        }
+        if let Some(what) = blank {
+            // Whether others were meant to be there cannot be told from what says nothing, and they would be gone.
+            if !self.lenient() || names_others(attribute) || (!self.adds && read.is_empty()) {
+                let name = name(parent, attribute);
+                return Err(Error::invalid_value(format!("`{name}` has an element {what}")));
+            }
+            self.applied.note(&dialect::EMPTY_ELEMENT);
         }
         if unknown && read.is_empty() {
             return Ok(Some(Value::Object(Map::new())));
@@ -108,15 +139,8 @@ impl Reader {
         Ok((!read.is_empty()).then_some(Value::Array(read)))
     }
 
-    /// One element of a list; `None` where it says that it has no value, by null or leniently `""`. Whether others were meant
-    /// to be there cannot be told from one that says nothing, and they would be gone.
-    fn listed(
-        &mut self,
-        parent: Option<&Attribute>,
-        attribute: &Attribute,
-        element: Value,
-    ) -> Result<Option<Value>, Error> {
-        let refused = |what| Err(Error::invalid_value(format!("`{}` has an element {what}", name(parent, attribute))));
+    /// One element of a list.
+    fn listed(&mut self, parent: Option<&Attribute>, attribute: &Attribute, element: Value) -> Result<Listed, Error> {
         let says_nothing = match &element {
             Value::Null => true,
             Value::Array(elements) => elements.is_empty(),
@@ -124,11 +148,11 @@ impl Reader {
             _ => false,
         };
         if says_nothing {
-            return refused("that says nothing");
+            return Ok(Listed::Blank("that says nothing"));
         }
         let says_none = says_no_value(&element);
         let read = self.single(parent, attribute, element)?;
-        let Some(sub) = attribute.default_sub() else { return Ok(read) };
+        let Some(sub) = attribute.default_sub() else { return Ok(Listed::of(read)) };
         let has_value = match &read {
             Some(Value::Object(read)) => {
                 let own = |name: &String| !matches!(name.as_str(), "type" | "primary" | "display" | "$ref");
@@ -138,9 +162,9 @@ impl Reader {
             None => false,
         };
         if !has_value && (names_others(attribute) || !(says_none || read.is_none())) {
-            return refused("without its `value`");
+            return Ok(Listed::Blank("without its `value`"));
         }
-        Ok(read)
+        Ok(Listed::of(read))
     }
 
     fn single(
@@ -165,7 +189,7 @@ impl Reader {
                 None => ("an integer", Value::Number(number)),
             },
             (Kind::DateTime, Value::String(text)) => {
-                if Instant::parse(&text).is_some() {
+                if Instant::parse(&text).is_some() && (self.lenient() || Instant::is_whole(&text)) {
                     return Ok(Some(Value::String(text)));
                 }
                 let name = name(parent, attribute);
@@ -196,7 +220,7 @@ impl Reader {
                 sub = dialect::sub_attribute(attribute, &key, self.leniency, &mut self.applied)?;
             }
             let Some(sub) = sub else {
-                self.ignored.push(format!("{}.{key}", attribute.name));
+                self.ignore(format!("{}.{key}", attribute.name), Some(&value));
                 continue;
             };
             if sub.mutability == Mutability::ReadOnly {
@@ -236,6 +260,21 @@ impl Reader {
             }
         }
         Ok(Some(Value::Object(read)))
+    }
+}
+
+/// What one element of a list is.
+enum Listed {
+    Value(Value),
+    /// It says that it has no value, by null or leniently `""`.
+    None,
+    /// It does not say so, and has none: what is wrong with it.
+    Blank(&'static str),
+}
+
+impl Listed {
+    fn of(read: Option<Value>) -> Self {
+        read.map_or(Listed::None, Listed::Value)
     }
 }
 
@@ -284,6 +323,19 @@ fn says_no_value(element: &Value) -> bool {
         || members.iter().all(|(key, value)| is(key, "type") || is(key, "primary") || !is_present(value))
 }
 
+/// Whether there is anything to keep in a value, or in an element, which is its `value` where it has one.
+fn says_something(value: &Value) -> bool {
+    let is = |key: &str, name: &str| key.eq_ignore_ascii_case(name);
+    match value {
+        Value::Array(elements) => elements.iter().any(says_something),
+        Value::Object(members) => match members.iter().find(|(key, _)| is(key, "value")) {
+            Some((_, value)) => says_something(value),
+            None => members.iter().any(|(key, value)| !is(key, "type") && !is(key, "primary") && says_something(value)),
+        },
+        other => is_present(other),
+    }
+}
+
 /// Whether the elements are references to resources, as a group's members are.
 pub(super) fn names_others(attribute: &Attribute) -> bool {
     let value = attribute.sub("value");
@@ -301,6 +353,11 @@ fn wrong_type(parent: Option<&Attribute>, attribute: &Attribute, expected: &str,
         Value::Object(_) => "an object",
     };
     let name = name(parent, attribute);
+    let expected = match (attribute.kind, value) {
+        // Its digits may be others than those that were sent: `1.10` is read as 1.1.
+        (Kind::String | Kind::Reference, Value::Number(number)) if number.is_f64() => "a string, with quotes around it",
+        _ => expected,
+    };
     let element = if attribute.multi_valued && expected != ARRAY { "a value of " } else { "" };
     Error::invalid_value(format!("{element}`{name}` must be {expected}, not {found}"))
 }

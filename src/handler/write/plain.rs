@@ -22,11 +22,12 @@ pub(super) fn patched(
         let applied = patch::apply(&resource.kind, &mut desired, operations)?;
         return Ok((desired, applied));
     }
-    // Each needs to know what the ones before it have made of the list.
+    // Each needs to know what the ones before it have made of the list. After an error, the copy is of no use.
     let mut applied = Applied::default();
     for operation in operations {
-        let meant = meant(resource, &desired, operation)?;
-        applied.absorb(patch::apply(&resource.kind, &mut desired, std::slice::from_ref(&*meant))?);
+        if let Some(meant) = meant(resource, &desired, operation)? {
+            patch::apply_to_copy(&resource.kind, &mut desired, &meant, &mut applied)?;
+        }
     }
     Ok((desired, applied))
 }
@@ -42,11 +43,15 @@ fn selects_plain(resource: &Resource, operation: &Operation) -> bool {
         })
 }
 
-/// What an operation means where the list does not keep what its filter names. The primary value of a list of one is that
-/// one: Entra ID has a single role so. Errors: 400 `noTarget`.
-fn meant<'o>(resource: &Resource, desired: &Value, operation: &'o Operation) -> Result<Cow<'o, Operation>, Error> {
+/// What an operation means where the list does not keep what its filter names; `None`: nothing. The primary value of a list
+/// of one is that one: Entra ID has a single role so. Errors: 400 `noTarget`, for what would be removed without being known.
+fn meant<'o>(
+    resource: &Resource,
+    desired: &Value,
+    operation: &'o Operation,
+) -> Result<Option<Cow<'o, Operation>>, Error> {
     let Some(filter) = operation.path.filter.as_deref().filter(|_| selects_plain(resource, operation)) else {
-        return Ok(Cow::Borrowed(operation));
+        return Ok(Some(Cow::Borrowed(operation)));
     };
     let attribute = resource.kind.resolve(&operation.path);
     let items = attribute.and_then(|resolved| resolved.value(desired)).and_then(Value::as_array);
@@ -54,14 +59,17 @@ fn meant<'o>(resource: &Resource, desired: &Value, operation: &'o Operation) -> 
     let lost = attribute.into_iter().flat_map(|resolved| &resolved.attribute.sub_attributes).find(|sub| {
         sub.name != "value" && filter.names(&sub.name) && items.iter().all(|item| item.get(&sub.name).is_none())
     });
-    let Some(lost) = lost else { return Ok(Cow::Borrowed(operation)) };
-    let of_value = operation.path.sub_attribute.as_deref().is_none_or(|sub| sub == "value");
-    if !is_primary(filter) && of_value && (operation.op == Op::Add || (operation.op == Op::Replace && items.is_empty()))
-    {
+    let Some(lost) = lost else { return Ok(Some(Cow::Borrowed(operation))) };
+    let is_one = is_primary(filter) && items.len() < 2;
+    if !is_one && (operation.op == Op::Add || (operation.op == Op::Replace && operation.create)) {
         // Another value, of which the list keeps only that.
-        return Ok(Cow::Owned(added(operation)));
+        let of_value = operation.path.sub_attribute.as_deref().is_none_or(|sub| sub == "value");
+        return Ok(of_value.then(|| Cow::Owned(added(operation))));
     }
-    if items.len() > 1 || !is_primary(filter) {
+    if !is_one && items.is_empty() && operation.create {
+        return Ok(None);
+    }
+    if !is_one {
         let (path, lost) = (&operation.path, &lost.name);
         return Err(Error::no_target(format!("`{path}` selects nothing: the application keeps no `{lost}` for it")));
     }
@@ -70,7 +78,7 @@ fn meant<'o>(resource: &Resource, desired: &Value, operation: &'o Operation) -> 
     if meant.op == Op::Add && meant.path.sub_attribute.is_none() {
         meant.op = Op::Replace;
     }
-    Ok(Cow::Owned(meant))
+    Ok(Some(Cow::Owned(meant)))
 }
 
 /// The operation that adds the value, or the element, of this one to the list.

@@ -32,13 +32,12 @@ pub(super) fn settle(resource: &Resource, before: &Attributes, desired: &mut Val
                 item.get("type").is_some_and(Value::is_string) || item.get("primary") == Some(&Value::Bool(true));
             says && !known.iter().any(|old| but_primary(old).eq(but_primary(item)))
         };
-        let Some(index) =
-            place.element_index(items).filter(|index| items.get(*index).is_some_and(|item| !is_new(item)))
+        let Some(index) = place.own_index(items).filter(|index| items.get(*index).is_some_and(|item| !is_new(item)))
         else {
             continue;
         };
         let old = items.remove(index);
-        match place.element_index(items).and_then(|index| items.get_mut(index)).filter(|item| is_new(item)) {
+        match place.own_index(items).and_then(|index| items.get_mut(index)).filter(|item| is_new(item)) {
             Some(new) => keep_parts(old, new),
             None => items.insert(index, old),
         }
@@ -58,30 +57,40 @@ fn keep_parts(old: Value, new: &mut Value) {
 }
 
 /// Refuses to take a value from its place in the application by a change of its type, and the primary value for one that is
-/// kept nowhere. Of others, such as telephone numbers, a list without those that the application knows leaves none.
-/// Errors: 400 `mutability` where only what the element is known by has changed, else 400 `invalidValue`.
+/// kept nowhere. One that comes back with another type is the one that is there. Of others, such as telephone numbers, a
+/// list without those that the application knows leaves none.
+/// Errors: 400 `mutability` where an operation changes what the element is known by, else 400 `invalidValue`.
 pub(super) fn refuse_lost(
     resource: &Resource,
     operations: &[Operation],
     before: &Attributes,
-    desired: &Value,
+    desired: &mut Value,
 ) -> Result<(), Error> {
     let Value::Object(desired) = desired else { return Ok(()) };
+    let mut kept_as_it_is = Vec::new();
+    // A leaver's account does not stay open for the sake of an address.
+    let closes = desired.get("active") == Some(&Value::Bool(false));
     for place in resource.rows.iter().filter(|row| row.access != Access::Read).map(|row| &row.place) {
         let (Some(element), Some(Value::Array(known)), Some(Value::Array(items))) =
             (&place.element, place.attribute(before), place.attribute(desired))
         else {
             continue;
         };
+        let name = &place.attribute;
+        let renames = |path: &AttributePath| {
+            let key = |name: &String| element.keys.iter().any(|(key, _)| key == name);
+            path.attribute == *name && path.schema == place.extension && path.sub_attribute.as_ref().is_some_and(key)
+        };
+        let is_renamed = operations.iter().any(|operation| renames(&operation.path));
+        let index_of = |place: &Place| if is_renamed { place.own_index(items) } else { place.element_index(items) };
         let old = place.element_index(known).and_then(|index| known.get(index));
-        let Some(old) = old.filter(|_| place.element_index(items).is_none()) else {
+        let Some(old) = old.filter(|_| index_of(place).is_none()) else {
             continue;
         };
         let of_it = |other: &&Place| other.attribute == place.attribute && other.extension == place.extension;
         let places = resource.rows.iter().map(|row| &row.place).filter(of_it);
-        let kept: Vec<usize> = places.filter_map(|place| place.element_index(items)).collect();
+        let kept: Vec<usize> = places.filter_map(index_of).collect();
         let mut homeless = items.iter().enumerate().filter(|(index, _)| !kept.contains(index)).map(|(_, item)| item);
-        let name = &place.attribute;
         let known_by = |name: &String| name == "primary" || element.keys.iter().any(|(key, _)| key == name);
         let contents = |item: &Value| -> Vec<(String, Value)> {
             let members = item.as_object().into_iter().flatten().filter(|(name, _)| !known_by(name));
@@ -91,14 +100,14 @@ pub(super) fn refuse_lost(
             Some(value) => old.get("value") == Some(value),
             None => contents(item) == contents(old),
         };
-        let renames = |path: &AttributePath| {
-            let key = |name: &String| element.keys.iter().any(|(key, _)| key == name);
-            path.attribute == *name && path.schema == place.extension && path.sub_attribute.as_ref().is_some_and(key)
-        };
-        if !element.primary && !operations.iter().any(|operation| renames(&operation.path)) {
+        if !element.primary && !is_renamed {
             continue;
         }
         if homeless.clone().any(is_old) {
+            if !is_renamed {
+                kept_as_it_is.extend(place.get(before).map(|value| (place, value.clone())));
+                continue;
+            }
             let keys: Vec<&str> = element.keys.iter().map(|(key, _)| key.as_str()).collect();
             let keys = keys.join("`, `");
             return Err(Error::mutability(format!(
@@ -108,26 +117,33 @@ pub(super) fn refuse_lost(
         if kept.is_empty()
             && let Some(item) = homeless.next()
         {
+            if closes {
+                kept_as_it_is.extend(place.get(before).map(|value| (place, value.clone())));
+                continue;
+            }
             let which = item.get("type").and_then(Value::as_str).map(|kind| format!("[type eq \"{kind}\"]"));
             let which = which.unwrap_or_default();
             let message = format!("the application has nowhere to keep `{name}{which}`, and would lose the one it has");
             return Err(Error::invalid_value(message));
         }
     }
+    for (place, value) in kept_as_it_is {
+        place.set(desired, value);
+    }
     Ok(())
 }
 
 /// Refuses an operation that changes which element is the primary one, where the mapping has fixed that. In whole
 /// elements clients send it all the time, and it is no more than what they have read. Errors: 400 `mutability`.
-pub(super) fn refuse_primary(
+pub(super) fn refuse_primary<'o>(
     resource: &Resource,
-    operations: &[Operation],
+    operations: impl Iterator<Item = &'o Operation>,
     before: &Attributes,
     desired: &Attributes,
 ) -> Result<(), Error> {
     let is_primary = |item: &Value| item.get("primary") == Some(&Value::Bool(true));
     let of_primary = |operation: &&Operation| operation.path.sub_attribute.as_deref() == Some("primary");
-    for path in operations.iter().filter(of_primary).map(|operation| &operation.path) {
+    for path in operations.filter(of_primary).map(|operation| &operation.path) {
         let places = resource.rows.iter().map(|row| &row.place);
         for place in places.filter(|place| place.attribute == path.attribute && place.extension == path.schema) {
             let in_place = |attributes| {

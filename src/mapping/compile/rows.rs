@@ -68,6 +68,18 @@ impl Compiler<'_> {
                 self.error(Code::BadRow, other.at, message, "give each of them a native field of its own");
             }
         }
+        let lists: Vec<(Option<String>, String, Vec<(String, Value)>)> = rows
+            .iter()
+            .filter_map(|row| {
+                let Place { extension, attribute, element, .. } = &row.place;
+                Some((extension.clone(), attribute.clone(), element.as_ref()?.keys.clone()))
+            })
+            .collect();
+        for row in &mut rows {
+            let Place { extension, attribute, element: Some(element), .. } = &mut row.place else { continue };
+            let of_it = lists.iter().filter(|(of, list, _)| of == extension && list == attribute);
+            element.others = of_it.map(|(_, _, keys)| keys).filter(|keys| **keys != element.keys).cloned().collect();
+        }
         rows
     }
 
@@ -246,7 +258,7 @@ impl Compiler<'_> {
                 ),
             }
         }
-        Some(Element { keys, primary })
+        Some(Element { keys, primary, others: Vec::new() })
     }
 
     fn codec(&mut self, attribute: &written::Attribute, kind: Kind, at: Mark) -> Codec {

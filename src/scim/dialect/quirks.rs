@@ -60,6 +60,14 @@ quirks! {
         "`\"\"`: no value",
         "Entra ID clears attributes so (gallery test SCIM_Null_Update); Okta pushes empty values (OIN test C9337)",
         "an empty string is a value";
+    EMPTY_ELEMENT = "empty-element",
+        "`[{}]`, `[null]`, `[{\"type\": \"work\", \"display\": \"x\"}]`: an element without a value is left out where values are added, or where the list has others",
+        "clients that send every field that they know of, filled or not",
+        "400 `invalidValue`";
+    LOOSE_DATE = "loose-date",
+        "`2026-01-31`, `2026-01-31T08:00Z`, `2026-01-31T08:00:00+0100`: a date alone (midnight in UTC), or a time short of RFC 3339's form",
+        "custom attributes whose source has dates, or ISO 8601's basic offsets",
+        "400 `invalidValue`";
     ARRAY_FOR_SINGLE = "array-for-single",
         "`[\"x\"]`, `[{\"value\": \"x\"}]`: a list of one where one value is defined",
         "Entra ID, for displayName and for manager (SCIM reference, example 5)",

@@ -21,10 +21,11 @@ enum Example {
     Target(&'static str),
 }
 
-/// With a number, which the RFC's user lacks, and without a password.
+/// With a number and a date, which the RFC's user lacks, and without a password.
 fn rt() -> ResourceType {
     let mut rt = user_type();
     rt.schema.attributes.push(Attribute::new("shoeSize", Kind::Integer));
+    rt.schema.attributes.push(Attribute::new("hired", Kind::DateTime));
     rt.schema.attributes.retain(|attribute| attribute.name != "password");
     rt
 }
@@ -92,6 +93,11 @@ fn examples() -> Vec<(&'static str, Example)> {
         ("scalar-for-string", Body(json!({"title": true}))),
         ("empty-string", replace("title", json!(""))),
         ("empty-string", Body(json!({"title": ""}))),
+        ("empty-element", Body(json!({"emails": [{"type": "work", "display": "x"}]}))),
+        ("empty-element", Operations(json!([{"op": "add", "path": "emails", "value": [{}, null]}]))),
+        ("empty-element", replace("emails", json!([{}, {"value": "a@example.com"}]))),
+        ("loose-date", Body(json!({"hired": "2026-01-31"}))),
+        ("loose-date", replace("hired", json!("2026-01-31T08:00:00+0100"))),
         ("array-for-single", replace("displayName", json!(["x"]))),
         ("array-for-single", Operations(json!([{"op": "replace", "value": [{"title": "x"}]}]))),
         ("object-for-scalar", replace("displayName", json!({"value": "x"}))),

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::quirks::{
-    ARRAY_FOR_SINGLE, BARE_VALUE, EMPTY_STRING, MANAGER_ID, OBJECT_FOR_SCALAR, SCALAR_FOR_STRING, SEVERAL_PRIMARY,
-    SINGLE_FOR_ARRAY, STRING_BOOLEAN, STRING_NUMBER,
+    ARRAY_FOR_SINGLE, BARE_VALUE, EMPTY_STRING, LOOSE_DATE, MANAGER_ID, OBJECT_FOR_SCALAR, SCALAR_FOR_STRING,
+    SEVERAL_PRIMARY, SINGLE_FOR_ARRAY, STRING_BOOLEAN, STRING_NUMBER,
 };
 use super::{Applied, Leniency};
 use crate::scim::error::Error;
+use crate::scim::instant::Instant;
 use crate::scim::schema::{Attribute, Kind};
 
 /// A value brought toward the attribute's type: the whole value of a multi-valued attribute.
@@ -59,6 +60,13 @@ pub(in crate::scim) fn single(attribute: &Attribute, mut value: Value, applied: 
             Ok(number @ Value::Number(_)) => {
                 applied.note(&STRING_NUMBER);
                 number
+            }
+            _ => Value::String(text),
+        },
+        (Kind::DateTime, Value::String(text)) => match Instant::parse(&text) {
+            Some(instant) if !Instant::is_whole(&text) => {
+                applied.note(&LOOSE_DATE);
+                Value::String(instant.to_string())
             }
             _ => Value::String(text),
         },

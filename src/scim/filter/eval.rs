@@ -88,7 +88,9 @@ fn validate_comparison(leaf: &Attribute, path: &AttributePath, op: CompareOp, va
 fn has_form(kind: Kind, literal: &Value) -> bool {
     match (kind, literal) {
         (_, Value::Null) | (Kind::Integer | Kind::Decimal, Value::Number(_)) => true,
-        (Kind::DateTime, literal) => literal.as_str().is_some_and(|text| Instant::parse(text).is_some()),
+        (Kind::DateTime, literal) => {
+            literal.as_str().is_some_and(|text| Instant::is_whole(text) && Instant::parse(text).is_some())
+        }
         (Kind::Integer | Kind::Decimal, literal) => literal.as_str().is_some_and(|text| text.parse::<Number>().is_ok()),
         _ => true,
     }

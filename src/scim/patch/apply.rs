@@ -26,6 +26,19 @@ pub fn apply(rt: &ResourceType, resource: &mut Value, operations: &[Operation]) 
     Ok(applied)
 }
 
+/// Applies one operation to a copy of a resource, which an error may leave half changed. Otherwise as [`apply`].
+pub fn apply_to_copy(
+    rt: &ResourceType,
+    copy: &mut Value,
+    operation: &Operation,
+    applied: &mut Applied,
+) -> Result<(), Error> {
+    match copy {
+        Value::Object(copy) => apply_one(rt, copy, operation, applied),
+        _ => Ok(()),
+    }
+}
+
 fn apply_one(
     rt: &ResourceType,
     resource: &mut Map<String, Value>,
@@ -148,8 +161,13 @@ impl Target<'_> {
     /// Adds what is not there yet; a value that is there takes over what the given one says besides.
     fn add_all(&self, elements: &mut Vec<Value>, given: &[Value]) {
         let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+        for new in given {
+            known.entry(identity(new)).or_default();
+        }
         for (index, element) in elements.iter().enumerate() {
-            known.entry(identity(element)).or_default().push(index);
+            if let Some(alike) = known.get_mut(&identity(element)) {
+                alike.push(index);
+            }
         }
         for new in given {
             let alike = known.entry(identity(new)).or_default();

@@ -200,7 +200,7 @@ impl<'a> Parser<'a> {
     fn unknown(&mut self, path: &AttributePath, spelling: &str, value: &Value) {
         self.reader.leave(path, Some(value));
         if !is_read_only_elsewhere(self.rt, path) {
-            self.reader.ignored.push(spelling.to_owned());
+            self.reader.ignore(spelling.to_owned(), Some(value));
         }
     }
 
@@ -272,7 +272,7 @@ impl<'a> Parser<'a> {
                 return Err(Error::mutability(format!("`{spelling}` is readOnly")));
             }
             self.reader.leave(path, value.as_ref());
-            self.reader.ignored.push(spelling.to_owned());
+            self.reader.ignore(spelling.to_owned(), value.as_ref().filter(|_| op != Op::Remove));
             return Ok(());
         };
         if is_read_only(&resolved) {
@@ -285,6 +285,7 @@ impl<'a> Parser<'a> {
         }
         let whole = canonical.filter.is_none() && canonical.sub_attribute.is_none();
         let listed = whole && attribute.multi_valued;
+        self.reader.adds = op == Op::Add;
         let (op, value) = match op {
             Op::Remove => match self.removed(attribute, listed, value)? {
                 Removed::Nothing => return Ok(()),

@@ -112,16 +112,21 @@ fn refusals() {
             json!({"userName": "u", format!("{ENT}:department"): "a", ENT: {"department": "b"}}),
             "`department` is given twice",
         ),
-        (json!({"userName": "u", "emails": [null]}), "`emails` has an element that says nothing"),
-        (
-            json!({"userName": "u", "emails": [{"valeu": "x", "type": "work"}]}),
-            "`emails` has an element without its `value`",
-        ),
+        (json!({"userName": "u", "title": 1.10}), "`title` must be a string, with quotes around it, not a number"),
     ] {
         let error =
             normalise(&user_type(), body.clone(), Mode::Create, Leniency::Lenient).expect_err(&body.to_string());
         assert!(error.detail.contains(part), "{body}: {}", error.detail);
         assert_eq!(error.status, 400);
+    }
+    for (emails, part) in [
+        (json!([null]), "`emails` has an element that says nothing"),
+        (json!([{"valeu": "x", "type": "work"}, {}]), "`emails` has an element without its `value`"),
+    ] {
+        let body = json!({"userName": "u", "emails": emails});
+        let put = normalise(&user_type(), body.clone(), Mode::Replace, Leniency::Lenient).expect_err(part);
+        assert_eq!(put.detail, part);
+        assert_eq!(Value::Object(create(body).resource), json!({"userName": "u"}));
     }
     let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
     for (member, value) in [
