@@ -15,7 +15,9 @@ pub struct Native {
 impl Native {
     /// Sends `header` with every request to `origin`.
     pub fn new(origin: &str, header: (&'static str, String)) -> anyhow::Result<Native> {
-        Ok(Native { client: Client::builder().no_proxy().build()?, origin: origin.to_owned(), header })
+        // A server that closes idle connections may do so just as one is used again.
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
+        Ok(Native { client, origin: origin.to_owned(), header })
     }
 
     /// The status and the body of what is answered: null where it is empty, a string where it is not JSON.
