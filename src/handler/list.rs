@@ -359,11 +359,7 @@ pub(super) async fn whole(
 
 /// Native objects as resources. An object without an id that clients could use is none of ours.
 pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Vec<Found> {
-    let id_at = resource.id_row().and_then(|row| row.native.as_ref());
-    let found = |native: Value| {
-        let id = resource.id_in(id_at?.get(&native)?)?;
-        Some(Found { id, native })
-    };
+    let found = |native: Value| Some(Found { id: resource.id_of(&native)?, native });
     items.into_iter().filter_map(found).collect()
 }
 

@@ -59,10 +59,12 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
             let changeable = resource.update.is_some() || !resource.actions.is_empty() || resource.members.is_some();
             let conditions = Conditions::of(request);
             let target = Target { resource, id, conditions: &conditions };
+            if method == "GET" {
+                return conditional::get(context, target, &projection).await;
+            }
             let mut attempts = 0;
             loop {
                 let answer = match method {
-                    "GET" => conditional::get(context, target, &projection).await,
                     "PUT" if changeable => write::replace(context, target, body(engine, request)?, &projection).await,
                     "PATCH" if changeable => write::patch(context, target, body(engine, request)?, &projection).await,
                     "DELETE" if resource.delete.is_some() => write::delete(context, target).await,
@@ -74,15 +76,14 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
                         if resource.delete.is_some() {
                             allowed.push("DELETE");
                         }
-                        Err(not_allowed(method, &allowed))
+                        return Err(not_allowed(method, &allowed));
                     }
                 };
                 attempts += 1;
-                // Others were faster: what was asked for is done to what they have made of the resource.
+                // Others were faster: what was asked for is done to what they have made of the resource, unless the client
+                // has made conditions for what it is.
                 match answer {
-                    // What a client has made conditions for is not what others have made of it.
-                    Err(error) if error.conflict && method != "GET" && conditions.is_empty() && attempts < ATTEMPTS => {
-                    }
+                    Err(error) if error.conflict && conditions.is_empty() && attempts < ATTEMPTS => {}
                     answer => break answer,
                 }
             }

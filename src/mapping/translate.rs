@@ -148,6 +148,11 @@ impl Resource {
         self.native_id(&self.scim_id(native)?)
     }
 
+    /// The same of a native object.
+    pub fn id_of(&self, native: &Value) -> Option<Value> {
+        self.id_in(self.id_row()?.native.as_ref()?.get(native)?)
+    }
+
     /// The row and the value that make a resource with these attributes a protected one. Letter case makes no
     /// difference, whether the application knows one or not.
     pub fn protection(&self, attributes: &Attributes) -> Option<(&Row, String)> {

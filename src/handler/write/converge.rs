@@ -91,8 +91,7 @@ async fn update(
     }
     let reply = context.native.check(&what, reply)?;
     let shown = item(resource, &update.operation.item, &reply);
-    let own = resource.id_row().and_then(|row| row.native.as_ref());
-    let id = shown.as_ref().and_then(|native| resource.id_in(own?.get(native)?));
+    let id = shown.as_ref().and_then(|native| resource.id_of(native));
     let after = match (shown, id) {
         (Some(native), Some(id)) if shows(resource, &native, desired) => {
             let is_whole = before.is_whole && has_fields_of(&native, &before.native);
@@ -143,8 +142,7 @@ pub(super) async fn read_back(
 ) -> Result<Current, Error> {
     match context.native.read(resource, &id).await? {
         Some(native) => {
-            let own = resource.id_row().and_then(|row| row.native.as_ref());
-            let id = own.and_then(|at| resource.id_in(at.get(&native)?)).unwrap_or(id);
+            let id = resource.id_of(&native).unwrap_or(id);
             Ok(Found { id, native }.into_whole(resource))
         }
         None => Err(not_understood(what, "what it has written cannot be read")),

@@ -130,7 +130,7 @@ async fn created(
 ) -> Result<Current, Error> {
     let what = format!("create the {}", noun(resource));
     if let Some(native) = item(resource, &create.operation.item, reply)
-        && let Some(id) = resource.id_row().and_then(|row| resource.id_in(row.native.as_ref()?.get(&native)?))
+        && let Some(id) = resource.id_of(&native)
     {
         let attributes = resource.decode(&native);
         if attributes.contains_key("id") {
@@ -175,24 +175,18 @@ async fn finish(
     (asked, desired): (&Attributes, &Attributes),
     (edits, users): (&[MemberEdit], Users<'_>),
 ) -> Result<Current, Error> {
-    // What the create call was given, and a default, is taken for what the application made unless it shows otherwise.
-    let known = |row: &Row| {
-        let shown = row.place.get(&created.attributes).is_some();
-        shown || (row.place.get(asked).is_some() && !row.on_create)
+    // Unless the application shows otherwise, it has made what the create call was given, and a default; and what nothing
+    // brings about is what a new resource is.
+    let is_left = |index: usize, row: &Row| {
+        let asked = row.place.get(asked).is_some() && !row.on_create;
+        asked && (row.kind != Kind::Boolean || !actions_for(resource, index, desired).is_empty())
     };
-    let changed: Vec<usize> = resource
-        .changed(&created.attributes, desired)
-        .into_iter()
-        .filter(|index| {
-            let row = resource.rows.get(*index);
-            row.is_some_and(|row| {
-                let shown = row.place.get(&created.attributes).is_some();
-                let due = !row.actions.is_empty() && row.place.get(desired).is_some() && known(row);
-                // What nothing brings about is what a new resource is, unless it shows something else.
-                due && (shown || !actions_for(resource, *index, desired).is_empty() || row.kind != Kind::Boolean)
-            })
-        })
-        .collect();
+    let is_due = |index: usize, row: &Row| {
+        let shown = row.place.get(&created.attributes).is_some();
+        !row.actions.is_empty() && row.place.get(desired).is_some() && (shown || is_left(index, row))
+    };
+    let mut changed = resource.changed(&created.attributes, desired);
+    changed.retain(|index| resource.rows.get(*index).is_some_and(|row| is_due(*index, row)));
     let after = act(context, resource, created.clone(), &changed, desired).await?;
     let plan = plan_new(context, resource, &after, edits, users).await?;
     carry_out(context, resource, plan, None).await?;
