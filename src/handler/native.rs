@@ -91,33 +91,34 @@ impl<'e> Native<'e> {
 
     /// Makes one call that writes, whatever its status. `what` says in words what it is for.
     pub(super) async fn send(&self, what: &str, request: Request) -> Result<Response, Error> {
-        one(self.send_until(what, vec![request], |_| false).await?)
+        one(self.call(what, vec![request], Effect::Writes, &[]).await?)
     }
 
     /// Makes calls that write, as many at once as the mapping allows. The replies are in the order of the requests; the
-    /// outer error is a login that failed, and then no call was made. Once there is a reply at which to `stop`, what has not
-    /// been sent yet is not: there are then fewer replies than requests.
-    pub(super) async fn send_until(
+    /// outer error is a login that failed, and then no call was made. Once the application is in trouble, what has not been
+    /// sent yet is not: there are then fewer replies than requests. Replies that say that something is `absent` are none.
+    pub(super) async fn send_all(
         &self,
         what: &str,
         requests: Vec<Request>,
-        stop: impl Fn(&Result<Response, Error>) -> bool,
+        absent: &[Recognised],
     ) -> Result<Vec<Result<Response, Error>>, Error> {
-        self.call(what, requests, Effect::Writes, stop).await
+        self.call(what, requests, Effect::Writes, absent).await
     }
 
     /// As [`Native::send`], for a call that reads, whatever its method.
     pub(super) async fn ask(&self, what: &str, request: Request) -> Result<Response, Error> {
-        one(self.ask_all(what, vec![request]).await?)
+        one(self.call(what, vec![request], Effect::Reads, &[]).await?)
     }
 
-    /// As [`Native::ask`], for several calls, as many at once as the mapping allows.
+    /// As [`Native::send_all`], for calls that read.
     pub(super) async fn ask_all(
         &self,
         what: &str,
         requests: Vec<Request>,
+        absent: &[Recognised],
     ) -> Result<Vec<Result<Response, Error>>, Error> {
-        self.call(what, requests, Effect::Reads, |_| false).await
+        self.call(what, requests, Effect::Reads, absent).await
     }
 
     async fn call(
@@ -125,7 +126,7 @@ impl<'e> Native<'e> {
         what: &str,
         requests: Vec<Request>,
         effect: Effect,
-        stop: impl Fn(&Result<Response, Error>) -> bool,
+        absent: &[Recognised],
     ) -> Result<Vec<Result<Response, Error>>, Error> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
@@ -133,7 +134,7 @@ impl<'e> Native<'e> {
             for reply in self.send_with_credential(what, batch, effect).await? {
                 results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
             }
-            if results.iter().skip(sent).any(&stop) {
+            if results.iter().skip(sent).any(|reply| self.is_in_trouble(what, reply, absent)) {
                 break;
             }
         }
@@ -141,10 +142,10 @@ impl<'e> Native<'e> {
     }
 
     /// Whether a reply says that the application can do nothing at the moment, so that more calls would be in vain.
-    pub(super) fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>) -> bool {
+    fn is_in_trouble(&self, what: &str, reply: &Result<Response, Error>, absent: &[Recognised]) -> bool {
         let failed = |error: &Error| error.status == 429 || error.status >= 500;
         match reply {
-            Ok(reply) if reply.status < 400 => false,
+            Ok(reply) if reply.status < 400 || is_absent(reply, absent) => false,
             Ok(reply) => self.check(what, reply.clone()).is_err_and(|error| failed(&error)),
             Err(error) => failed(error),
         }
@@ -223,13 +224,8 @@ impl<'e> Native<'e> {
         // What cannot stand in the call is not there; the call for it is left out.
         let rendered: Vec<Option<Request>> = scopes.iter().map(|scope| operation.request(scope).ok()).collect();
         let there: Vec<bool> = rendered.iter().map(Option::is_some).collect();
-        // An application that is down is left alone: the first failure is told, and nothing after it was sent.
-        let stop = |reply: &Result<Response, Error>| {
-            let absent = matches!(reply, Ok(reply) if is_absent(reply, &operation.absent));
-            !absent && self.is_in_trouble(what, reply)
-        };
         let requests = rendered.into_iter().flatten().collect();
-        let mut replies = self.call(what, requests, Effect::Reads, stop).await?.into_iter();
+        let mut replies = self.ask_all(what, requests, &operation.absent).await?.into_iter();
         let mut found = Vec::with_capacity(there.len());
         for (there, scope) in there.into_iter().zip(scopes) {
             let reply = if there { replies.next() } else { None };

@@ -175,7 +175,7 @@ async fn rows_of_lists(native: &Native<'_>, what: &str, lists: &[Asked<'_>]) -> 
             .map(|((_, list), (walk, _))| page_request(list.call, walk, &list.scope, &list.parameters))
             .collect::<Result<Vec<Request>, Error>>()?;
         let indices: Vec<usize> = due().map(|((index, _), _)| index).collect();
-        let replies = native.ask_all(what, requests.clone()).await?;
+        let replies = native.ask_all(what, requests.clone(), &[]).await?;
         for ((index, request), reply) in indices.into_iter().zip(requests).zip(replies) {
             let (Some((walk, rows)), Some(list)) = (walks.get_mut(index), lists.get(index)) else { continue };
             let page = accept_page(native, what, walk, (&request, &list.scope), reply?)?.unwrap_or_default();

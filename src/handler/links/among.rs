@@ -123,7 +123,7 @@ async fn checked(
 ) -> Result<Found, Error> {
     let requests = pairs(groups, known).map(|scope| check.call.render(&scope));
     let requests = requests.collect::<Result<Vec<_>, _>>().map_err(|reason| unfit(&reason))?;
-    let mut replies = context.native.ask_all(WHAT, requests).await?.into_iter();
+    let mut replies = context.native.ask_all(WHAT, requests, &check.done).await?.into_iter();
     let mut found = Vec::with_capacity(groups.len());
     for _ in groups {
         let mut members = BTreeSet::new();

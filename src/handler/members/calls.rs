@@ -161,7 +161,7 @@ fn rendered(call: &MemberCall, scope: &Scope<'_>) -> Result<Request, Error> {
     call.call.render(scope).map_err(|reason| unfit(&reason))
 }
 
-/// Sends calls until the application is in trouble: then it is left alone.
+/// Sends calls, as long as the application is not in trouble.
 async fn sent(
     context: &Context<'_>,
     what: &str,
@@ -170,11 +170,7 @@ async fn sent(
 ) -> Result<Outcomes, Error> {
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
     let total = requests.len();
-    let stop = |reply: &Result<_, Error>| {
-        let done = matches!(reply, Ok(reply) if is_absent(reply, &call.done));
-        !done && context.native.is_in_trouble(what, reply)
-    };
-    let replies = context.native.send_until(what, requests, stop).await?;
+    let replies = context.native.send_all(what, requests, &call.done).await?;
     Ok(Outcomes { total, replies: names.into_iter().zip(replies).collect() })
 }
 

@@ -33,17 +33,14 @@ pub(super) async fn edit(
         let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
         let total = requests.len();
         let (_, update) = updated(context)?;
-        let stop = |reply: &Result<_, Error>| {
-            let absent = matches!(reply, Ok(reply) if is_absent(reply, &update.operation.absent));
-            !absent && context.native.is_in_trouble(&what, reply)
-        };
-        let replies = context.native.send_until(&what, requests, stop).await?;
+        let absent = &update.operation.absent;
+        let replies = context.native.send_all(&what, requests, absent).await?;
         // The group has been read, so that a 404 is about the user.
         let judge = |reply| match reply {
-            Ok(reply) if is_absent(&reply, &update.operation.absent) && verb == Verb::Add => {
+            Ok(reply) if is_absent(&reply, absent) && verb == Verb::Add => {
                 Err(Error::invalid_value("there is no such user"))
             }
-            Ok(reply) if is_absent(&reply, &update.operation.absent) => Ok(()),
+            Ok(reply) if is_absent(&reply, absent) => Ok(()),
             Ok(reply) => context.native.check(&what, reply).map(|_| ()),
             Err(error) => Err(error),
         };
