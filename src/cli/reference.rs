@@ -18,7 +18,7 @@ const EXAMPLES: &str = include_str!("reference/examples.md");
 const BEGINNING: &str = "\
 # The mapping language
 
-<!-- Made by `scim-edge schema --markdown`. Change the types in src/mapping/language.rs or src/cli/reference/examples.md. -->
+<!-- Made by `scim-edge schema --markdown`. Change the types in src/mapping/language or src/cli/reference/examples.md. -->
 
 One YAML or JSON document says how an application's own user API does what SCIM asks. `scim-edge check mapping.yaml` finds
 its mistakes; `scim-edge explain mapping.yaml -- GET /Users` shows the calls that it makes; editors complete and check it
