@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::codec::{Codec, text_of};
 use super::language::{Access, Part, Send};
+use super::place::Place;
 use super::pointer::Pointer;
 use super::template::{Scope, Slot, Unfit};
 use super::{Body, Operation, Resource, Row, Update};
@@ -338,19 +339,31 @@ impl Resource {
             let Some(Value::Array(items)) = row.place.attribute(desired) else {
                 continue;
             };
-            let siblings =
-                self.rows.iter().filter(|other| (&other.place.extension, other.place.attribute.as_str()) == key);
-            let housed: Vec<usize> = siblings.filter_map(|row| row.place.element_index(items)).collect();
             let labels = ["type", "primary", "display", "$ref"];
-            let has_value =
-                |item: &Value| item.as_object().is_none_or(|it| it.keys().any(|name| !labels.contains(&name.as_str())));
-            let homeless = items.iter().enumerate().filter(|(index, item)| !housed.contains(index) && has_value(item));
-            found.extend(homeless.take(NAMED).map(|(_, item)| match item.get("type").and_then(Value::as_str) {
+            let has_value = |item: &&Value| {
+                item.as_object().is_none_or(|it| it.keys().any(|name| !labels.contains(&name.as_str())))
+            };
+            let homeless = self.unhoused(&row.place, items, |place| place.element_index(items));
+            let homeless = homeless.into_iter().filter(has_value);
+            found.extend(homeless.take(NAMED).map(|item| match item.get("type").and_then(Value::as_str) {
                 Some(kind) => format!("{}[type eq \"{kind}\"]", key.1),
                 None => key.1.to_owned(),
             }));
         }
         found
+    }
+
+    /// The elements of a list that are nobody's, where `index_of` says which one a place has: this place, or another one of the
+    /// same attribute.
+    pub fn unhoused<'i>(
+        &self,
+        place: &Place,
+        items: &'i [Value],
+        index_of: impl Fn(&Place) -> Option<usize>,
+    ) -> Vec<&'i Value> {
+        let of_it = |other: &&Place| other.attribute == place.attribute && other.extension == place.extension;
+        let housed: Vec<usize> = self.rows.iter().map(|row| &row.place).filter(of_it).filter_map(index_of).collect();
+        items.iter().enumerate().filter(|(index, _)| !housed.contains(index)).map(|(_, item)| item).collect()
     }
 }
 

@@ -4,11 +4,10 @@ use serde_json::Value;
 
 use crate::mapping::Resource;
 use crate::mapping::language::Access;
-use crate::mapping::place::Place;
+use crate::mapping::place::{Element, Place};
 use crate::mapping::translate::Attributes;
 use crate::scim::Error;
 use crate::scim::patch::Operation;
-use crate::scim::path::AttributePath;
 
 /// Of two elements that belong in one place of the application, lets the new one have it: a work address that is added
 /// is otherwise one too many, and would be dropped in silence. One that says neither its type nor that it is the primary
@@ -67,70 +66,78 @@ pub(super) fn refuse_lost(
     desired: &mut Value,
 ) -> Result<(), Error> {
     let Value::Object(desired) = desired else { return Ok(()) };
-    let mut kept_as_it_is = Vec::new();
-    // A leaver's account does not stay open for the sake of an address.
     let closes = desired.get("active") == Some(&Value::Bool(false));
+    let mut kept = Vec::new();
     for place in resource.rows.iter().filter(|row| row.access != Access::Read).map(|row| &row.place) {
-        let (Some(element), Some(Value::Array(known)), Some(Value::Array(items))) =
-            (&place.element, place.attribute(before), place.attribute(desired))
-        else {
-            continue;
-        };
-        let name = &place.attribute;
-        let renames = |path: &AttributePath| {
-            let key = |name: &String| element.keys.iter().any(|(key, _)| key == name);
-            path.attribute == *name && path.schema == place.extension && path.sub_attribute.as_ref().is_some_and(key)
-        };
-        let is_renamed = operations.iter().any(|operation| renames(&operation.path));
-        let index_of = |place: &Place| if is_renamed { place.own_index(items) } else { place.element_index(items) };
-        let old = place.element_index(known).and_then(|index| known.get(index));
-        let Some(old) = old.filter(|_| index_of(place).is_none()) else {
-            continue;
-        };
-        let of_it = |other: &&Place| other.attribute == place.attribute && other.extension == place.extension;
-        let places = resource.rows.iter().map(|row| &row.place).filter(of_it);
-        let kept: Vec<usize> = places.filter_map(index_of).collect();
-        let mut homeless = items.iter().enumerate().filter(|(index, _)| !kept.contains(index)).map(|(_, item)| item);
-        let known_by = |name: &String| name == "primary" || element.keys.iter().any(|(key, _)| key == name);
-        let contents = |item: &Value| -> Vec<(String, Value)> {
-            let members = item.as_object().into_iter().flatten().filter(|(name, _)| !known_by(name));
-            members.map(|(name, value)| (name.clone(), value.clone())).collect()
-        };
-        let is_old = |item: &Value| match item.get("value") {
-            Some(value) => old.get("value") == Some(value),
-            None => contents(item) == contents(old),
-        };
-        if !element.primary && !is_renamed {
-            continue;
-        }
-        if homeless.clone().any(is_old) {
-            if !is_renamed {
-                kept_as_it_is.extend(place.get(before).map(|value| (place, value.clone())));
-                continue;
+        let Some(element) = &place.element else { continue };
+        match lost(resource, (place, element), operations, (before, desired)) {
+            None => {}
+            Some(Lost::Renamed) => {
+                let keys: Vec<&str> = element.keys.iter().map(|(key, _)| key.as_str()).collect();
+                let (keys, name) = (keys.join("`, `"), &place.attribute);
+                return Err(Error::mutability(format!(
+                    "`{keys}` of `{name}` is fixed: the application has no other place"
+                )));
             }
-            let keys: Vec<&str> = element.keys.iter().map(|(key, _)| key.as_str()).collect();
-            let keys = keys.join("`, `");
-            return Err(Error::mutability(format!(
-                "`{keys}` of `{name}` is fixed: the application has no other place"
-            )));
-        }
-        if kept.is_empty()
-            && let Some(item) = homeless.next()
-        {
-            if closes {
-                kept_as_it_is.extend(place.get(before).map(|value| (place, value.clone())));
-                continue;
+            // A leaver's account does not stay open for the sake of an address.
+            Some(Lost::To(kind)) if !closes => {
+                let which = kind.map(|kind| format!("[type eq \"{kind}\"]")).unwrap_or_default();
+                return Err(Error::invalid_value(format!(
+                    "the application has nowhere to keep `{}{which}`, and would lose the one it has",
+                    place.attribute
+                )));
             }
-            let which = item.get("type").and_then(Value::as_str).map(|kind| format!("[type eq \"{kind}\"]"));
-            let which = which.unwrap_or_default();
-            let message = format!("the application has nowhere to keep `{name}{which}`, and would lose the one it has");
-            return Err(Error::invalid_value(message));
+            Some(Lost::Relabelled | Lost::To(_)) => kept.extend(place.get(before).map(|value| (place, value.clone()))),
         }
     }
-    for (place, value) in kept_as_it_is {
+    for (place, value) in kept {
         place.set(desired, value);
     }
     Ok(())
+}
+
+/// How a place loses its element.
+enum Lost {
+    /// The element is still there, known by something else.
+    Relabelled,
+    /// The same, by an operation on just that.
+    Renamed,
+    /// To a list of which the application has a place for nothing: the type of its first element.
+    To(Option<String>),
+}
+
+/// Whether a place that had an element `before` has none in what is desired.
+fn lost(
+    resource: &Resource,
+    (place, element): (&Place, &Element),
+    operations: &[Operation],
+    (before, desired): (&Attributes, &Attributes),
+) -> Option<Lost> {
+    let (known, items) = (place.attribute(before)?.as_array()?, place.attribute(desired)?.as_array()?);
+    let is_key = |name: &str| element.keys.iter().any(|(key, _)| key == name);
+    let is_renamed = operations.iter().any(|Operation { path, .. }| {
+        let of_it = path.attribute == place.attribute && path.schema == place.extension;
+        of_it && path.sub_attribute.as_deref().is_some_and(is_key)
+    });
+    let index_of = |place: &Place| if is_renamed { place.own_index(items) } else { place.element_index(items) };
+    let old = known.get(place.element_index(known)?)?;
+    if index_of(place).is_some() || !(element.primary || is_renamed) {
+        return None;
+    }
+    let contents = |item: &Value| -> Vec<(String, Value)> {
+        let members = item.as_object().into_iter().flatten().filter(|(name, _)| *name != "primary" && !is_key(name));
+        members.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let is_old = |item: &&Value| match item.get("value") {
+        Some(value) => old.get("value") == Some(value),
+        None => contents(item) == contents(old),
+    };
+    let homeless = resource.unhoused(place, items, index_of);
+    if homeless.iter().any(is_old) {
+        return Some(if is_renamed { Lost::Renamed } else { Lost::Relabelled });
+    }
+    let first = homeless.first().filter(|_| homeless.len() == items.len())?;
+    Some(Lost::To(first.get("type").and_then(Value::as_str).map(str::to_owned)))
 }
 
 /// Refuses an operation that changes which element is the primary one, where the mapping has fixed that. In whole
