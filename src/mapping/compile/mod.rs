@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod codecs;
 mod fixed;
 mod links;
 mod lint;
@@ -11,6 +12,7 @@ mod members;
 mod operations;
 mod resources;
 mod rows;
+mod schemas;
 
 use std::collections::BTreeMap;
 
