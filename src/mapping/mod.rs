@@ -4,6 +4,7 @@
 //! particular application, and nothing here does IO: [`translate`] turns SCIM values into native ones and
 //! back, [`template`] renders native calls, [`paging`] bridges index paging onto the native style.
 
+mod bodies;
 pub mod codec;
 mod compile;
 pub mod diagnostic;

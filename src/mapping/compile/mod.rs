@@ -10,6 +10,7 @@ mod lists;
 mod lookups;
 mod members;
 mod operations;
+mod paging;
 mod resources;
 mod rows;
 mod schemas;
