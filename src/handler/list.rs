@@ -173,7 +173,7 @@ async fn window_of(
         };
         pages::refuse_early_end(&what, &walk)?;
         items.extend(page.items);
-        total = page.total.or(total);
+        total = page.total.or(total).filter(|total| items.is_empty() || first + items.len() <= *total);
         let Some(total) = total else {
             let all = pages::rows_of_parts(&context.native, &what, &[part], &[]).await?;
             let total = all.len();

@@ -142,8 +142,10 @@ fn is_id(term: &Term<'_>) -> bool {
     term.path.schema.is_none() && term.path.attribute == "id" && term.op == CompareOp::Eq
 }
 
+/// The native query that finds everything that a term can match. None finds what has no value.
 fn declared<'l>(resource: &Resource, list: &'l List, term: &Term<'_>) -> Option<&'l Narrowing> {
-    list.filters.iter().find(|it| {
+    let mut filters = list.filters.iter().filter(|_| !term.value.is_null());
+    filters.find(|it| {
         let row = it.row.and_then(|index| resource.rows.get(index));
         it.op == term.op && covers(resource, it, &term.path) && row.is_none_or(|row| row.is_exact(term.value))
     })

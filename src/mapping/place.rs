@@ -36,17 +36,18 @@ impl Element {
 
     /// Whether `value`, which does not say what it is known by, can stand for this element.
     fn can_be(&self, value: &Value) -> bool {
-        self.primary && self.keys.iter().all(|(name, _)| value.get(name).is_none_or(Value::is_null))
+        (self.primary || self.others.is_empty())
+            && self.keys.iter().all(|(name, _)| value.get(name).is_none_or(Value::is_null))
     }
 
-    /// The index of this element: by its keys; or, for the primary row, an element without those keys,
-    /// preferably one that calls itself primary.
+    /// The index of this element: by its keys; or, for the primary row and for the only one, an element that does not say
+    /// what it is. Of several, the primary row has the one that calls itself primary.
     fn own_position(&self, items: &[Value]) -> Option<usize> {
-        items
-            .iter()
-            .position(|item| self.is(|name| item.get(name)))
-            .or_else(|| items.iter().position(|item| self.can_be(item) && is_primary(item)))
-            .or_else(|| items.iter().position(|item| self.can_be(item)))
+        let first = |is_it: &dyn Fn(&Value) -> bool| {
+            let primary = items.iter().position(|item| self.primary && is_primary(item) && is_it(item));
+            primary.or_else(|| items.iter().position(is_it))
+        };
+        first(&|item| self.is(|name| item.get(name))).or_else(|| first(&|item| self.can_be(item)))
     }
 
     /// The same; where there is none, the primary row takes what calls itself primary, whatever its type is, unless it is
@@ -90,6 +91,11 @@ impl Place {
             value = value.get(sub)?;
         }
         (!value.is_null()).then_some(value)
+    }
+
+    /// Whether this is a place in the same attribute.
+    pub fn is_beside(&self, other: &Place) -> bool {
+        self.attribute == other.attribute && self.extension == other.extension
     }
 
     /// The index of this row's element among the values of its attribute.
@@ -140,6 +146,45 @@ impl Place {
             }
             None => *value = new,
         }
+    }
+
+    /// Takes the value here away, and what would be empty without it.
+    pub fn clear(&self, resource: &mut Map<String, Value>) {
+        let container = match &self.extension {
+            Some(urn) => resource.get_mut(urn).and_then(Value::as_object_mut),
+            None => Some(&mut *resource),
+        };
+        let Some(container) = container else { return };
+        let is_empty = match (container.get_mut(&self.attribute), &self.element) {
+            (Some(Value::Array(items)), Some(element)) => {
+                if let Some(index) = element.position(items)
+                    && items.get_mut(index).is_none_or(|item| self.clear_part(item))
+                {
+                    items.remove(index);
+                }
+                items.is_empty()
+            }
+            (Some(value), None) => self.clear_part(value),
+            _ => false,
+        };
+        if is_empty {
+            container.remove(&self.attribute);
+        }
+        if let Some(urn) = &self.extension
+            && container.is_empty()
+        {
+            resource.remove(urn);
+        }
+    }
+
+    /// Takes the sub-attribute away, and tells whether nothing is left but what an element is known by.
+    fn clear_part(&self, value: &mut Value) -> bool {
+        let (Some(sub), Value::Object(members)) = (&self.sub, value) else { return true };
+        members.remove(sub);
+        let names_it = |name: &String| {
+            self.element.as_ref().is_some_and(|it| name == "primary" || it.keys.iter().any(|(key, _)| key == name))
+        };
+        members.keys().all(names_it)
     }
 }
 

@@ -61,16 +61,20 @@ impl Row {
 
     /// The native value that `attributes` want here.
     pub(super) fn native_value(&self, attributes: &Attributes) -> Result<Option<Value>, Error> {
-        match self.place.get(attributes) {
-            Some(Value::Array(items)) if self.kind == Kind::Complex => {
+        self.place.get(attributes).map(|value| self.encode(&self.kept(value))).transpose()
+    }
+
+    /// What the application keeps of a value: of the elements of a list their values.
+    fn kept<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        match value {
+            Value::Array(items) if self.kind == Kind::Complex => {
                 let plain = items.iter().filter_map(|item| match item {
                     Value::Object(item) => item.get("value").cloned(),
                     plain => Some(plain.clone()),
                 });
-                self.encode(&plain.collect()).map(Some)
+                Cow::Owned(plain.collect())
             }
-            Some(value) => self.encode(value).map(Some),
-            None => Ok(None),
+            value => Cow::Borrowed(value),
         }
     }
 
@@ -87,6 +91,7 @@ impl Row {
     /// Whether two values are one in the application, as two that differ in letter case are where it knows lower case only.
     pub fn is_same(&self, a: &Value, b: &Value) -> bool {
         let instant = |value: &Value| Instant::parse(value.as_str().filter(|_| self.kind == Kind::DateTime)?);
+        let (a, b) = (&*self.kept(a), &*self.kept(b));
         a == b
             || matches!((self.codec.encode(a), self.codec.encode(b)), (Ok(a), Ok(b)) if a == b)
             || matches!((instant(a), instant(b)), (Some(a), Some(b)) if a == b)
@@ -273,8 +278,8 @@ impl Resource {
         items: &'i [Value],
         index_of: impl Fn(&Place) -> Option<usize>,
     ) -> Vec<&'i Value> {
-        let of_it = |other: &&Place| other.attribute == place.attribute && other.extension == place.extension;
-        let housed: Vec<usize> = self.rows.iter().map(|row| &row.place).filter(of_it).filter_map(index_of).collect();
+        let places = self.rows.iter().map(|row| &row.place).filter(|other| other.is_beside(place));
+        let housed: Vec<usize> = places.filter_map(index_of).collect();
         items.iter().enumerate().filter(|(index, _)| !housed.contains(index)).map(|(_, item)| item).collect()
     }
 }

@@ -3,12 +3,14 @@
 //! [`Leniency::Lenient`] rewrites what is known to be sent into what the RFCs define, before the code that
 //! holds to the RFCs sees it, and notes the [`Quirk`]; [`Leniency::Strict`] refuses it. All quirks: [`QUIRKS`].
 
+mod filters;
 mod paths;
 mod quirks;
 mod values;
 
+pub use filters::{filter, filter_of};
 pub(super) use paths::{Key, bare_literal, extension, is_known_schema, key, key_within, path_or_name};
-pub use paths::{filter, filter_of, pairs, path, path_of, target};
+pub use paths::{pairs, path, path_of, target};
 pub(super) use quirks::{
     ARRAY_FOR_SINGLE, CREATED_ELEMENT, EMPTY_ELEMENT, EMPTY_OPERATIONS, KEY_CASE, MISSING_SCHEMAS, OPERATION_CASE,
     PLACEHOLDER_PASSWORD, READ_ONLY_ECHO, SINGLE_OPERATION, UNKNOWN_SCHEMA, VALUE_WITH_REMOVE,

@@ -158,6 +158,11 @@ impl Attribute {
         find(&self.sub_attributes, name)
     }
 
+    /// Whether a value that is there cannot be taken away. Nobody is locked out, or let in again, by saying nothing.
+    pub fn is_kept(&self) -> bool {
+        self.required || self.name == "active"
+    }
+
     /// The sub-attribute that stands for the whole in a comparison: `emails eq "x"` means `emails.value`.
     pub fn default_sub(&self) -> Option<&Attribute> {
         match self.kind {

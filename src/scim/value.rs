@@ -94,7 +94,7 @@ impl Reader {
         if !attribute.multi_valued {
             return self.single(parent, attribute, value);
         }
-        if self.lenient() {
+        if self.lenient() && !(names_others(attribute) && value == "") {
             value = dialect::list(value, &mut self.applied);
         }
         let elements = match value {

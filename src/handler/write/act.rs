@@ -37,8 +37,9 @@ pub(super) async fn act(
         done.push(index);
     }
     for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
-        if let Some(value) = row.place.get(desired) {
-            row.place.set(&mut current.attributes, value.clone());
+        match row.place.get(desired) {
+            Some(value) => row.place.set(&mut current.attributes, value.clone()),
+            None => row.place.clear(&mut current.attributes),
         }
     }
     Ok(current)
@@ -93,13 +94,15 @@ pub(super) fn actions_for(resource: &Resource, row: usize, desired: &Attributes)
     let Some(written) = resource.rows.get(row) else {
         return Vec::new();
     };
-    let Some(value) = written.place.get(desired) else {
-        return Vec::new();
-    };
+    let value = written.place.get(desired);
     let brings = |index: &&usize| {
         resource.actions.get(**index).is_some_and(|action| {
             let mut conditions = action.when.iter().filter(|(of, _)| *of == row).peekable();
-            conditions.peek().is_none() || conditions.any(|(_, wanted)| wanted == value)
+            // One without a condition writes whatever value there is; `null` is to have none.
+            match conditions.peek() {
+                None => value.is_some(),
+                Some(_) => conditions.any(|(_, wanted)| Some(wanted).filter(|it| !it.is_null()) == value),
+            }
         })
     };
     written.actions.iter().filter(brings).copied().collect()

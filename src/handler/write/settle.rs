@@ -136,6 +136,13 @@ fn lost(
     if homeless.iter().any(is_old) {
         return Some(if is_renamed { Lost::Renamed } else { Lost::Relabelled });
     }
+    // It has the place of another one, which is not there any more.
+    let mut places = resource.rows.iter().map(|row| &row.place).filter(|other| other.is_beside(place));
+    let has_it =
+        |other: &Place| other.own_index(items).and_then(|index| items.get(index)).is_some_and(|it| is_old(&it));
+    if is_renamed && places.any(|other| has_it(other) && other.element_index(known).is_some()) {
+        return Some(Lost::Renamed);
+    }
     let first = homeless.first().filter(|_| homeless.len() == items.len())?;
     Some(Lost::To(first.get("type").and_then(Value::as_str).map(str::to_owned)))
 }

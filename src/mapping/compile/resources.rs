@@ -190,7 +190,8 @@ impl Compiler<'_> {
     fn actions(&mut self, resource: &written::Resource, rows: &mut [Row]) -> Vec<Action> {
         let mut compiled = Vec::new();
         for (index, (name, action)) in resource.actions.iter().enumerate() {
-            let when = self.values(action.when.as_ref(), rows, Code::BadAction);
+            let mut when = self.values(action.when.as_ref(), rows, Code::BadAction);
+            when.iter_mut().filter(|(_, value)| *value == "").for_each(|(_, value)| *value = Value::Null);
             let declared = || resource.actions.iter().map(|(name, _)| name.value.as_str());
             let named = resource.attributes.iter().any(|(_, row)| {
                 row.action.as_ref().is_some_and(|action| {

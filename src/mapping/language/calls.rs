@@ -160,7 +160,7 @@ tables! {
 
     /// A call that owns an attribute.
     Action {
-        /// The attribute values that it brings about. Without it, the attribute rows name the action.
+        /// The attribute values that it brings about; `null` is to have none. Without it, the attribute rows name the action.
         when: Option<Table<Value>>,
         /// The call.
         call: Call,

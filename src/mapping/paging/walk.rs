@@ -207,7 +207,6 @@ impl<'a> Walk<'a> {
             ReplyValue::Body(at) => at.get(&body).and_then(whole_number),
             ReplyValue::Header(name) => reply.header(name)?.trim().parse().ok(),
         });
-        self.total = total.or(self.total);
         let next = self.next(request, reply, &body, authority)?;
         let items = match (self.paging.items.take(&mut body), &self.paging.keyed) {
             (Some(Value::Object(rows)), Some(at)) => {
@@ -224,6 +223,11 @@ impl<'a> Walk<'a> {
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();
+        // One that is less than what it shows is an estimate, and says nothing.
+        let is_here = self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
+        let holds = |total: &usize| count == 0 || !is_here || self.at.saturating_add(count) <= *total;
+        let total = total.filter(holds);
+        self.total = total.or(self.total).filter(holds);
         let first = items.first().map(etag::hash_of);
         if first.is_some() && first == self.previous {
             if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {

@@ -11,7 +11,7 @@ use super::quirks::{
 use super::{Applied, Leniency, Reading};
 use crate::scim::core::ENTERPRISE_USER;
 use crate::scim::error::Error;
-use crate::scim::filter::{Filter, parse::Parser};
+use crate::scim::filter::parse::Parser;
 use crate::scim::path::AttributePath;
 use crate::scim::query;
 use crate::scim::schema::{ResourceType, Schema};
@@ -35,10 +35,13 @@ const PARAMETERS: [&str; 8] =
 
 /// The decoded parameters of a query. Errors: 400 `invalidValue`.
 pub fn pairs(query: &str, leniency: Leniency, applied: &mut Applied) -> Result<Vec<(String, String)>, Error> {
+    // Who writes spaces as they should be means a plus by one.
+    let is_spaced = |pair: &&str| pair.contains('+') && !pair.contains("%20");
     let mut query = Cow::Borrowed(query);
-    if leniency == Leniency::Lenient && query.contains('+') {
+    if leniency == Leniency::Lenient && query.split('&').any(|pair| is_spaced(&pair)) {
         applied.note(&PLUS_FOR_SPACE);
-        query = Cow::Owned(query.replace('+', "%20"));
+        let spaced = |pair: &str| if is_spaced(&pair) { pair.replace('+', "%20") } else { pair.to_owned() };
+        query = Cow::Owned(query.split('&').map(spaced).collect::<Vec<_>>().join("&"));
     }
     let mut pairs = query::pairs(&query)?;
     for (name, _) in &mut pairs {
@@ -64,37 +67,6 @@ fn parameter_name(name: &mut String, leniency: Leniency, applied: &mut Applied) 
             Ok(())
         }
     }
-}
-
-/// Reads a filter as clients send it. Errors as for [`Filter::parse`].
-pub fn filter(text: &str, reading: impl Into<Reading>, applied: &mut Applied) -> Result<Filter, Error> {
-    let (filter, noted) = Parser::new(text, reading.into(), Error::invalid_filter)?.whole_filter()?;
-    applied.absorb(noted);
-    Ok(filter)
-}
-
-/// The filter with the paths that it means, for one resource type. Errors: strictly 400 `invalidFilter`.
-pub fn filter_of(
-    rt: &ResourceType,
-    filter: &Filter,
-    leniency: Leniency,
-    applied: &mut Applied,
-) -> Result<Filter, Error> {
-    let mut of = |path: &AttributePath| {
-        let meant = |path: &AttributePath| meant(rt, path).or_else(|| plural(rt, path));
-        understood(path, &meant, leniency, Error::invalid_filter, applied)
-    };
-    Ok(match filter {
-        Filter::Present(path) => Filter::Present(of(path)?),
-        Filter::Compare { path, op, value } => Filter::Compare { path: of(path)?, op: *op, value: value.clone() },
-        Filter::ValuePath { path, filter } => Filter::ValuePath { path: of(path)?, filter: filter.clone() },
-        Filter::Not(operand) => Filter::Not(Box::new(filter_of(rt, operand, leniency, applied)?)),
-        Filter::And(operands) | Filter::Or(operands) => {
-            let all = operands.iter().map(|operand| filter_of(rt, operand, leniency, applied));
-            let all = all.collect::<Result<_, _>>()?;
-            if matches!(filter, Filter::And(_)) { Filter::And(all) } else { Filter::Or(all) }
-        }
-    })
 }
 
 /// Reads the path of a PATCH operation. Errors as for [`AttributePath::parse`].
@@ -130,12 +102,12 @@ pub fn path_of(
     leniency: Leniency,
     applied: &mut Applied,
 ) -> Result<AttributePath, Error> {
-    understood(path, &|path| meant(rt, path), leniency, Error::invalid_path, applied)
+    understood(path, &|path| meant(rt, path).or_else(|| plural(rt, path)), leniency, Error::invalid_path, applied)
 }
 
 type Meant = Option<(&'static Quirk, AttributePath)>;
 
-fn understood(
+pub(super) fn understood(
     path: &AttributePath,
     meant: &dyn Fn(&AttributePath) -> Meant,
     leniency: Leniency,
@@ -154,7 +126,7 @@ fn understood(
 }
 
 /// What a path means that is not written as the RFCs want it. What it means is one step nearer to their form.
-fn meant(rt: &ResourceType, path: &AttributePath) -> Meant {
+pub(super) fn meant(rt: &ResourceType, path: &AttributePath) -> Meant {
     let resolved = rt.resolve(path);
     match (&path.schema, resolved) {
         (None, Some(resolved)) => {
@@ -175,7 +147,7 @@ fn meant(rt: &ResourceType, path: &AttributePath) -> Meant {
 }
 
 /// `emails`, of `email`.
-fn plural(rt: &ResourceType, path: &AttributePath) -> Meant {
+pub(super) fn plural(rt: &ResourceType, path: &AttributePath) -> Meant {
     if path.schema.is_some() || rt.resolve(path).is_some() {
         return None;
     }

@@ -213,7 +213,8 @@ fn paths_are_mended_only_where_they_are_broken() {
         ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.managerId", enterprise("manager.value")),
         ("urn:example:other:department", "urn:example:other:department".to_owned()),
         ("userName", "userName".to_owned()),
-        ("email", "email".to_owned()),
+        ("email", "emails".to_owned()),
+        ("user", "user".to_owned()),
     ] {
         let read = path(&rt, text, Leniency::Lenient, &mut Applied::default()).unwrap();
         assert_eq!(read.to_string(), meant, "{text}");

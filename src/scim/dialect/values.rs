@@ -8,6 +8,7 @@ use super::quirks::{
 };
 use super::{Applied, Leniency};
 use crate::scim::error::Error;
+use crate::scim::filter::CompareOp;
 use crate::scim::instant::Instant;
 use crate::scim::schema::{Attribute, Kind};
 
@@ -38,13 +39,25 @@ pub(in crate::scim) fn single(attribute: &Attribute, mut value: Value, applied: 
         return complex(attribute, value, applied);
     }
     if let Value::Object(object) = &mut value
-        && object.len() == 1
         && object.contains_key("value")
+        && object.iter().all(|(name, member)| name == "value" || member.is_null())
     {
         applied.note(&OBJECT_FOR_SCALAR);
         value = object.remove("value").unwrap_or_default();
     }
-    match (attribute.kind, value) {
+    scalar(attribute.kind, value, applied)
+}
+
+/// What a filter compares with, brought toward the type of what it is compared to. The operators that look into texts
+/// compare with any part of one, and the empty text is no missing value.
+pub(super) fn literal(attribute: &Attribute, op: CompareOp, value: &Value, applied: &mut Applied) -> Value {
+    let whole = !matches!(op, CompareOp::Co | CompareOp::Sw | CompareOp::Ew);
+    let leaf = attribute.default_sub().unwrap_or(attribute);
+    if whole && value.as_str() != Some("") { scalar(leaf.kind, value.clone(), applied) } else { value.clone() }
+}
+
+fn scalar(kind: Kind, value: Value, applied: &mut Applied) -> Value {
+    match (kind, value) {
         (_, Value::String(text)) if text.is_empty() => {
             applied.note(&EMPTY_STRING);
             Value::Null

@@ -134,7 +134,7 @@ pub(in crate::scim) fn element_matches(filter: &Filter, attribute: &Attribute, e
     }
 }
 
-pub(super) fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
+pub(in crate::scim) fn inner_attribute<'a>(path: &AttributePath, attribute: &'a Attribute) -> Option<&'a Attribute> {
     match attribute.kind {
         Kind::Complex => attribute.sub(&path.attribute),
         _ => path.attribute.eq_ignore_ascii_case("value").then_some(attribute),

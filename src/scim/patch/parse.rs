@@ -11,7 +11,7 @@ use crate::scim::filter::select::validate_selection;
 use crate::scim::path::AttributePath;
 use crate::scim::resource::is_read_only_elsewhere;
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
-use crate::scim::value::Reader;
+use crate::scim::value::{Reader, names_others};
 
 /// Reads the body of a PATCH. Errors: 400 `invalidSyntax`, `invalidPath`, `invalidFilter`, `invalidValue`, `noTarget`
 /// (a removal without a path), `mutability`, `tooMany`.
@@ -271,6 +271,11 @@ impl<'a> Parser<'a> {
             if is_read_only_elsewhere(rt, path) {
                 return Err(Error::mutability(format!("`{spelling}` is readOnly")));
             }
+            // Nobody is told that somebody was removed who is still there.
+            let whole = AttributePath { filter: None, sub_attribute: None, ..path.clone() };
+            if rt.resolve(&whole).is_some_and(|whole| names_others(whole.attribute)) {
+                return Err(Error::invalid_path(format!("there is no `{spelling}`")));
+            }
             self.reader.leave(path, value.as_ref());
             self.reader.ignore(spelling.to_owned(), value.as_ref().filter(|_| op != Op::Remove));
             return Ok(());
@@ -305,14 +310,14 @@ impl<'a> Parser<'a> {
                     Some(Value::Object(read)) if read.is_empty() => return Ok(()),
                     Some(read) => (op, Some(read)),
                     None if op == Op::Add && listed => return Ok(()),
-                    None if leaf.required => {
+                    None if leaf.is_kept() => {
                         return Err(Error::invalid_value(format!("`{spelling}` is required")));
                     }
                     None => (Op::Remove, None),
                 }
             }
         };
-        if op == Op::Remove && value.is_none() && leaf.required && canonical.filter.is_none() {
+        if op == Op::Remove && value.is_none() && leaf.is_kept() && canonical.filter.is_none() {
             return Err(Error::mutability(format!("`{spelling}` is required: it cannot be removed")));
         }
         self.operations.push(Operation { op, path: canonical, value, create: self.reader.lenient() });

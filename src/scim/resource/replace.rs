@@ -60,10 +60,9 @@ fn replace(
         return Ok(());
     }
     let old = container.get(&attribute.name).filter(|old| is_present(old));
-    let Some(mut new) = new else {
+    let Some(mut new) = new.filter(|new| !new.is_null() || !attribute.is_kept()) else {
         let clears = omitted == Omitted::Clear && attribute.mutability == Mutability::ReadWrite;
-        // Nobody is locked out for not being mentioned.
-        if clears && !attribute.required && attribute.name != "active" {
+        if clears && !attribute.is_kept() {
             container.remove(&attribute.name);
         }
         return Ok(());
