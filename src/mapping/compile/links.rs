@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use super::lists::ListCall;
 use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target};
 use crate::mapping::node::Mark;
 use crate::mapping::pointer::Pointer;
-use crate::mapping::read::{Spanned, Table};
-use crate::mapping::template::{CallTemplate, Slot};
+use crate::mapping::read::Spanned;
+use crate::mapping::template::Slot;
 use crate::mapping::{How, Narrowing, Resource};
 use crate::scim::json::gathered;
 use crate::scim::schema::{Mutability, Returned};
@@ -77,7 +78,18 @@ impl Compiler<'_> {
         let of_one = Names::of_current(&[("id", Slot::Id)], &resource.rows);
         let source = match (&groups.list, &groups.inline) {
             (Some(list), _) => LinkSource::List {
-                call: self.list_call((&list.path, &list.query, &list.headers), &of_one),
+                call: self.list_call(
+                    &ListCall {
+                        place: list.place,
+                        method: list.method.as_ref(),
+                        path: &list.path,
+                        query: &list.query,
+                        headers: &list.headers,
+                        body: list.body.as_ref(),
+                        format: list.format,
+                    },
+                    &of_one,
+                ),
                 paging: Box::new(self.paging(list.paging.as_ref(), list.items.as_ref())),
                 link: Link {
                     at: self.pointer(&list.group)?,
@@ -103,18 +115,6 @@ impl Compiler<'_> {
         };
         let target = Target { kind: "Group", by, codec: Codec::Same, except: Vec::new() };
         Some(Links { attribute: "groups", target, source, returned: groups.returned.unwrap_or(usual) })
-    }
-
-    /// A GET with placeholders.
-    pub(super) fn list_call(
-        &mut self,
-        (path, query, headers): (&Spanned<String>, &Table<Spanned<Value>>, &Table<Spanned<String>>),
-        names: &Names,
-    ) -> CallTemplate {
-        let mut call = CallTemplate::new("GET", self.path(path, names));
-        call.query = self.query(query, names);
-        call.headers = self.headers(headers, names);
-        call
     }
 
     /// The row that `by` names. `both` says that its values are looked up too, so that the mapping must find them.

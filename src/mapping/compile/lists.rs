@@ -19,7 +19,41 @@ use crate::scim::{CompareOp, ResourceType};
 /// No placeholder but those of the environment.
 const NONE: Names = Names::none();
 
+/// How a list is asked for, as it is written.
+pub(super) struct ListCall<'w> {
+    pub(super) place: Mark,
+    pub(super) method: Option<&'w Spanned<String>>,
+    pub(super) path: &'w Spanned<String>,
+    pub(super) query: &'w Table<Spanned<Value>>,
+    pub(super) headers: &'w Table<Spanned<String>>,
+    pub(super) body: Option<&'w Spanned<Value>>,
+    pub(super) format: Option<written::Format>,
+}
+
 impl Compiler<'_> {
+    /// The call that asks for a list: a GET, unless something else is said.
+    pub(super) fn list_call(&mut self, list: &ListCall<'_>, names: &Names) -> CallTemplate {
+        match list.body {
+            None if list.format.is_some() => {
+                let message = "`format` is how the body is written, and there is none";
+                self.error(Code::BadList, list.place, message, "add `body: {}`, or remove `format`");
+            }
+            Some(body) if !body.value.is_object() => {
+                let message = "the body must be a table: parameters become fields of it";
+                self.error(Code::BadList, body.at, message, "write `body: {}`");
+            }
+            _ => {}
+        }
+        CallTemplate {
+            method: list.method.map_or_else(|| "GET".to_owned(), |method| self.method(method)),
+            query: self.query(list.query, names),
+            headers: self.headers(list.headers, names),
+            body: list.body.map(|body| self.json(&body.value, body.at, names)),
+            form: list.format == Some(written::Format::Form),
+            ..CallTemplate::new("GET", self.path(list.path, names))
+        }
+    }
+
     pub(super) fn list(
         &mut self,
         list: &written::List,
@@ -27,16 +61,19 @@ impl Compiler<'_> {
         kind: &ResourceType,
         rows: &[Row],
     ) -> List {
-        let path = list.path.as_ref().unwrap_or(collection);
         let whole = ListPart {
-            call: CallTemplate {
-                method: list.method.as_ref().map_or_else(|| "GET".to_owned(), |method| self.method(method)),
-                query: self.query(&list.query, &NONE),
-                headers: self.headers(&list.headers, &NONE),
-                body: list.body.as_ref().map(|body| self.json(&body.value, body.at, &NONE)),
-                form: list.format == Some(written::Format::Form),
-                ..CallTemplate::new("GET", self.path(path, &NONE))
-            },
+            call: self.list_call(
+                &ListCall {
+                    place: list.place,
+                    method: list.method.as_ref(),
+                    path: list.path.as_ref().unwrap_or(collection),
+                    query: &list.query,
+                    headers: &list.headers,
+                    body: list.body.as_ref(),
+                    format: list.format,
+                },
+                &NONE,
+            ),
             rename: list
                 .rename
                 .iter()
@@ -152,18 +189,8 @@ impl Compiler<'_> {
 
     /// Checks that every parameter of a list with a body is a place in it.
     fn body_parameters(&mut self, list: &written::List) {
-        let Some(body) = &list.body else {
-            if list.format.is_some() {
-                let message = "`format` is how the body is written, and there is none";
-                self.error(Code::BadList, list.place, message, "add `body: {}`, or remove `format`");
-            }
-            return;
-        };
+        let Some(body) = &list.body else { return };
         let at = body.at;
-        if !body.value.is_object() {
-            let message = "the body must be a table: parameters become fields of it";
-            self.error(Code::BadList, at, message, "write `body: {}`");
-        }
         let shared = self.paging.clone();
         let paging = list.paging.as_ref().or(shared.as_ref());
         let pairs = paging.iter().flat_map(|it| {

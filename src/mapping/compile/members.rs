@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
+use super::lists::ListCall;
 use crate::mapping::Resource;
 use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::Code;
@@ -83,7 +84,22 @@ impl Compiler<'_> {
         resources: &[Resource],
     ) -> Option<LinkSource> {
         let names = Names::of_current(&[("id", Slot::Id)], &group.rows);
-        let call = self.list_call((&list.path, &list.query, &list.headers), &names);
+        let call = self.list_call(
+            &ListCall {
+                place: list.place,
+                method: list.method.as_ref(),
+                path: &list.path,
+                query: &list.query,
+                headers: &list.headers,
+                body: list.body.as_ref(),
+                format: list.format,
+            },
+            &names,
+        );
+        if let (Some(body), Some(_)) = (&list.body, &list.find) {
+            let message = "a list that is asked by a body has no `find`: its parameters are those of a query";
+            self.error(Code::BadMembers, body.at, message, "remove `find`: the whole list is read instead");
+        }
         let find = list.find.as_ref().map(|query| {
             let names = Names::of_current(&[("id", Slot::Id), ("member", Slot::Member)], &group.rows);
             call.with_query(&self.query(query, &names))

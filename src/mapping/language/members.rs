@@ -55,12 +55,18 @@ tables! {
 
     /// Reading the members of a group.
     MemberList {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
         /// The native path, with `{id}` and the group's attributes.
         path: Spanned<String>,
         /// Query parameters.
         query: Table<Spanned<Value>>,
         /// Header fields.
         headers: Table<Spanned<String>>,
+        /// The body. With it, the parameters of paging are fields of this body, by native path.
+        body: Option<Spanned<Value>>,
+        /// How the body is written: `json` unless it is said.
+        format: Option<Format>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
@@ -75,7 +81,7 @@ tables! {
         display: Option<Spanned<String>>,
         /// What sort of member a row is, for groups in groups.
         kind as "type": Option<MemberType>,
-        /// Query parameters that find one member's row, with `{member}`.
+        /// Query parameters that find one member's row, with `{member}`; a list that is asked by a body has none.
         find: Option<Table<Spanned<Value>>>,
     }
 
@@ -150,12 +156,18 @@ tables! {
 
     /// Reading the groups of a user.
     GroupList {
+        /// The method: `GET` unless it is said.
+        method: Option<Spanned<String>>,
         /// The native path, with `{id}` and the user's attributes.
         path: Spanned<String>,
         /// Query parameters.
         query: Table<Spanned<Value>>,
         /// Header fields.
         headers: Table<Spanned<String>>,
+        /// The body. With it, the parameters of paging are fields of this body, by native path.
+        body: Option<Spanned<Value>>,
+        /// How the body is written: `json` unless it is said.
+        format: Option<Format>,
         /// How the list is paged.
         paging: Option<Paging>,
         /// Where the rows are in the reply, if the paging does not say it.
