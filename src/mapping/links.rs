@@ -152,15 +152,21 @@ impl UserField {
         self.groups(user).into_iter().any(|found| text_of(found) == text_of(group))
     }
 
-    /// The field of a native user who gets the group, or loses it; `None` where nothing changes.
-    pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Option<Value> {
+    /// The field of a native user who gets the group, or loses it; `None` where nothing changes. The error says, in words,
+    /// why it must not be written over.
+    pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Result<Option<Value>, String> {
+        let mut items = match self.at.get(user) {
+            _ if !self.list => Vec::new(),
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items.clone(),
+            Some(_) => return Err(format!("there is no list at `{}`", self.at)),
+        };
         if self.has(user, group) == add {
-            return None;
+            return Ok(None);
         }
         if !self.list {
-            return Some(if add { group.clone() } else { self.clear.clone() });
+            return Ok(Some(if add { group.clone() } else { self.clear.clone() }));
         }
-        let mut items = self.at.get(user).and_then(Value::as_array).cloned().unwrap_or_default();
         if add {
             let mut element = Value::Null;
             self.group.set(&mut element, group.clone());
@@ -168,7 +174,7 @@ impl UserField {
         } else {
             items.retain(|item| self.group.get(item).is_none_or(|found| text_of(found) != text_of(group)));
         }
-        Some(Value::Array(items))
+        Ok(Some(Value::Array(items)))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::handler::Context;
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::read::Current;
 use crate::handler::write::refuse_protected;
+use crate::mapping::errors::not_understood;
 use crate::mapping::links::UserField;
 use crate::mapping::template::Scope;
 use crate::mapping::{Resource, Update};
@@ -66,8 +67,12 @@ pub(super) fn requests(
     let id = own.unwrap_or(group.id);
     let (mut removes, mut adds) = (Vec::new(), Vec::new());
     for member in plan.removed.keys() {
+    let changed = |current: &Current, add: bool| {
+        let changed = field.changed(&current.native, id, add);
+        changed.map_err(|problem| not_understood("read the groups of a user", &problem))
+    };
         let Some(current) = plan.users.found.get(member) else { continue };
-        let Some(value) = field.changed(&current.native, id, false) else { continue };
+        let Some(value) = changed(current, false)? else { continue };
         if !field.list && value == *id {
             return Err(Error::mutability(format!(
                 "`{member}` cannot leave the group that every user without another belongs to"
@@ -78,7 +83,7 @@ pub(super) fn requests(
     }
     for (member, native) in &plan.added {
         if let Some(current) = plan.users.found.get(member) {
-            let Some(value) = field.changed(&current.native, id, true) else { continue };
+            let Some(value) = changed(current, true)? else { continue };
             refuse_protected(user, &current.attributes)?;
             adds.push((member.clone(), request(field, (user, update), current, value)?));
         } else {
