@@ -227,6 +227,8 @@ pub struct MemberCall {
     pub call: CallTemplate,
     /// Replies that mean that there was nothing to do.
     pub done: Vec<Recognised>,
+    /// Replies that mean that the user or the group is not there, beside 404.
+    pub absent: Vec<Recognised>,
     /// How a call takes several members; `None`: it takes one.
     pub batch: Option<MemberBatch>,
     /// Whether the membership's key is needed.

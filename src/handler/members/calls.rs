@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Group;
-use super::judge::{Judge, Verb, settled};
+use super::judge::{Judge, Verb, is_not_found, settled};
 use crate::exchange::{Request, Response};
 use crate::handler::Context;
 use crate::handler::links::listed_among;
@@ -14,7 +14,7 @@ use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::handler::read::Object;
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::recognised;
+use crate::mapping::errors::{Recognised, recognised};
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
@@ -108,8 +108,9 @@ async fn batches(
     (most, verb, what): (usize, Verb, &str),
 ) -> Result<(Outcomes, Names), Error> {
     // That one of several is not there is no news about the others.
+    let is_gone = |reply: &Response| is_absent(reply, &[]) || is_not_found(&context.native.check(what, reply.clone()));
     let has_nothing_to_do =
-        |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_absent(reply, &[]));
+        |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_gone(reply));
     let all: Vec<(&String, &Value)> = who.iter().collect();
     let request = |members: &&[(&String, &Value)]| {
         let list = batch.members(members.iter().map(|(_, native)| *native));
@@ -170,7 +171,8 @@ async fn sent(
 ) -> Result<Outcomes, Error> {
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
     let total = requests.len();
-    let replies = context.native.send_all(what, requests, &call.done).await?;
+    let expected: Vec<Recognised> = call.done.iter().chain(&call.absent).cloned().collect();
+    let replies = context.native.send_all(what, requests, &expected).await?;
     Ok(Outcomes { total, replies: names.into_iter().zip(replies).collect() })
 }
 

@@ -269,7 +269,13 @@ impl Compiler<'_> {
 
     fn member_change(&mut self, call: &written::MemberCall, what: &str, group: &Resource) -> Option<MemberCall> {
         let names = Names::of_current(&IN_CALLS, &group.rows);
-        let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
+        let already = call.already.iter().map(|it| self.recognised(it)).collect();
+        let absent = call.absent.iter().map(|it| self.recognised(it)).collect();
+        // Who is to go and is not there has gone.
+        let (done, absent) = match what {
+            "remove" | "check" => (absent, Vec::new()),
+            _ => (already, absent),
+        };
         let template = self.member_call(call, &names);
         let uses = |slot: Slot| template.uses(&slot);
         let (one, several, keyed) = (uses(Slot::Member), uses(Slot::List), uses(Slot::Key));
@@ -306,6 +312,10 @@ impl Compiler<'_> {
                 self.error(Code::BadMembers, at, message, "remove it, or put `{members}` in place of `{member}`");
             }
         }
+        if !call.already.is_empty() && matches!(what, "remove" | "check") {
+            let message = format!("`already` is about members who are added, and this call is to {what} them");
+            self.error(Code::BadMembers, place, message, "write `absent`: replies that say that somebody is no member");
+        }
         if let (Some(max), "replace") = (&call.max, what) {
             self.error(Code::BadMembers, max.at, "a whole list cannot be sent in parts", "remove `max`");
         }
@@ -313,7 +323,7 @@ impl Compiler<'_> {
             each: call.each.as_ref().map(|each| self.each_member(each)),
             max: self.most(call.max.as_ref(), usize::MAX),
         });
-        Some(MemberCall { call: template, done, batch, keyed })
+        Some(MemberCall { call: template, done, absent, batch, keyed })
     }
 
     fn each_member(&mut self, each: &Spanned<Value>) -> JsonTemplate {
