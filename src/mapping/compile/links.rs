@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::Compiler;
 use super::calls::Names;
-use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target};
@@ -101,7 +100,8 @@ impl Compiler<'_> {
             LinkSource::List { .. } => written::Returned::Request,
             _ => written::Returned::Default,
         };
-        let target = Target { kind: "Group", by, codec: Codec::Same, except: Vec::new() };
+        let codec = self.links_codec(groups.codec.as_ref(), groups.place, "groups");
+        let target = Target { kind: "Group", by, codec, except: Vec::new() };
         Some(Links { attribute: "groups", target, source, returned: groups.returned.unwrap_or(usual) })
     }
 

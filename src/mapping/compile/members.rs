@@ -72,7 +72,8 @@ impl Compiler<'_> {
         }
         let by = self.by(USER, members.by.as_ref(), resources, !shows_id);
         let returned = members.returned.unwrap_or(written::Returned::Default);
-        let target = Target { kind: USER, by, codec: self.members_codec(members), except: self.except(members) };
+        let codec = self.links_codec(members.codec.as_ref(), members.place, "members");
+        let target = Target { kind: USER, by, codec, except: self.except(members) };
         Some(Links { attribute: "members", target, source, returned })
     }
 
@@ -174,18 +175,20 @@ impl Compiler<'_> {
             None => Target {
                 kind: USER,
                 by: self.by(USER, members.by.as_ref(), resources, false),
-                codec: self.members_codec(members),
+                codec: self.links_codec(members.codec.as_ref(), members.place, "members"),
                 except: self.except(members),
             },
         };
         Members { target, check, change }
     }
 
-    fn members_codec(&mut self, members: &written::Members) -> Codec {
-        let codec = members.codec.as_ref().map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
+    /// How `what` are named where that is not by their id or attribute as it is.
+    pub(super) fn links_codec(&mut self, codec: Option<&written::Codec>, place: Mark, what: &str) -> Codec {
+        let codec = codec.map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
         if matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Csv) {
             let help = "write one for texts: lowercase, integer, text, template, escape";
-            self.error(Code::BadMembers, members.place, "the `codec` of members is not one for a single text", help);
+            let message = format!("the `codec` of {what} is not one for a single text");
+            self.error(Code::BadMembers, place, message, help);
         }
         codec
     }

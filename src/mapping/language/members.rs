@@ -146,6 +146,8 @@ tables! {
         display: Option<Spanned<String>>,
         /// The group's attribute that groups are known by here, such as `displayName`: `id` unless it is said.
         by: Option<Spanned<String>>,
+        /// How that id or attribute is written here: `{ template: 'urn:group:{value}' }`. What is not written so is not shown.
+        codec: Option<Codec>,
         /// When they are returned: `request` for a list, which is a call for every user, and `default` otherwise.
         returned: Option<Returned>,
     }
