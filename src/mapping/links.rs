@@ -91,6 +91,8 @@ pub enum LinkSource {
         at: Pointer,
         /// Where the object says how many there are, so that a list that is cut short is not taken for whole.
         total: Option<Pointer>,
+        /// Whether what is no list is its only element.
+        single: bool,
         /// What an element says.
         link: Link,
     },

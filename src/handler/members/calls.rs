@@ -14,7 +14,7 @@ use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::handler::read::Object;
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::{Recognised, recognised};
+use crate::mapping::errors::{Recognised, not_understood, recognised};
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
@@ -204,7 +204,12 @@ async fn membership_keys(
             None => shown_id(context, &links.target, link, row, links.target.kind),
         }
     };
-    Ok(gathered(found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)?.clone())))))
+    let rows: Vec<(String, Option<&Value>)> =
+        found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)))).collect();
+    if !rows.is_empty() && rows.iter().all(|(_, key)| key.is_none()) {
+        return Err(not_understood(what, &format!("there is no key at `{key_at}`")));
+    }
+    Ok(gathered(rows.into_iter().filter_map(|(id, key)| Some((id, key?.clone())))))
 }
 
 /// Puts the whole list of members.

@@ -66,7 +66,7 @@ pub(in crate::handler) async fn plan_new<'e>(
     users: Users<'e>,
 ) -> Result<Option<Plan<'e>>, Error> {
     let mut native = created.native.clone();
-    if let Some((at, ..)) = inline(resource)
+    if let Some((_, at, _)) = inline(resource)
         && at.get(&native).is_none()
     {
         at.set(&mut native, Value::Array(Vec::new()));

@@ -88,6 +88,7 @@ impl Compiler<'_> {
             (None, Some(inline)) => LinkSource::Inline {
                 at: self.pointer(inline)?,
                 total: self.optional_pointer(groups.total.as_ref()),
+                single: true,
                 link: Link {
                     at: self.optional_pointer(groups.group.as_ref()).unwrap_or_default(),
                     display: self.optional_pointer(groups.display.as_ref()),

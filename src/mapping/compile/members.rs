@@ -49,6 +49,7 @@ impl Compiler<'_> {
             (None, Some(inline), _) => LinkSource::Inline {
                 at: self.pointer(inline)?,
                 total: self.optional_pointer(members.total.as_ref()),
+                single: false,
                 link: Link {
                     at: self.optional_pointer_or_root(members.member.as_ref()),
                     id: self.optional_pointer(members.id.as_ref()),
