@@ -15,7 +15,7 @@ use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
-use crate::mapping::{List, ListPart, Resource, Row};
+use crate::mapping::{List, ListPart, Operation, Resource, Row};
 use crate::scim::query::ListQuery;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
 
@@ -357,15 +357,17 @@ pub(super) async fn whole(
     if list.partial.lacks(wanted) { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
-/// Native objects as resources. An object without an id that clients could use is none of ours; but where none has
-/// anything in its place, that is not where the id is.
+/// Native objects as resources. An object without an id that clients could use is none of ours, and neither is one that is
+/// none when it is read (`read.absent`); but where no object has anything in the place of the id, that is not where it is.
 pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Result<Vec<Found>, Error> {
     let at = resource.id_row().and_then(|row| row.native.as_ref());
     if let Some(at) = at.filter(|at| !items.is_empty() && items.iter().all(|item| at.get(item).is_none())) {
         return Err(not_understood(&format!("list {}s", noun(resource)), &format!("there is no id at `{at}`")));
     }
+    let Operation { absent, item, .. } = &resource.read;
+    let is_there = |native: &Value| !absent.iter().any(|rule| rule.matches_object(&item.at, native));
     let found = |native: Value| Some(Found { id: resource.id_of(&native)?, native });
-    Ok(items.into_iter().filter_map(found).collect())
+    Ok(items.into_iter().filter(is_there).filter_map(found).collect())
 }
 
 /// Reads each resource on its own where rows lack fields and the response needs them.
