@@ -31,6 +31,8 @@ pub(super) struct Linked<'m> {
     pub(super) kind: &'m str,
     /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
+    /// The link's own key, where it has one.
+    pub(super) key: Option<Value>,
     display: Option<Value>,
 }
 
@@ -200,7 +202,8 @@ async fn linked<'m>(
         let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
         let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
-        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, display })
+        let key = link.key.as_ref().and_then(|at| at.get(row)).cloned();
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, key, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }
@@ -259,7 +262,7 @@ async fn users_of_each<'m>(
         let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
-        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, key: None, display: name })
     };
     // Without a query for one group's users, all groups share the list of all users.
     let of_group = |(index, group): (usize, &Object<'_>)| {

@@ -109,8 +109,8 @@ pub(super) async fn carry_out(
     match change {
         MemberChange::Calls { add, remove } => {
             // Removing first never leaves somebody in who should be out, if the rest fails.
-            calls::change(context, &group, remove, &plan.removed, Verb::Remove).await?;
-            let added = calls::change(context, &group, add, &plan.added, Verb::Add).await;
+            calls::change(context, &group, remove, (&plan.removed, &plan.keys), Verb::Remove).await?;
+            let added = calls::change(context, &group, add, (&plan.added, &plan.keys), Verb::Add).await;
             added.map_err(|error| match plan.removed.len() {
                 0 => error,
                 removed => error.with_done(&format!("{removed} members were removed before")),

@@ -23,12 +23,12 @@ use crate::scim::json::gathered;
 /// What calls name members by, by SCIM id.
 type Names = BTreeMap<String, Value>;
 
-/// Adds or removes members, whom calls know by these names.
+/// Adds or removes members, whom calls know by these names; `known` are keys of memberships that have been read already.
 pub(super) async fn change(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    who: &Names,
+    (who, known): (&Names, &Names),
     verb: Verb,
 ) -> Result<(), Error> {
     if who.is_empty() {
@@ -37,7 +37,7 @@ pub(super) async fn change(
     let what = format!("{} a member", verb.as_str());
     let outcomes = match &call.batch {
         Some(batch) => in_batches(context, group, (call, batch), who, (verb, &what)).await?,
-        None => one_by_one(context, group, call, who, &what).await?,
+        None => one_by_one(context, group, call, (who, known), &what).await?,
     };
     let total = outcomes.total;
     let mut judge = Judge::new(context, group, (verb, &what)).of_call(call);
@@ -59,10 +59,12 @@ async fn one_by_one(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    who: &Names,
+    (who, known): (&Names, &Names),
     what: &str,
 ) -> Result<Outcomes, Error> {
-    let keys = if call.keyed { membership_keys(context, group, who).await? } else { BTreeMap::new() };
+    let is_unknown = call.keyed && !who.keys().all(|id| known.contains_key(id));
+    let read = if is_unknown { Some(membership_keys(context, group, who).await?) } else { None };
+    let keys = read.as_ref().unwrap_or(known);
     let mut requests = Vec::new();
     for (id, native) in who {
         let key = keys.get(id);
