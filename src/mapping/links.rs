@@ -158,6 +158,7 @@ impl UserField {
     /// why it must not be written over.
     pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Result<Option<Value>, String> {
         let mut items = match self.at.get(user) {
+            Some(Value::Array(_)) if !self.list => return Err(format!("there is a list at `{}`", self.at)),
             _ if !self.list => Vec::new(),
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(items)) => items.clone(),
