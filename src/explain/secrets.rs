@@ -8,6 +8,7 @@ use super::calls::is_login;
 use crate::exchange::{Moment, Reply, Request};
 use crate::mapping::Row;
 use crate::mapping::diagnostic::Report;
+use crate::mapping::errors::json_body;
 use crate::mapping::language::Access;
 use crate::mapping::node::Node;
 use crate::mapping::template::RESERVED;
@@ -64,13 +65,18 @@ impl Secrets {
         }
     }
 
-    /// Learns the token that a login answers with.
+    /// Learns the token that a login answers with, and what a reply shows of other secrets: an update that sends the whole
+    /// object repeats them.
     pub(super) fn learn(&mut self, engine: &Engine, call: &Request, reply: &Reply) {
         if let (Some(login), Ok(reply)) = (engine.mapping().and_then(|mapping| mapping.login.as_ref()), reply)
             && engine.mapping().is_some_and(|mapping| is_login(mapping, call))
             && let Some(token) = login.token.text(reply)
         {
             self.add(&token, "the login's token");
+        }
+        let mut body = reply.as_ref().map(json_body).unwrap_or_default();
+        for secret in Self::hidden(engine, &mut body) {
+            self.add(&secret, "hidden");
         }
     }
 
@@ -85,14 +91,17 @@ impl Secrets {
         self.0.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
     }
 
-    /// A reply's body without what applications show of their own secrets and of other users'.
-    pub(super) fn hidden(engine: &Engine, body: &mut Value) {
+    /// Takes what applications show of their own secrets and of other users' out of a reply's body, and answers it.
+    pub(super) fn hidden(engine: &Engine, body: &mut Value) -> Vec<String> {
         let rows = engine.mapping().into_iter().flat_map(|mapping| &mapping.resources).flat_map(|it| &it.rows);
         let written: Vec<String> = rows.filter(|row| row.access == Access::Write).map(Row::native_name).collect();
-        hide(body, &|key| {
+        let mut hidden = Vec::new();
+        let is_secret = |key: &str| {
             let letters: String = key.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
             written.iter().any(|name| name == key) || TELLING.iter().any(|word| letters.contains(word))
-        });
+        };
+        hide(body, &is_secret, &mut hidden);
+        hidden
     }
 
     /// `text` without them.
@@ -146,17 +155,19 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Puts `<hidden>` in the place of every text below a key that `is_secret`.
-fn hide(value: &mut Value, is_secret: &impl Fn(&str) -> bool) {
+fn hide(value: &mut Value, is_secret: &impl Fn(&str) -> bool, hidden: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
                 match value {
-                    Value::String(text) if is_secret(key) => "<hidden>".clone_into(text),
-                    value => hide(value, is_secret),
+                    Value::String(text) if is_secret(key) => {
+                        hidden.push(std::mem::replace(text, "<hidden>".to_owned()));
+                    }
+                    value => hide(value, is_secret, hidden),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, is_secret)),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, is_secret, hidden)),
         _ => {}
     }
 }

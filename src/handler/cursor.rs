@@ -224,7 +224,7 @@ async fn walked(
             // The total of one of several lists is none.
             total = page.total.filter(|_| query.filter.is_none() && parts.len() == 1);
             let ids: Vec<Option<Value>> = page.items.iter().map(|item| id_at?.get(item).cloned()).collect();
-            let mut matched = list::found(resource, page.items);
+            let mut matched = list::found(resource, page.items)?;
             if let Some(filter) = &query.filter {
                 matched = list::whole(context, resource, list, matched, |path| filter.names(&path.attribute)).await?;
                 matched = only_matches(context, resource, filter, matched).await?;

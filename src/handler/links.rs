@@ -2,7 +2,7 @@
 
 mod among;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use super::pages::{ended_early, rows_of_each, rows_of_list};
 use super::read::{Found, Object};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
-use crate::mapping::links::{Link, LinkSource, Links, Target, UserField};
-use crate::mapping::pointer::Pointer;
+use crate::mapping::errors::not_understood;
+use crate::mapping::links::{Link, LinkSource, Links, Members, Target, UserField};
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
 use crate::scim::json::gathered;
@@ -31,6 +31,8 @@ pub(super) struct Linked<'m> {
     pub(super) kind: &'m str,
     /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
+    /// The link's own key, where it has one.
+    pub(super) key: Option<Value>,
     display: Option<Value>,
 }
 
@@ -118,36 +120,54 @@ pub(super) async fn linked_of_each<'m>(
     links: &'m Links,
     of: &[Object<'_>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
-    match &links.source {
-        LinkSource::Inline { at, total, link } => {
-            let what = format!("read the {}", links.attribute);
-            let elements = of.iter().map(|of| elements(&what, (at, total.as_ref()), of.native));
-            linked(context, &links.target, link, &elements.collect::<Result<Vec<_>, _>>()?).await
+    let what = format!("read the {}", links.attribute);
+    let mut each = match &links.source {
+        LinkSource::Inline { link, .. } => {
+            let elements = of.iter().map(|of| elements(&what, &links.source, of.native));
+            linked(context, &what, (&links.target, link), &elements.collect::<Result<Vec<_>, _>>()?).await?
         }
         LinkSource::List { call, paging, link, .. } => {
-            let what = format!("read the {}", links.attribute);
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, &what, call, paging, &scopes).await?;
             let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
-            linked(context, &links.target, link, &elements).await
+            linked(context, &what, (&links.target, link), &elements).await?
         }
-        LinkSource::Field(field) => users_of_each(context, &links.target, field, of).await,
+        LinkSource::Field(field) => users_of_each(context, &links.target, field, of).await?,
+    };
+    for (linked, of) in each.iter_mut().zip(of) {
+        if is_excepted(context, &links.target, *of) {
+            linked.clear();
+        }
+        // Who has several rows, one for each role, is linked once.
+        let mut seen = BTreeSet::new();
+        linked.retain(|it| it.hidden || seen.insert(format!("{} {}", it.kind, it.id)));
     }
+    Ok(each)
 }
 
-/// The elements of an inline list; what is no list is its only element. One that is cut short is refused: who is missing
-/// would be taken for gone.
-pub(super) fn elements<'v>(
-    what: &str,
-    (at, total): (&Pointer, Option<&Pointer>),
-    native: &'v Value,
-) -> Result<Vec<&'v Value>, Error> {
+/// Whether a resource is one whom those at the other end neither show nor change, as groups do with whom their `members`
+/// except.
+fn is_excepted(context: &Context<'_>, target: &Target, of: Object<'_>) -> bool {
+    let other = context.native.mapping().resource(target.kind);
+    let Some(Members { target, .. }) = other.and_then(|other| other.members.as_ref()) else { return false };
+    let own = context.native.mapping().resource(target.kind);
+    let key = match target.by.and_then(|row| own?.rows.get(row)) {
+        Some(row) => row.native.as_ref().and_then(|at| at.get(of.native)),
+        None => Some(of.id),
+    };
+    key.and_then(|key| target.name(key)).is_some_and(|name| target.excepts(&name))
+}
+
+/// The elements of an inline list. One that is cut short is refused: who is missing would be taken for gone.
+pub(super) fn elements<'v>(what: &str, source: &LinkSource, native: &'v Value) -> Result<Vec<&'v Value>, Error> {
+    let LinkSource::Inline { at, total, single, .. } = source else { return Ok(Vec::new()) };
     let elements = match at.get(native) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(items)) => items.iter().collect(),
-        Some(single) => vec![single],
+        Some(one) if *single => vec![one],
+        Some(_) => return Err(not_understood(what, &format!("there is no list at `{at}`"))),
     };
-    let total = total.and_then(|total| text_of(total.get(native)?).trim().parse().ok());
+    let total = total.as_ref().and_then(|total| text_of(total.get(native)?).trim().parse().ok());
     if total.is_some_and(|total: usize| elements.len() < total) { Err(ended_early(what)) } else { Ok(elements) }
 }
 
@@ -155,10 +175,11 @@ pub(super) fn elements<'v>(
 /// where a list is sent back, and is not shown.
 async fn linked<'m>(
     context: &Context<'_>,
-    target: &'m Target,
-    link: &'m Link,
+    what: &str,
+    (target, link): (&'m Target, &'m Link),
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
+    lists.iter().try_for_each(|rows| refuse_nameless(what, (target, link), rows))?;
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
     let rows = lists.iter().flatten().filter(|row| link.kind(row, target.kind).is_some_and(looked_up));
     let unknown: BTreeMap<String, Value> =
@@ -181,9 +202,21 @@ async fn linked<'m>(
         let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
         let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
-        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, display })
+        let key = link.key.as_ref().and_then(|at| at.get(row)).cloned();
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, key, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
+}
+
+/// Refuses a list that has nobody where the mapping says: a misspelt place would be a list without anybody.
+fn refuse_nameless(what: &str, (target, link): (&Target, &Link), rows: &[&Value]) -> Result<(), Error> {
+    let ours = || rows.iter().filter(|row| link.kind(row, target.kind) == Some(target.kind));
+    for at in [Some(&link.at), link.id.as_ref()].into_iter().flatten() {
+        if ours().next().is_some() && ours().all(|row| at.get(row).is_none()) {
+            return Err(not_understood(what, &format!("there is nothing at `{at}`")));
+        }
+    }
+    Ok(())
 }
 
 /// The attributes, the best first, that are shown as the name of one that something is linked with.
@@ -218,7 +251,7 @@ async fn users_of_each<'m>(
             let scopes: Vec<Scope<'_>> = groups.iter().map(|group| group.scope()).collect();
             let mut users = Vec::with_capacity(groups.len());
             for rows in rows_of_list(&context.native, "read the members", &list.parts, find, &scopes).await? {
-                users.push(whole(context, user, list, found(user, rows), is_name).await?);
+                users.push(whole(context, user, list, found(user, rows)?, is_name).await?);
             }
             users
         }
@@ -229,7 +262,7 @@ async fn users_of_each<'m>(
         let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
-        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, display: name })
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, key: None, display: name })
     };
     // Without a query for one group's users, all groups share the list of all users.
     let of_group = |(index, group): (usize, &Object<'_>)| {

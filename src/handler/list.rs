@@ -15,7 +15,7 @@ use super::{Answer, Context, links};
 use crate::mapping::errors::not_understood;
 use crate::mapping::paging::Walk;
 use crate::mapping::template::Scope;
-use crate::mapping::{List, ListPart, Resource, Row};
+use crate::mapping::{List, ListPart, Operation, Resource, Row};
 use crate::scim::query::ListQuery;
 use crate::scim::{AttributePath, CompareOp, Error, Filter, dialect, list as response, sort};
 
@@ -140,7 +140,7 @@ async fn window(
         total += of_part;
         items.extend(rows);
     }
-    Ok((found(resource, items), total))
+    Ok((found(resource, items)?, total))
 }
 
 /// The rows `first..first + count` of one native list, and how many it has.
@@ -273,7 +273,7 @@ async fn candidates(
             let object = context.native.object(&what, resource, operation, &scope).await?;
             let object = object.filter(|object| object.as_object().is_none_or(|fields| !fields.is_empty()));
             object.iter().try_for_each(|object| resource.refuse_nameless(&what, object))?;
-            whole(context, resource, list, found(resource, object.into_iter().collect()), wanted).await
+            whole(context, resource, list, found(resource, object.into_iter().collect())?, wanted).await
         }
         Narrowed::Find(operation, at, value) => {
             let scope = Scope { value: Some(&value), ..Scope::default() };
@@ -321,7 +321,7 @@ pub(super) async fn by_value(
 
 async fn one(context: &Context<'_>, resource: &Resource, id: &Value) -> Result<Vec<Found>, Error> {
     let native = context.native.read(resource, id).await?;
-    Ok(found(resource, native.into_iter().collect()))
+    found(resource, native.into_iter().collect())
 }
 
 pub(super) async fn all(
@@ -331,11 +331,11 @@ pub(super) async fn all(
     parameters: &Parameters,
 ) -> Result<Vec<Found>, Error> {
     if let Some(fixed) = &resource.fixed {
-        return Ok(found(resource, fixed.clone()));
+        return found(resource, fixed.clone());
     }
     let what = format!("list {}s", noun(resource));
     let items = pages::rows_of_parts(&context.native, &what, parts, parameters).await?;
-    let mut found = found(resource, items);
+    let mut found = found(resource, items)?;
     if parts.len() > 1 {
         // What went from one part into another between the calls is in both: the later call knows better.
         let mut seen = BTreeSet::new();
@@ -357,10 +357,17 @@ pub(super) async fn whole(
     if list.partial.lacks(wanted) { hydrated(context, resource, rows).await } else { Ok(rows) }
 }
 
-/// Native objects as resources. An object without an id that clients could use is none of ours.
-pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Vec<Found> {
+/// Native objects as resources. An object without an id that clients could use is none of ours, and neither is one that is
+/// none when it is read (`read.absent`); but where no object has anything in the place of the id, that is not where it is.
+pub(super) fn found(resource: &Resource, items: Vec<Value>) -> Result<Vec<Found>, Error> {
+    let at = resource.id_row().and_then(|row| row.native.as_ref());
+    if let Some(at) = at.filter(|at| !items.is_empty() && items.iter().all(|item| at.get(item).is_none())) {
+        return Err(not_understood(&format!("list {}s", noun(resource)), &format!("there is no id at `{at}`")));
+    }
+    let Operation { absent, item, .. } = &resource.read;
+    let is_there = |native: &Value| !absent.iter().any(|rule| rule.matches_object(&item.at, native));
     let found = |native: Value| Some(Found { id: resource.id_of(&native)?, native });
-    items.into_iter().filter_map(found).collect()
+    Ok(items.into_iter().filter(is_there).filter_map(found).collect())
 }
 
 /// Reads each resource on its own where rows lack fields and the response needs them.
@@ -387,7 +394,7 @@ async fn hydrated(context: &Context<'_>, resource: &Resource, rows: Vec<Found>) 
     let ids: Vec<Value> = rows.into_iter().map(|row| row.id).collect();
     // What is not there has been deleted since the list was read.
     let objects = context.native.read_all(resource, &ids).await?.into_iter().flatten();
-    Ok(found(resource, objects.collect()))
+    found(resource, objects.collect())
 }
 
 fn sorted(resource: &Resource, found: Vec<Found>, by: &AttributePath, descending: bool) -> Vec<Found> {

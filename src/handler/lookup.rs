@@ -99,7 +99,7 @@ pub(super) async fn by_ids(
         Some((list, batch)) => in_batches(context, resource, list, batch, &natives, wanted).await?,
         None => {
             let objects = context.native.read_all(resource, &natives).await?;
-            found(resource, objects.into_iter().flatten().collect())
+            found(resource, objects.into_iter().flatten().collect())?
         }
     };
     // An application that folds letter case answers with others than were asked for.
@@ -131,16 +131,16 @@ async fn by_values(
         Some(How::Query(query, other)) => {
             let parts = other.as_deref().map_or(list.parts.as_slice(), std::slice::from_ref);
             let rows = rows_of_list(&context.native, &what, parts, query, &scopes).await?;
-            found(resource, rows.into_iter().flatten().collect())
+            found(resource, rows.into_iter().flatten().collect())?
         }
         Some(How::Call(operation)) => {
             let objects = context.native.objects(&what, resource, operation, &scopes).await?;
-            found(resource, objects.into_iter().flatten().collect())
+            found(resource, objects.into_iter().flatten().collect())?
         }
         Some(How::Read(id)) => {
             let ids: Vec<Value> = scopes.iter().map(|scope| id.plain(scope).into()).collect();
             let objects = context.native.read_all(resource, &ids).await?;
-            return Ok(found(resource, objects.into_iter().flatten().collect()));
+            return found(resource, objects.into_iter().flatten().collect());
         }
         Some(How::Find(..)) | None => all(context, resource, &list.all_parts(), &[]).await?,
     };
@@ -163,7 +163,7 @@ async fn in_batches(
     let lists: Vec<Value> = values.chunks(batch.max).map(|values| Value::Array(values.to_vec())).collect();
     let scopes: Vec<Scope<'_>> = lists.iter().map(|list| Scope { list: Some(list), ..Scope::default() }).collect();
     let rows = rows_of_list(&context.native, &what, std::slice::from_ref(&batch.list), &[], &scopes).await?;
-    whole(context, resource, list, found(resource, rows.into_iter().flatten().collect()), wanted).await
+    whole(context, resource, list, found(resource, rows.into_iter().flatten().collect())?, wanted).await
 }
 
 /// A look-up is a call: as many rows as may be read.

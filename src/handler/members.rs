@@ -109,8 +109,8 @@ pub(super) async fn carry_out(
     match change {
         MemberChange::Calls { add, remove } => {
             // Removing first never leaves somebody in who should be out, if the rest fails.
-            calls::change(context, &group, remove, &plan.removed, Verb::Remove).await?;
-            let added = calls::change(context, &group, add, &plan.added, Verb::Add).await;
+            calls::change(context, &group, remove, (&plan.removed, &plan.keys), Verb::Remove).await?;
+            let added = calls::change(context, &group, add, (&plan.added, &plan.keys), Verb::Add).await;
             added.map_err(|error| match plan.removed.len() {
                 0 => error,
                 removed => error.with_done(&format!("{removed} members were removed before")),
@@ -122,10 +122,10 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Where a group's own object has its members and their number.
-fn inline(group: &Resource) -> Option<(&Pointer, Option<&Pointer>, &Link)> {
+/// Where a group's own object has its members.
+fn inline(group: &Resource) -> Option<(&LinkSource, &Pointer, &Link)> {
     match &group.links.as_ref()?.source {
-        LinkSource::Inline { at, total, link } => Some((at, total.as_ref(), link)),
+        source @ LinkSource::Inline { at, link, .. } => Some((source, at, link)),
         _ => None,
     }
 }
@@ -146,7 +146,7 @@ async fn update(
     removed: &BTreeMap<String, Value>,
     added: &BTreeMap<String, Value>,
 ) -> Result<(), Error> {
-    let (Some(update), Some((at, total, link))) = (&group.resource.update, inline(group.resource)) else {
+    let (Some(update), Some((source, at, link))) = (&group.resource.update, inline(group.resource)) else {
         return Ok(());
     };
     let what = format!("change the members of the {}", noun(group.resource));
@@ -156,7 +156,7 @@ async fn update(
         link.kind(element, members.target.kind) == Some(members.target.kind)
             && link.at.get(element).is_some_and(|key| removed.contains(&text_of(key)))
     };
-    let elements = links::elements(&what, (at, total), native)?.into_iter();
+    let elements = links::elements(&what, source, native)?.into_iter();
     let mut list: Vec<Value> = elements.filter(|element| !goes(element)).cloned().collect();
     list.extend(added.values().map(|key| {
         let mut element = Value::Null;

@@ -58,8 +58,10 @@ pub(super) fn narrowed<'m>(
             },
             // The id of a member or a group.
             None => {
-                let target = resource.links.as_ref().and_then(|links| mapping.resource(links.target.kind));
-                match native_id(target, &text_of(term.value)) {
+                let target = resource.links.as_ref().map(|links| &links.target);
+                let other = target.and_then(|target| mapping.resource(target.kind));
+                let id = native_id(other, &text_of(term.value));
+                match id.and_then(|id| target.map_or(Some(id.clone()), |target| target.name(&id))) {
                     Some(id) => id,
                     None => return Ok(Narrowed::Nothing),
                 }

@@ -15,7 +15,7 @@ pub(super) use self::create::create;
 
 use self::act::actions_for;
 use self::converge::converge;
-use self::plain::patched;
+use self::plain::{patched, refuse_unread};
 use self::settle::{refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
@@ -136,6 +136,7 @@ pub(super) async fn patch(
         refuse_primary(resource, primary, &before.attributes, desired)?;
     }
     refuse_lost(resource, &operations, &before.attributes, &mut desired)?;
+    refuse_unread(resource, &operations, &before, &desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     if resource.members.is_some() && !asked {

@@ -57,16 +57,29 @@ impl Recognised {
         if self.status.is_some_and(|status| status != reply.status) {
             return false;
         }
-        let text = match (&self.at, &self.header) {
-            // Nothing is at a place only where the reply says so.
-            (Some(at), _) => at.get(body).filter(|value| !value.is_null() || self.is_nothing()).map(text_of),
-            (None, Some(header)) => reply.header(header).map(str::to_owned),
-            (None, None) => return true,
-        };
-        let Some(text) = text else { return false };
-        self.is.as_ref().is_none_or(|is| *is == text)
+        match (&self.at, &self.header) {
+            (Some(at), _) => self.fits(at.get(body)),
+            (None, Some(header)) => reply.header(header).is_some_and(|text| self.fits_text(text)),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether an object that has been read is recognised, being at `outer` of a reply that is a success.
+    pub fn matches_object(&self, outer: &Pointer, object: &Value) -> bool {
+        let of_success = self.status.is_none_or(|status| status < 300);
+        of_success && self.at.as_ref().is_some_and(|at| self.fits(at.get_within(outer, object)))
+    }
+
+    /// Whether what is in the place is what is looked for. Nothing is there only where the reply says so.
+    fn fits(&self, found: Option<&Value>) -> bool {
+        let said = found.filter(|value| !value.is_null() || self.is_nothing());
+        said.is_some_and(|value| self.fits_text(&text_of(value)))
+    }
+
+    fn fits_text(&self, text: &str) -> bool {
+        self.is.as_ref().is_none_or(|is| is == text)
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
-            && self.differs.as_ref().is_none_or(|other| *other != text)
+            && self.differs.as_ref().is_none_or(|other| other != text)
     }
 }
 

@@ -91,6 +91,8 @@ pub enum LinkSource {
         at: Pointer,
         /// Where the object says how many there are, so that a list that is cut short is not taken for whole.
         total: Option<Pointer>,
+        /// Whether what is no list is its only element.
+        single: bool,
         /// What an element says.
         link: Link,
     },
@@ -152,15 +154,22 @@ impl UserField {
         self.groups(user).into_iter().any(|found| text_of(found) == text_of(group))
     }
 
-    /// The field of a native user who gets the group, or loses it; `None` where nothing changes.
-    pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Option<Value> {
+    /// The field of a native user who gets the group, or loses it; `None` where nothing changes. The error says, in words,
+    /// why it must not be written over.
+    pub fn changed(&self, user: &Value, group: &Value, add: bool) -> Result<Option<Value>, String> {
+        let mut items = match self.at.get(user) {
+            Some(Value::Array(_)) if !self.list => return Err(format!("there is a list at `{}`", self.at)),
+            _ if !self.list => Vec::new(),
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items.clone(),
+            Some(_) => return Err(format!("there is no list at `{}`", self.at)),
+        };
         if self.has(user, group) == add {
-            return None;
+            return Ok(None);
         }
         if !self.list {
-            return Some(if add { group.clone() } else { self.clear.clone() });
+            return Ok(Some(if add { group.clone() } else { self.clear.clone() }));
         }
-        let mut items = self.at.get(user).and_then(Value::as_array).cloned().unwrap_or_default();
         if add {
             let mut element = Value::Null;
             self.group.set(&mut element, group.clone());
@@ -168,7 +177,7 @@ impl UserField {
         } else {
             items.retain(|item| self.group.get(item).is_none_or(|found| text_of(found) != text_of(group)));
         }
-        Some(Value::Array(items))
+        Ok(Some(Value::Array(items)))
     }
 }
 
@@ -221,6 +230,8 @@ pub struct MemberCall {
     pub call: CallTemplate,
     /// Replies that mean that there was nothing to do.
     pub done: Vec<Recognised>,
+    /// Replies that mean that the user or the group is not there, beside 404.
+    pub absent: Vec<Recognised>,
     /// How a call takes several members; `None`: it takes one.
     pub batch: Option<MemberBatch>,
     /// Whether the membership's key is needed.

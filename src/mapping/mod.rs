@@ -212,6 +212,8 @@ pub struct Row {
     pub kind: Kind,
     /// Whether the value is a list.
     pub multi: bool,
+    /// What an element of such a list has, where it has parts.
+    pub subs: Vec<(String, Kind)>,
     /// The row, by index, whose native field this one's is, and which writes it.
     pub same_as: Option<usize>,
     /// Who may read and write it.

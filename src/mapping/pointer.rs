@@ -60,18 +60,15 @@ impl Pointer {
     }
 
     /// The value at this place.
-    pub fn get<'v>(&self, mut value: &'v Value) -> Option<&'v Value> {
-        for step in &self.0 {
-            value = match (step, value) {
-                (Step::Field(name, _), Value::Object(map)) => map.get(name)?,
-                (Step::Field(_, Some(index)), Value::Array(items)) => items.get(*index)?,
-                (Step::Where(name, text), Value::Array(items)) => items.iter().find(|item| has(item, name, text))?,
-                _ => return None,
-            };
-        }
-        Some(value)
+    pub fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        walk(&self.0, value)
     }
 
+    /// The same, where `inner` is what is at `outer` of the whole value; `None` for places outside of it.
+    pub fn get_within<'v>(&self, outer: &Pointer, inner: &'v Value) -> Option<&'v Value> {
+        let steps = self.0.strip_prefix(outer.0.as_slice())?;
+        if steps.is_empty() { None } else { walk(steps, inner) }
+    }
     /// Whether this place is an element beyond the end of a list: a search that found nothing has no first one.
     pub fn is_past_end(&self, mut value: &Value) -> bool {
         for step in &self.0 {
@@ -296,6 +293,19 @@ pub fn merge(value: &mut Value, new: Value) {
 fn field(name: String) -> Step {
     let index = name.parse().ok().filter(|index| *index < 1000);
     Step::Field(name, index)
+}
+
+/// The value to which these steps lead.
+fn walk<'v>(steps: &[Step], mut value: &'v Value) -> Option<&'v Value> {
+    for step in steps {
+        value = match (step, value) {
+            (Step::Field(name, _), Value::Object(map)) => map.get(name)?,
+            (Step::Field(_, Some(index)), Value::Array(items)) => items.get(*index)?,
+            (Step::Where(name, text), Value::Array(items)) => items.iter().find(|item| has(item, name, text))?,
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
 fn has(item: &Value, name: &str, text: &str) -> bool {

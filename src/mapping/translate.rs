@@ -40,22 +40,56 @@ impl Row {
                 let text = if text.is_empty() { Value::Null } else { text.into() };
                 self.codec.decode(Cow::Owned(text), self.kind)?
             }
-            (_, Value::Array(items)) if is_complex => {
-                let element = |item| match item {
-                    &Value::Object(_) => Some(Cow::Borrowed(item)),
-                    plain => self.codec.decode(Cow::Borrowed(plain), Kind::String),
-                };
-                Cow::Owned(items.iter().filter_map(element).map(Cow::into_owned).collect())
+            (_, Value::Array(items)) if self.is_list() => {
+                Cow::Owned(items.iter().filter_map(|item| self.element(item)).collect())
             }
+            (_, Value::Object(_)) if is_complex => Cow::Owned(self.element(found)?),
             _ => self.codec.decode(Cow::Borrowed(found), self.kind)?,
         };
         match &*value {
-            // Never another type than the schema says.
-            Value::Array(_) if !self.multi => None,
-            // A list of nothing is no value (RFC 7643 section 2.5).
-            Value::Array(items) if items.is_empty() => None,
+            // Never another type than the schema says; and a list of nothing is no value (RFC 7643 section 2.5).
+            Value::Array(items) if !self.multi || items.is_empty() => None,
             Value::Array(_) if is_complex => Some(Cow::Owned(elements(value.into_owned()))),
+            Value::Array(_) => Some(value),
+            _ if self.is_list() => None,
             _ => Some(value),
+        }
+    }
+
+    /// Whether it is a multi-valued attribute as a whole.
+    pub fn is_list(&self) -> bool {
+        self.multi && self.place.element.is_none()
+    }
+
+    /// One value of a native list. Of an object, only what the schema has can get out.
+    fn element(&self, native: &Value) -> Option<Value> {
+        let is_complex = self.kind == Kind::Complex;
+        if let (true, Value::Object(members)) = (is_complex, native) {
+            let sub = |(name, kind): &(String, Kind)| {
+                let value = Codec::Same.decode(Cow::Borrowed(members.get(name)?), *kind)?;
+                (!value.is_array()).then(|| (name.clone(), value.into_owned()))
+            };
+            let known = object(self.subs.iter().filter_map(sub));
+            return (!known.is_empty()).then_some(Value::Object(known));
+        }
+        let kind = if is_complex { Kind::String } else { self.kind };
+        self.codec.decode(Cow::Borrowed(native), kind).map(Cow::into_owned).filter(|value| !value.is_array())
+    }
+
+    /// Why a native object's list must not be written over, in words: it is no list, or, unless all of it is to be replaced,
+    /// it has something that clients do not see as it is.
+    pub fn unread(&self, native: &Value, replaces_all: bool) -> Option<String> {
+        let at = self.native.as_ref().filter(|_| self.is_list())?;
+        let is_read = |item: &Value| match item {
+            Value::Object(_) => false,
+            item => text_of(item).is_empty() || self.element(item).is_some(),
+        };
+        match at.get(native)? {
+            Value::Null => None,
+            Value::Array(items) if replaces_all || items.iter().all(is_read) => None,
+            Value::Array(_) => Some(format!("the list at `{at}` has something in it that cannot be read")),
+            found if self.codec.decode(Cow::Borrowed(found), self.kind).is_some_and(|it| it.is_array()) => None,
+            _ => Some(format!("there is no list at `{at}`")),
         }
     }
 

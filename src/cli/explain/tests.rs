@@ -75,6 +75,31 @@ fn what_an_application_shows_of_secrets_is_hidden() {
 }
 
 #[test]
+fn what_was_hidden_is_hidden_where_it_is_sent_back() {
+    let mapping = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: id, access: read}, \
+        userName: {native: n}, title: {native: t}}, update: {method: PUT, send: full}}}}";
+    let environment = [("SCIM_EDGE_TOKENS".to_owned(), "t".to_owned())];
+    let request = crate::exchange::Request {
+        method: "PATCH".to_owned(),
+        target: "/scim/v2/Users/2".to_owned(),
+        headers: vec![("authorization".to_owned(), "t".to_owned())],
+        body: br#"{"Operations":[{"op":"replace","path":"title","value":"T"}]}"#.to_vec(),
+    };
+    let moment = crate::exchange::Moment { now: 0, entropy: [0; 32] };
+    let mut explained = Explained::new(mapping, "m", &environment.into(), request, moment, false).unwrap();
+    let crate::exchange::Output::Call(id, ..) = explained.poll_output() else { panic!("a call is expected") };
+    let body = json!({ "id": "2", "n": "ada", "password_hash": "$2a$10$abc" }).to_string().into_bytes();
+    explained.handle_reply(id, Ok(crate::exchange::Response { status: 200, headers: Vec::new(), body }), 0);
+    let crate::exchange::Output::Call(id, ..) = explained.poll_output() else { panic!("a call is expected") };
+    let body = json!({ "id": "2", "n": "ada", "t": "T" }).to_string().into_bytes();
+    explained.handle_reply(id, Ok(crate::exchange::Response { status: 200, headers: Vec::new(), body }), 0);
+    drop(explained.poll_output());
+    for told in [explained.json().to_string(), explained.text()] {
+        assert!(!told.contains("$2a$10$abc") && told.matches("<hidden>").count() == 2, "{told}");
+    }
+}
+
+#[test]
 fn assumes_the_state_in_which_there_is_something_to_do() {
     let body = r#"{"Operations":[{"op":"replace","path":"active","value":false}]}"#;
     assert_eq!(lines(&example("PATCH", "/Users/7", body)), ["GET /api/v2/users/7", "POST /api/v2/users/7/suspend"]);

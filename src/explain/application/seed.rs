@@ -37,7 +37,7 @@ impl Application {
             let user = mapping.resources.get(users);
             let objects = self.objects.get_mut(users).into_iter().flatten();
             for native in objects.filter(|native| user.is_some_and(|user| id_of(user, native) == member)) {
-                if let Some(changed) = field.changed(native, &first, true) {
+                if let Ok(Some(changed)) = field.changed(native, &first, true) {
                     field.at.set(native, changed);
                 }
             }

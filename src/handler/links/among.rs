@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{elements, present};
+use super::{elements, is_excepted, present, refuse_nameless};
 use crate::handler::Context;
 use crate::handler::lookup::{by_ids, keys, shown_id};
 use crate::handler::native::{is_absent, unfit};
@@ -54,7 +54,7 @@ pub(in crate::handler) async fn among(
                 let scopes: Vec<Scope<'_>> = pairs(of, &known).collect();
                 let rows = rows_of_each(context, WHAT, find, paging, &scopes).await?;
                 let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
-                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
+                each.map(|rows| shown(context, target, link, &known, &rows)).collect::<Result<_, _>>()?
             }
             (None, Some(source)) => listed_among(context, target, source, of, &known).await?,
             (None, None) => Vec::new(),
@@ -65,7 +65,11 @@ pub(in crate::handler) async fn among(
         let found = found.iter().filter(|id| ids.contains(id));
         found.map(|id| present(context, attribute, target.kind, id)).collect()
     };
-    Ok(of.iter().map(|_| present(found.next().unwrap_or_default())).collect())
+    let shown = |of: &Object<'_>| {
+        let found = found.next().unwrap_or_default();
+        present(if is_excepted(context, target, *of) { BTreeSet::new() } else { found })
+    };
+    Ok(of.iter().map(shown).collect())
 }
 
 /// Those of `known` whom the list of each of several resources has.
@@ -81,11 +85,11 @@ pub(in crate::handler) async fn listed_among(
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, WHAT, call, paging, &scopes).await?;
             let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
-            Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
+            each.map(|rows| shown(context, target, link, known, &rows)).collect()
         }
-        LinkSource::Inline { at, total, link } => {
-            let each = of.iter().map(|of| elements(WHAT, (at, total.as_ref()), of.native));
-            each.map(|rows| Ok(shown(context, target, link, known, &rows?))).collect()
+        LinkSource::Inline { link, .. } => {
+            let each = of.iter().map(|of| elements(WHAT, source, of.native));
+            each.map(|rows| shown(context, target, link, known, &rows?)).collect()
         }
         LinkSource::Field(_) => Ok(Vec::new()),
     }
@@ -129,9 +133,16 @@ async fn checked(
         let mut members = BTreeSet::new();
         for (id, reply) in known.keys().zip(replies.by_ref()) {
             let reply = reply?;
-            if !is_absent(&reply, &check.done) {
-                context.native.check(WHAT, reply)?;
-                members.insert(id.clone());
+            if is_absent(&reply, &check.done) {
+                continue;
+            }
+            match context.native.check(WHAT, reply) {
+                // An error rule's 404 is one, too.
+                Err(error) if error.status == 404 => {}
+                checked => {
+                    checked?;
+                    members.insert(id.clone());
+                }
             }
         }
         found.push(members);
@@ -140,7 +151,14 @@ async fn checked(
 }
 
 /// The ids that rows or elements show, as far as they are of the target's own type.
-fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows: &[&Value]) -> BTreeSet<String> {
+fn shown(
+    context: &Context<'_>,
+    target: &Target,
+    link: &Link,
+    known: &Keys,
+    rows: &[&Value],
+) -> Result<BTreeSet<String>, Error> {
+    refuse_nameless(WHAT, (target, link), rows)?;
     let id = |row: &&Value| match (&link.id, target.by) {
         _ if link.kind(row, target.kind) != Some(target.kind) => None,
         (None, Some(_)) => {
@@ -149,5 +167,5 @@ fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows
         }
         _ => shown_id(context, target, link, row, target.kind),
     };
-    gathered(rows.iter().filter_map(id))
+    Ok(gathered(rows.iter().filter_map(id)))
 }

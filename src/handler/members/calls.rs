@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Group;
-use super::judge::{Judge, Verb, settled};
+use super::judge::{Judge, Verb, is_not_found, settled};
 use crate::exchange::{Request, Response};
 use crate::handler::Context;
 use crate::handler::links::listed_among;
@@ -14,7 +14,7 @@ use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::pages::{rows, rows_of_each};
 use crate::handler::read::Object;
 use crate::mapping::codec::text_of;
-use crate::mapping::errors::recognised;
+use crate::mapping::errors::{Recognised, not_understood, recognised};
 use crate::mapping::links::{LinkSource, MemberBatch, MemberCall};
 use crate::mapping::template::Scope;
 use crate::scim::Error;
@@ -23,12 +23,12 @@ use crate::scim::json::gathered;
 /// What calls name members by, by SCIM id.
 type Names = BTreeMap<String, Value>;
 
-/// Adds or removes members, whom calls know by these names.
+/// Adds or removes members, whom calls know by these names; `known` are keys of memberships that have been read already.
 pub(super) async fn change(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    who: &Names,
+    (who, known): (&Names, &Names),
     verb: Verb,
 ) -> Result<(), Error> {
     if who.is_empty() {
@@ -37,7 +37,7 @@ pub(super) async fn change(
     let what = format!("{} a member", verb.as_str());
     let outcomes = match &call.batch {
         Some(batch) => in_batches(context, group, (call, batch), who, (verb, &what)).await?,
-        None => one_by_one(context, group, call, who, &what).await?,
+        None => one_by_one(context, group, call, (who, known), &what).await?,
     };
     let total = outcomes.total;
     let mut judge = Judge::new(context, group, (verb, &what)).of_call(call);
@@ -59,10 +59,12 @@ async fn one_by_one(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    who: &Names,
+    (who, known): (&Names, &Names),
     what: &str,
 ) -> Result<Outcomes, Error> {
-    let keys = if call.keyed { membership_keys(context, group, who).await? } else { BTreeMap::new() };
+    let is_unknown = call.keyed && !who.keys().all(|id| known.contains_key(id));
+    let read = if is_unknown { Some(membership_keys(context, group, who).await?) } else { None };
+    let keys = read.as_ref().unwrap_or(known);
     let mut requests = Vec::new();
     for (id, native) in who {
         let key = keys.get(id);
@@ -108,8 +110,9 @@ async fn batches(
     (most, verb, what): (usize, Verb, &str),
 ) -> Result<(Outcomes, Names), Error> {
     // That one of several is not there is no news about the others.
+    let is_gone = |reply: &Response| is_absent(reply, &[]) || is_not_found(&context.native.check(what, reply.clone()));
     let has_nothing_to_do =
-        |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_absent(reply, &[]));
+        |reply: &Response| recognised(&call.done, reply) || (verb == Verb::Remove && is_gone(reply));
     let all: Vec<(&String, &Value)> = who.iter().collect();
     let request = |members: &&[(&String, &Value)]| {
         let list = batch.members(members.iter().map(|(_, native)| *native));
@@ -170,7 +173,8 @@ async fn sent(
 ) -> Result<Outcomes, Error> {
     let (names, requests): (Vec<String>, Vec<Request>) = requests.into_iter().unzip();
     let total = requests.len();
-    let replies = context.native.send_all(what, requests, &call.done).await?;
+    let expected: Vec<Recognised> = call.done.iter().chain(&call.absent).cloned().collect();
+    let replies = context.native.send_all(what, requests, &expected).await?;
     Ok(Outcomes { total, replies: names.into_iter().zip(replies).collect() })
 }
 
@@ -202,7 +206,12 @@ async fn membership_keys(
             None => shown_id(context, &links.target, link, row, links.target.kind),
         }
     };
-    Ok(gathered(found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)?.clone())))))
+    let rows: Vec<(String, Option<&Value>)> =
+        found.iter().filter_map(|row| Some((of_row(row)?, key_at.get(row)))).collect();
+    if !rows.is_empty() && rows.iter().all(|(_, key)| key.is_none()) {
+        return Err(not_understood(what, &format!("there is no key at `{key_at}`")));
+    }
+    Ok(gathered(rows.into_iter().filter_map(|(id, key)| Some((id, key?.clone())))))
 }
 
 /// Puts the whole list of members.

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::Group;
-use super::judge::{Verb, settled};
+use super::judge::{Verb, is_not_found, settled};
 use super::plan::Plan;
-use crate::exchange::Request;
+use crate::exchange::{Request, Response};
 use crate::handler::Context;
 use crate::handler::native::{is_absent, unfit};
 use crate::handler::read::Current;
 use crate::handler::write::refuse_protected;
+use crate::mapping::errors::not_understood;
 use crate::mapping::links::UserField;
 use crate::mapping::template::Scope;
 use crate::mapping::{Resource, Update};
@@ -36,13 +37,15 @@ pub(super) async fn edit(
         let absent = &update.operation.absent;
         let replies = context.native.send_all(&what, requests, absent).await?;
         // The group has been read, so that a 404 is about the user.
-        let judge = |reply| match reply {
-            Ok(reply) if is_absent(&reply, absent) && verb == Verb::Add => {
-                Err(Error::invalid_value("there is no such user"))
+        let judge = |reply: Result<Response, Error>| {
+            let reply = reply?;
+            let nothing_there = is_absent(&reply, absent);
+            let checked = context.native.check(&what, reply).map(|_| ());
+            match verb {
+                _ if !nothing_there && !is_not_found(&checked) => checked,
+                Verb::Add => Err(Error::invalid_value("there is no such user")),
+                _ => Ok(()),
             }
-            Ok(reply) if is_absent(&reply, absent) => Ok(()),
-            Ok(reply) => context.native.check(&what, reply).map(|_| ()),
-            Err(error) => Err(error),
         };
         let name = |id: String| format!("the member `{id}`");
         settled(verb, total, names.into_iter().zip(replies).map(|(id, reply)| (name(id), judge(reply))).collect())?;
@@ -64,10 +67,14 @@ pub(super) fn requests(
     // As its own object writes the id: an address has no numbers.
     let own = group.resource.id_row().and_then(|row| row.native.as_ref()?.get(group.native?));
     let id = own.unwrap_or(group.id);
+    let changed = |current: &Current, add: bool| {
+        let changed = field.changed(&current.native, id, add);
+        changed.map_err(|problem| not_understood("read the groups of a user", &problem))
+    };
     let (mut removes, mut adds) = (Vec::new(), Vec::new());
     for member in plan.removed.keys() {
         let Some(current) = plan.users.found.get(member) else { continue };
-        let Some(value) = field.changed(&current.native, id, false) else { continue };
+        let Some(value) = changed(current, false)? else { continue };
         if !field.list && value == *id {
             return Err(Error::mutability(format!(
                 "`{member}` cannot leave the group that every user without another belongs to"
@@ -78,7 +85,7 @@ pub(super) fn requests(
     }
     for (member, native) in &plan.added {
         if let Some(current) = plan.users.found.get(member) {
-            let Some(value) = field.changed(&current.native, id, true) else { continue };
+            let Some(value) = changed(current, true)? else { continue };
             refuse_protected(user, &current.attributes)?;
             adds.push((member.clone(), request(field, (user, update), current, value)?));
         } else {

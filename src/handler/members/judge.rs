@@ -47,7 +47,7 @@ impl<'a, 'e> Judge<'a, 'e> {
     }
 
     pub(super) fn of_call(self, call: &'a MemberCall) -> Self {
-        Judge { done: &call.done, ..self }
+        Judge { done: &call.done, absent: &call.absent, ..self }
     }
 
     pub(super) fn with_absent(self, absent: &'a [Recognised]) -> Self {
@@ -66,8 +66,11 @@ impl<'a, 'e> Judge<'a, 'e> {
         if nothing_to_do && (!nothing_there || recognised_by_more(self.done, &reply)) {
             return Ok(Ok(()));
         }
-        if !nothing_there && !recognised(self.absent, &reply) {
-            return Ok(self.context.native.check(self.what, reply).map(|_| ()));
+        let nothing_there = nothing_there || recognised(self.absent, &reply);
+        let checked = self.context.native.check(self.what, reply).map(|_| ());
+        // An error rule that makes a 404 of a reply does not say what is not there either.
+        if !nothing_there && !is_not_found(&checked) {
+            return Ok(checked);
         }
         if !self.group_is_there().await? {
             return Err(self.group.gone());
@@ -75,7 +78,7 @@ impl<'a, 'e> Judge<'a, 'e> {
         if nothing_to_do || self.verb == Verb::Remove {
             return Ok(Ok(()));
         }
-        Ok(Err(match self.context.native.check(self.what, reply) {
+        Ok(Err(match checked {
             // What the mapping says of the reply, unless that were said of the group.
             Err(error) if error.status != 404 => error,
             _ => Error::invalid_value("there is no such user"),
@@ -90,6 +93,11 @@ impl<'a, 'e> Judge<'a, 'e> {
         self.is_there = Some(found);
         Ok(found)
     }
+}
+
+/// Whether a reply that is checked says that something is not there.
+pub(super) fn is_not_found<T>(checked: &Result<T, Error>) -> bool {
+    checked.as_ref().is_err_and(|error| error.status == 404)
 }
 
 /// What came of `total` calls, each for whom it was made: what is wrong with one member does not keep the others out, and

@@ -30,6 +30,8 @@ pub(in crate::handler) struct Plan<'e> {
     pub(super) added: BTreeMap<String, Value>,
     /// What the list names its members by, by SCIM id, where it had to be read.
     listed: BTreeMap<String, Value>,
+    /// The memberships' own keys, by SCIM id of the member, where the list had to be read.
+    pub(super) keys: BTreeMap<String, Value>,
     /// What else is in it, which stays.
     hidden: Vec<Value>,
     pub(super) users: Users<'e>,
@@ -66,7 +68,7 @@ pub(in crate::handler) async fn plan_new<'e>(
     users: Users<'e>,
 ) -> Result<Option<Plan<'e>>, Error> {
     let mut native = created.native.clone();
-    if let Some((at, ..)) = inline(resource)
+    if let Some((_, at, _)) = inline(resource)
         && at.get(&native).is_none()
     {
         at.set(&mut native, Value::Array(Vec::new()));
@@ -96,7 +98,7 @@ async fn planned<'e>(
     let target = &members.target;
     // Only a name that is the id is known without a look-up.
     changes.keep(|id| target.by.is_some() || name(context, target, id, None).is_none_or(|name| !target.excepts(&name)));
-    let Listed { names: listed, hidden, .. } = listed.unwrap_or_default();
+    let Listed { names: listed, keys, hidden, .. } = listed.unwrap_or_default();
     if matches!(change, MemberChange::Replace(_)) && hidden.iter().any(Value::is_null) {
         return Err(not_understood("read the members", "it has no member where the mapping says"));
     }
@@ -117,7 +119,7 @@ async fn planned<'e>(
         return Ok(None);
     }
     let id = group.id.clone();
-    let plan = Plan { id, removed, added, listed, hidden, users, native: None };
+    let plan = Plan { id, removed, added, listed, keys, hidden, users, native: None };
     match change {
         MemberChange::Field(field) => drop(field::requests(context, field, &group, &plan)?),
         _ => refuse_protected_among(context, target, plan.removed.keys().chain(plan.added.keys()), &plan.users)?,
@@ -151,6 +153,8 @@ struct Listed {
     shown: Value,
     /// What the list names them by, by SCIM id.
     names: BTreeMap<String, Value>,
+    /// The memberships' own keys, by SCIM id of the member.
+    keys: BTreeMap<String, Value>,
     /// What else it has.
     hidden: Vec<Value>,
 }
@@ -168,6 +172,9 @@ async fn listed(context: &Context<'_>, group: &Group<'_>) -> Result<Listed, Erro
             listed.hidden.push(user.native);
         } else {
             shown.push(user.present(context, MEMBERS));
+            if let Some(key) = user.key {
+                listed.keys.insert(user.id.clone(), key);
+            }
             if named {
                 listed.names.insert(user.id, user.native);
             }

@@ -14,7 +14,6 @@ use crate::handler::turns::{self, Key, Turn};
 use crate::handler::write::refuse_protected;
 use crate::mapping::Resource;
 use crate::mapping::links::{MemberChange, Members, Target};
-use crate::scim::json::object;
 use crate::scim::patch::MemberEdit;
 use crate::scim::{AttributePath, Error};
 
@@ -71,7 +70,8 @@ pub(super) async fn users<'e>(
 ) -> Result<Users<'e>, Error> {
     let target = &members.target;
     let Some(user) = context.native.mapping().resource(target.kind) else { return Ok(Users::default()) };
-    let protects = user.protect.iter().any(|(row, _)| *row != user.id);
+    let native = |row: usize| user.rows.get(row).map(|row| &row.native);
+    let protects = user.protect.iter().any(|(row, _)| native(*row) != native(user.id));
     let unnamed = |id: &&String| target.by.is_some() && !listed.contains_key(*id);
     let field = match &members.change {
         Some(MemberChange::Field(field)) => Some(field),
@@ -109,7 +109,13 @@ pub(super) fn refuse_protected_among<'i>(
     };
     ids.try_for_each(|id| match users.found.get(id) {
         Some(found) => refuse_protected(user, &found.attributes),
-        // What is protected by its id need not be read.
-        None => refuse_protected(user, &object([("id".to_owned(), id.as_str().into())])),
+        // What is protected by its id, whatever attributes that is, need not be read.
+        None => {
+            let mut native = Value::Null;
+            if let (Some(row), Some(id)) = (user.id_row(), user.native_id(id)) {
+                row.native.as_ref().into_iter().for_each(|at| at.set(&mut native, id.clone()));
+            }
+            refuse_protected(user, &user.decode(&native))
+        }
     })
 }

@@ -45,6 +45,9 @@ pub(super) async fn converge(
         if row.sealed || (row.access == Access::Create && row.place.get(&before.attributes).is_some()) {
             return Err(Error::mutability(format!("`{}` cannot be changed once it is set", row.name)));
         }
+        if let Some(problem) = row.unread(&before.native, true) {
+            return Err(not_understood(&format!("read the {}", noun(resource)), &problem));
+        }
         if row.in_update() { body.push(index) } else { actions.push(index) }
     }
     check_actions(resource, &actions, &desired)?;

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::mapping::Resource;
+use crate::handler::native::noun;
+use crate::handler::read::Current;
+use crate::mapping::errors::not_understood;
 use crate::mapping::translate::Attributes;
+use crate::mapping::{Resource, Row};
 use crate::scim::dialect::Applied;
 use crate::scim::json::object;
 use crate::scim::patch::{self, Op, Operation};
@@ -34,13 +37,34 @@ pub(super) fn patched(
 
 /// Whether the operation selects some values of a list that is one row.
 fn selects_plain(resource: &Resource, operation: &Operation) -> bool {
-    let path = &operation.path;
-    path.filter.is_some()
-        && resource.rows.iter().any(|row| {
-            let place = &row.place;
-            let is_list = row.multi && row.kind == Kind::Complex && place.element.is_none() && place.sub.is_none();
-            is_list && place.attribute == path.attribute && place.extension == path.schema
-        })
+    let is_it = |row: &Row| row.kind == Kind::Complex && row.is_list() && is_about(operation, row);
+    operation.path.filter.is_some() && resource.rows.iter().any(is_it)
+}
+
+fn is_about(operation: &Operation, row: &Row) -> bool {
+    let (path, place) = (&operation.path, &row.place);
+    place.attribute == path.attribute && place.extension == path.schema
+}
+
+/// Refuses to change a part of a list that has something in it which cannot be read: it would be lost.
+pub(super) fn refuse_unread(
+    resource: &Resource,
+    operations: &[Operation],
+    before: &Current,
+    desired: &Value,
+) -> Result<(), Error> {
+    let Value::Object(desired) = desired else { return Ok(()) };
+    let replaces_all = |Operation { op, path, value, .. }: &Operation| {
+        let is_whole = path.filter.is_none() && path.sub_attribute.is_none();
+        is_whole && (*op == Op::Replace || (*op == Op::Remove && value.is_none()))
+    };
+    for row in resource.rows.iter().filter(|row| row.place.get(&before.attributes) != row.place.get(desired)) {
+        let all = operations.iter().any(|operation| is_about(operation, row) && replaces_all(operation));
+        if let Some(problem) = row.unread(&before.native, all) {
+            return Err(not_understood(&format!("read the {}", noun(resource)), &problem));
+        }
+    }
+    Ok(())
 }
 
 /// What an operation means where the list does not keep what its filter names; `None`: nothing. The primary value of a list

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::Compiler;
 use super::calls::Names;
 use super::lists::ListCall;
-use crate::mapping::codec::Codec;
 use crate::mapping::diagnostic::{Code, nearest};
 use crate::mapping::language as written;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target};
@@ -101,6 +100,7 @@ impl Compiler<'_> {
             (None, Some(inline)) => LinkSource::Inline {
                 at: self.pointer(inline)?,
                 total: self.optional_pointer(groups.total.as_ref()),
+                single: true,
                 link: Link {
                     at: self.optional_pointer(groups.group.as_ref()).unwrap_or_default(),
                     display: self.optional_pointer(groups.display.as_ref()),
@@ -113,7 +113,8 @@ impl Compiler<'_> {
             LinkSource::List { .. } => written::Returned::Request,
             _ => written::Returned::Default,
         };
-        let target = Target { kind: "Group", by, codec: Codec::Same, except: Vec::new() };
+        let codec = self.links_codec(groups.codec.as_ref(), groups.place, "groups");
+        let target = Target { kind: "Group", by, codec, except: Vec::new() };
         Some(Links { attribute: "groups", target, source, returned: groups.returned.unwrap_or(usual) })
     }
 

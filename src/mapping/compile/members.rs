@@ -50,6 +50,7 @@ impl Compiler<'_> {
             (None, Some(inline), _) => LinkSource::Inline {
                 at: self.pointer(inline)?,
                 total: self.optional_pointer(members.total.as_ref()),
+                single: false,
                 link: Link {
                     at: self.optional_pointer_or_root(members.member.as_ref()),
                     id: self.optional_pointer(members.id.as_ref()),
@@ -73,7 +74,8 @@ impl Compiler<'_> {
         }
         let by = self.by(USER, members.by.as_ref(), resources, !shows_id);
         let returned = members.returned.unwrap_or(written::Returned::Default);
-        let target = Target { kind: USER, by, codec: self.members_codec(members), except: self.except(members) };
+        let codec = self.links_codec(members.codec.as_ref(), members.place, "members");
+        let target = Target { kind: USER, by, codec, except: self.except(members) };
         Some(Links { attribute: "members", target, source, returned })
     }
 
@@ -190,18 +192,20 @@ impl Compiler<'_> {
             None => Target {
                 kind: USER,
                 by: self.by(USER, members.by.as_ref(), resources, false),
-                codec: self.members_codec(members),
+                codec: self.links_codec(members.codec.as_ref(), members.place, "members"),
                 except: self.except(members),
             },
         };
         Members { target, check, change }
     }
 
-    fn members_codec(&mut self, members: &written::Members) -> Codec {
-        let codec = members.codec.as_ref().map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
+    /// How `what` are named where that is not by their id or attribute as it is.
+    pub(super) fn links_codec(&mut self, codec: Option<&written::Codec>, place: Mark, what: &str) -> Codec {
+        let codec = codec.map_or(Codec::Same, |codec| self.written_codec(codec, Kind::String));
         if matches!(codec, Codec::EpochSeconds | Codec::EpochMillis | Codec::Csv) {
             let help = "write one for texts: lowercase, integer, text, template, escape";
-            self.error(Code::BadMembers, members.place, "the `codec` of members is not one for a single text", help);
+            let message = format!("the `codec` of {what} is not one for a single text");
+            self.error(Code::BadMembers, place, message, help);
         }
         codec
     }
@@ -285,7 +289,13 @@ impl Compiler<'_> {
 
     fn member_change(&mut self, call: &written::MemberCall, what: &str, group: &Resource) -> Option<MemberCall> {
         let names = Names::of_current(&IN_CALLS, &group.rows);
-        let done = call.already.iter().chain(&call.absent).map(|it| self.recognised(it)).collect();
+        let already = call.already.iter().map(|it| self.recognised(it)).collect();
+        let absent = call.absent.iter().map(|it| self.recognised(it)).collect();
+        // Who is to go and is not there has gone.
+        let (done, absent) = match what {
+            "remove" | "check" => (absent, Vec::new()),
+            _ => (already, absent),
+        };
         let template = self.member_call(call, &names);
         let uses = |slot: Slot| template.uses(&slot);
         let (one, several, keyed) = (uses(Slot::Member), uses(Slot::List), uses(Slot::Key));
@@ -322,6 +332,10 @@ impl Compiler<'_> {
                 self.error(Code::BadMembers, at, message, "remove it, or put `{members}` in place of `{member}`");
             }
         }
+        if !call.already.is_empty() && matches!(what, "remove" | "check") {
+            let message = format!("`already` is about members who are added, and this call is to {what} them");
+            self.error(Code::BadMembers, place, message, "write `absent`: replies that say that somebody is no member");
+        }
         if let (Some(max), "replace") = (&call.max, what) {
             self.error(Code::BadMembers, max.at, "a whole list cannot be sent in parts", "remove `max`");
         }
@@ -329,7 +343,7 @@ impl Compiler<'_> {
             each: call.each.as_ref().map(|each| self.each_member(each)),
             max: self.most(call.max.as_ref(), usize::MAX),
         });
-        Some(MemberCall { call: template, done, batch, keyed })
+        Some(MemberCall { call: template, done, absent, batch, keyed })
     }
 
     fn each_member(&mut self, each: &Spanned<Value>) -> JsonTemplate {

@@ -163,6 +163,7 @@ impl Compiler<'_> {
             codec,
             kind,
             multi: resolved.leaf().multi_valued,
+            subs: resolved.leaf().sub_attributes.iter().map(|sub| (sub.name.clone(), sub.kind)).collect(),
             same_as: None,
             access,
             actions: Vec::new(),

@@ -60,6 +60,11 @@ pub(super) fn grow(
     let Some(sub) = resolved.sub else {
         attribute.sub_attributes.clone_from(&resolved.attribute.sub_attributes);
         characterise(attribute, row, access);
+        // Letter case is a matter of the values, which is what is compared.
+        let value = attribute.sub_attributes.iter_mut().find(|sub| sub.name == "value");
+        if let (Some(value), Some(case_exact)) = (value, row.case_exact) {
+            value.case_exact = case_exact;
+        }
         return;
     };
     let mut include = |name: &str, canonical: Option<&Value>| {

@@ -123,7 +123,8 @@ tables! {
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,
         /// Replies that mean that the resource is not there, beside 404. Where 403 can also mean that the gateway's credential
-        /// lacks a right, `list` is the safer way to read.
+        /// lacks a right, `list` is the safer way to read. What an object of its own says to `read` (a field within `item`)
+        /// leaves rows out of lists, too; a total that the application counts itself may count them.
         absent: Vec<Match>,
         /// For reading where no call answers with one resource: the query parameters with which the list has its row.
         /// Other rows may be there too: it is found by its id.

@@ -129,10 +129,12 @@ tables! {
         each: Option<Spanned<Value>>,
         /// The most members in one call.
         max: Option<Spanned<u32>>,
-        /// Replies that mean that it was a member already: success.
+        /// Replies to adding that mean that it was a member already: success.
         already: Vec<Match>,
-        /// Replies that mean that it was no member: success. A 404 needs no mention: it leads to reading the group, and is
-        /// success where that is there. One that is told apart by its body spares the read.
+        /// Replies that mean that the user, or the group, is not there. To `remove` and `check`: that it was no member, which
+        /// is success. To `add` and `replace`: an error, which the group, being read, tells to be about itself (404) or about
+        /// the user (400). A 404 needs no mention: it leads to reading the group, and is success for `remove` where that is
+        /// there. One that is told apart by its body spares the read.
         absent: Vec<Match>,
     }
 
@@ -150,6 +152,8 @@ tables! {
         display: Option<Spanned<String>>,
         /// The group's attribute that groups are known by here, such as `displayName`: `id` unless it is said.
         by: Option<Spanned<String>>,
+        /// How that id or attribute is written here: `{ template: 'urn:group:{value}' }`. What is not written so is not shown.
+        codec: Option<Codec>,
         /// When they are returned: `request` for a list, which is a call for every user, and `default` otherwise.
         returned: Option<Returned>,
     }
