@@ -212,7 +212,7 @@ async fn linked<'m>(
 fn refuse_nameless(what: &str, (target, link): (&Target, &Link), rows: &[&Value]) -> Result<(), Error> {
     let ours = || rows.iter().filter(|row| link.kind(row, target.kind) == Some(target.kind));
     for at in [Some(&link.at), link.id.as_ref()].into_iter().flatten() {
-        if ours().next().is_some() && ours().all(|row| at.get(row).is_none()) {
+        if ours().next().is_some() && ours().all(|row| at.is_unknown(row)) {
             return Err(not_understood(what, &format!("there is nothing at `{at}`")));
         }
     }
