@@ -94,6 +94,11 @@ impl<'e> Native<'e> {
         one(self.call(what, vec![request], Effect::Writes, &[]).await?)
     }
 
+    /// As [`Native::send`], for a call that must not be made twice, although its method allows it.
+    pub(super) async fn send_once(&self, what: &str, request: Request) -> Result<Response, Error> {
+        one(self.call(what, vec![request], Effect::Creates, &[]).await?)
+    }
+
     /// Makes calls that write, as many at once as the mapping allows. The replies are in the order of the requests; the
     /// outer error is a login that failed, and then no call was made. Once the application is in trouble, what has not been
     /// sent yet is not: there are then fewer replies than requests. Replies that say that something is `absent` are none.
