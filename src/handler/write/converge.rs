@@ -89,7 +89,9 @@ async fn update(
         let id = before.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
         return Err(Error::not_found(&resource.kind.name, id));
     }
-    let reply = context.native.check(&what, reply)?;
+    let taken = context.native.is_taken(&reply);
+    let reply =
+        context.native.check(&what, reply).map_err(|error| if taken { error.of_uniqueness() } else { error })?;
     let shown = item(resource, &update.operation.item, &reply);
     let id = shown.as_ref().and_then(|native| resource.id_of(native));
     let after = match (shown, id) {

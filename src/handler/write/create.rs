@@ -89,7 +89,12 @@ pub(in crate::handler) async fn create(
             )));
         }
         _ => {
-            let taken = |error: Error| if error.conflict { exists(resource) } else { error };
+            let is_taken = context.native.is_taken(&reply);
+            let taken = |error: Error| match error.conflict {
+                true => exists(resource),
+                false if is_taken => error.of_uniqueness(),
+                false => error,
+            };
             context.native.check_collection(&what, reply).map_err(taken)?
         }
     };
