@@ -30,7 +30,7 @@ use crate::mapping::links::LinkSource;
 use crate::mapping::place::Place;
 use crate::mapping::template::{Scope, Unfit};
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Delete, Resource};
+use crate::mapping::{Delete, Resource, Row};
 use crate::scim::core::USER;
 use crate::scim::dialect::Leniency;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
@@ -76,13 +76,33 @@ pub(super) async fn replace(
     }
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
+    let is_omitted = |row: &Row| row.place.attribute(&normalised.resource).is_none();
+    let omitted_rows: Vec<usize> =
+        resource.rows.iter().enumerate().filter(|(_, row)| is_omitted(row)).map(|(index, _)| index).collect();
     let mut desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
+    keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
     refuse_lost(resource, &[], &before.attributes, &mut desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let after = edited(context, resource, after, plan, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
     Ok(context.answer(200, resource, attributes, projection))
+}
+
+/// Lets rows that a PUT leaves out keep their values where no call clears them.
+fn keep_unclearable(resource: &Resource, omitted: &[usize], before: &Attributes, desired: &mut Value) {
+    let Value::Object(desired) = desired else { return };
+    for (index, row) in omitted.iter().filter_map(|index| Some((*index, resource.rows.get(*index)?))) {
+        let Some(value) = row.place.get(before).filter(|_| row.place.get(desired).is_none()) else { continue };
+        let writer = row.same_as.unwrap_or(index);
+        let is_clearable = resource.rows.get(writer).is_some_and(|row| match row.actions.is_empty() {
+            true => row.access != Access::Create && resource.update.is_some(),
+            false => !actions_for(resource, writer, desired).is_empty(),
+        });
+        if !is_clearable {
+            row.place.set(desired, value.clone());
+        }
+    }
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
