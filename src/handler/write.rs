@@ -8,6 +8,7 @@ mod converge;
 mod create;
 mod plain;
 mod settle;
+mod written;
 
 use serde_json::Value;
 
@@ -84,9 +85,12 @@ pub(super) async fn replace(
     refuse_lost(resource, &[], &before.attributes, &mut desired)?;
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
+    let moved = moved(context, target, &after);
     let after = edited(context, resource, after, plan, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
-    Ok(context.answer(200, resource, attributes, projection))
+    let mut answer = context.answer(200, resource, attributes, projection);
+    answer.headers.extend(moved);
+    Ok(answer)
 }
 
 /// Lets rows that a PUT leaves out keep their values where no call clears them.
@@ -145,26 +149,48 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let (mut desired, applied) = patched(resource, &before.attributes, &operations)?;
+    let desired = wanted(context, resource, &before.attributes, &operations)?;
+    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let after = converge(context, resource, before, desired).await?;
+    let moved = moved(context, target, &after);
+    if resource.members.is_some() && !asked {
+        carry_out(context, resource, plan, Some(&after)).await?;
+        let mut answer = Answer::empty(204);
+        answer.headers.extend(moved);
+        return Ok(answer);
+    }
+    let after = edited(context, resource, after, plan, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
+    let mut answer = context.answer(200, resource, attributes, projection);
+    answer.headers.extend(moved);
+    Ok(answer)
+}
+
+/// The header field that says where a resource is that has got another id.
+fn moved(context: &Context<'_>, target: Target<'_>, after: &Current) -> Option<(String, String)> {
+    let id = target.resource.scim_id(&after.id).filter(|id| id != target.id)?;
+    Some(("location".to_owned(), context.location(target.resource, &id)))
+}
+
+/// The state that the operations of a PATCH make of the one before.
+fn wanted(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: &Attributes,
+    operations: &[Operation],
+) -> Result<Value, Error> {
+    let (mut desired, applied) = patched(resource, before, operations)?;
     context.note(applied);
-    settle(resource, &before.attributes, &mut desired);
+    settle(resource, before, &mut desired);
     if let Value::Object(desired) = &desired {
         refuse_unmapped(context, resource, desired, Vec::new())?;
         // That one is not the primary one is said of all that the client does not know to be.
         let is_lenient = context.leniency() == Leniency::Lenient;
         let primary = operations.iter().filter(|operation| !(is_lenient && operation.value != Some(Value::Bool(true))));
-        refuse_primary(resource, primary, &before.attributes, desired)?;
+        refuse_primary(resource, primary, before, desired)?;
     }
-    refuse_lost(resource, &operations, &before.attributes, &mut desired)?;
-    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
-    let after = converge(context, resource, before, desired).await?;
-    if resource.members.is_some() && !asked {
-        carry_out(context, resource, plan, Some(&after)).await?;
-        return Ok(Answer::empty(204));
-    }
-    let after = edited(context, resource, after, plan, projection).await?;
-    let attributes = with_links(context, resource, after, projection).await?;
-    Ok(context.answer(200, resource, attributes, projection))
+    refuse_lost(resource, operations, before, &mut desired)?;
+    Ok(desired)
 }
 
 /// DELETE (RFC 7644 section 3.6).
