@@ -4,6 +4,7 @@
 //! one native call that owns it. Where nothing differs, nothing is called.
 
 mod act;
+mod close;
 mod converge;
 mod create;
 mod plain;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub(super) use self::create::create;
 
 use self::act::actions_for;
+use self::close::{closes, operations_close, refused};
 use self::converge::converge;
 use self::plain::patched;
 use self::settle::{refuse_lost, refuse_primary, settle};
@@ -77,12 +79,20 @@ pub(super) async fn replace(
     }
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
+    let closes = closes(&normalised.resource);
     let is_omitted = |row: &Row| row.place.attribute(&normalised.resource).is_none();
     let omitted_rows: Vec<usize> =
         resource.rows.iter().enumerate().filter(|(_, row)| is_omitted(row)).map(|(index, _)| index).collect();
-    let mut desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
-    keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
-    refuse_lost(resource, &[], &before.attributes, &mut desired)?;
+    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted);
+    let desired = desired.and_then(|mut desired| {
+        keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
+        refuse_lost(resource, &[], &before.attributes, &mut desired)?;
+        Ok(desired)
+    });
+    let desired = match desired {
+        Ok(desired) => desired,
+        Err(error) => return Err(refused(context, resource, before, closes, error).await),
+    };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
@@ -149,7 +159,12 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let desired = wanted(context, resource, &before.attributes, &operations)?;
+    let desired = match wanted(context, resource, &before.attributes, &operations) {
+        Ok(desired) => desired,
+        Err(error) => {
+            return Err(refused(context, resource, before, operations_close(resource, &operations), error).await);
+        }
+    };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);

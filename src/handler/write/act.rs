@@ -28,7 +28,7 @@ pub(super) async fn act(
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
     let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    for (index, action) in resource.actions.iter().enumerate().filter(|(index, _)| due.contains(index)) {
+    for (index, action) in in_order(resource, &due, desired) {
         current = carried_out(context, resource, (current, &values), action).await?;
         let owned = |row: &&usize| resource.rows.get(**row).is_some_and(|row| row.actions.contains(&index));
         let owned: Vec<usize> = rows.iter().filter(owned).copied().collect();
@@ -45,6 +45,32 @@ pub(super) async fn act(
         }
     }
     Ok(current)
+}
+
+/// The row that says whether a user's account is open.
+pub(super) fn active_row(resource: &Resource) -> Option<usize> {
+    resource.rows.iter().position(|row| row.place.attribute == "active" && row.place.extension.is_none())
+}
+
+/// The actions that are due, in the order of the document, but for one that opens an account and one that closes it: those
+/// are the first and the last, since some applications open it with others too, such as a new password.
+fn in_order<'r>(
+    resource: &'r Resource,
+    due: &[usize],
+    desired: &Attributes,
+) -> impl Iterator<Item = (usize, &'r Action)> {
+    let row = active_row(resource).and_then(|index| resource.rows.get(index));
+    let opens = desired.get("active") == Some(&Value::Bool(true));
+    let rank = move |index: usize| match row.is_some_and(|row| row.actions.contains(&index)) {
+        false => 1,
+        true if opens => 0,
+        true => 2,
+    };
+    let of_rank = move |wanted: u8| {
+        let actions = resource.actions.iter().enumerate();
+        actions.filter(move |(index, _)| due.contains(index) && rank(*index) == wanted)
+    };
+    (0..3).flat_map(of_rank)
 }
 
 /// The error, with what was changed before it.

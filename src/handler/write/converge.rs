@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::act::{act, changed_before, check_actions};
+use super::close::{close_all_the_same, closes};
 use super::refuse_protected;
 use super::written::{has_fields_of, id_in_rows, is_same_text, is_unmade, read_back, shows};
 use crate::handler::native::{is_absent, item, noun, unfit};
@@ -26,9 +27,16 @@ pub(super) async fn converge(
     let Value::Object(mut desired) = desired else {
         return Ok(before);
     };
+    let unclosed = closes(&desired).then(|| before.clone());
     let mut done = Vec::new();
-    let after = reach(context, resource, before, &mut desired, &mut done).await;
-    after.map_err(|error| changed_before(resource, &done, error))
+    let error = match reach(context, resource, before, &mut desired, &mut done).await {
+        Ok(after) => return Ok(after),
+        Err(error) => error,
+    };
+    if let Some(before) = unclosed {
+        close_all_the_same(context, resource, before, &desired, &mut done, &error).await;
+    }
+    Err(changed_before(resource, &done, error))
 }
 
 /// Reaches the desired state. After an error, `done` are the rows that have been changed all the same.
