@@ -19,7 +19,7 @@ use self::act::actions_for;
 use self::close::{closes, operations_close, refused};
 use self::converge::converge;
 use self::plain::patched;
-use self::settle::{refuse_lost, refuse_primary, settle};
+use self::settle::{keep_unclearable, refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
@@ -101,22 +101,6 @@ pub(super) async fn replace(
     let mut answer = context.answer(200, resource, attributes, projection);
     answer.headers.extend(moved);
     Ok(answer)
-}
-
-/// Lets rows that a PUT leaves out keep their values where no call clears them.
-fn keep_unclearable(resource: &Resource, omitted: &[usize], before: &Attributes, desired: &mut Value) {
-    let Value::Object(desired) = desired else { return };
-    for (index, row) in omitted.iter().filter_map(|index| Some((*index, resource.rows.get(*index)?))) {
-        let Some(value) = row.place.get(before).filter(|_| row.place.get(desired).is_none()) else { continue };
-        let writer = row.same_as.unwrap_or(index);
-        let is_clearable = resource.rows.get(writer).is_some_and(|row| match row.actions.is_empty() {
-            true => row.access != Access::Create && resource.update.is_some(),
-            false => !actions_for(resource, writer, desired).is_empty(),
-        });
-        if !is_clearable {
-            row.place.set(desired, value.clone());
-        }
-    }
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
