@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::route::{route, segments};
-use super::{Answer, Body, Context, Version, version1};
+use super::{Answer, Context, Version, version1};
 use crate::Engine;
 use crate::exchange::{Request, header};
+use crate::mapping::codec::last_segment;
 use crate::scim::Error;
 use crate::scim::bulk::{self, BulkOperation, BulkRequest};
 use crate::scim::json::gathered;
@@ -41,10 +42,10 @@ pub(super) async fn bulk(
             run(context, engine, request, (&bulk, operation), &ids).await
         };
         failures += usize::from(result.is_err());
-        if let (Ok(done), Some(name)) = (&result, &operation.bulk_id)
+        if let (Ok(done), Some(name)) = (&result, operation.resource())
             && let Some(id) = &done.id
         {
-            ids.insert(name.clone(), id.clone());
+            ids.insert(name.to_owned(), id.clone());
         }
         outcomes.insert(*index, outcome(context, operation, &ids, result));
         if bulk.fail_on_errors.is_some_and(|most| failures >= most) {
@@ -57,7 +58,7 @@ pub(super) async fn bulk(
 /// What an operation that succeeded leaves behind.
 struct Done {
     status: u16,
-    /// The id of a created resource.
+    /// The id of a created resource, or of one that has got another one.
     id: Option<String>,
     location: Option<String>,
     version: Option<String>,
@@ -85,16 +86,9 @@ async fn run(
         Version::Two => Box::pin(route(context, engine, &single)).await?,
     };
     let field = |name: &str| header(&answer.headers, name).map(str::to_owned);
-    let id = match &answer.body {
-        Body::Message(resource) => resource.get("id").and_then(Value::as_str),
-        _ => None,
-    };
-    Ok(Done {
-        status: answer.status,
-        id: id.filter(|_| operation.method == "POST").map(str::to_owned),
-        location: field("location"),
-        version: field("etag"),
-    })
+    let location = field("location");
+    let id = location.as_deref().and_then(last_segment);
+    Ok(Done { status: answer.status, id, location, version: field("etag") })
 }
 
 /// The request that an operation would be on its own.

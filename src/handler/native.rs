@@ -94,6 +94,11 @@ impl<'e> Native<'e> {
         one(self.call(what, vec![request], Effect::Writes, &[]).await?)
     }
 
+    /// As [`Native::send`], for a call that must not be made twice, although its method allows it.
+    pub(super) async fn send_once(&self, what: &str, request: Request) -> Result<Response, Error> {
+        one(self.call(what, vec![request], Effect::Creates, &[]).await?)
+    }
+
     /// Makes calls that write, as many at once as the mapping allows. The replies are in the order of the requests; the
     /// outer error is a login that failed, and then no call was made. Once the application is in trouble, what has not been
     /// sent yet is not: there are then fewer replies than requests. Replies that say that something is `absent` are none.
@@ -180,16 +185,22 @@ impl<'e> Native<'e> {
         error
     }
 
+    /// Whether a reply says that another resource has a value that was written: a conflict that no error rule explains.
+    pub(super) fn is_taken(&self, reply: &Response) -> bool {
+        reply.status == 409 && !self.is_declared(reply)
+    }
+
+    /// Whether an error rule says what a reply means.
+    fn is_declared(&self, reply: &Response) -> bool {
+        let body = json_body(reply);
+        self.mapping().errors.iter().any(|rule| rule.when.matches(reply, &body))
+    }
+
     /// As [`Native::check`], for a call whose path no resource of the client's is part of, or one that has just been
     /// read: a 404 is then no news about a resource, and an identity provider must not take it for some.
     pub(super) fn check_collection(&self, what: &str, reply: Response) -> Result<Response, Error> {
         let status = reply.status;
-        let declared = || {
-            let body = json_body(&reply);
-            let mut rules = self.mapping().errors.iter();
-            rules.any(|rule| rule.when.matches(&reply, &body))
-        };
-        if is_absent(&reply, &[]) && !declared() {
+        if is_absent(&reply, &[]) && !self.is_declared(&reply) {
             return Err(Error::new(
                 502,
                 format!("the application could not {what}: it has nothing at this path (native status {status})"),

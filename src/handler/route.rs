@@ -80,10 +80,10 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
                     }
                 };
                 attempts += 1;
-                // Others were faster: what was asked for is done to what they have made of the resource, unless the client
-                // has made conditions for what it is.
+                // Others were faster: what was asked for is done to what they have made of the resource, if that is what the
+                // client's conditions allow.
                 match answer {
-                    Err(error) if error.conflict && conditions.is_empty() && attempts < ATTEMPTS => {}
+                    Err(error) if error.conflict && attempts < ATTEMPTS => {}
                     answer => break answer,
                 }
             }

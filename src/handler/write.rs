@@ -4,19 +4,22 @@
 //! one native call that owns it. Where nothing differs, nothing is called.
 
 mod act;
+mod close;
 mod converge;
 mod create;
 mod plain;
 mod settle;
+mod written;
 
 use serde_json::Value;
 
 pub(super) use self::create::create;
 
 use self::act::actions_for;
+use self::close::{closes, operations_close, refused};
 use self::converge::converge;
 use self::plain::{patched, refuse_unread};
-use self::settle::{refuse_lost, refuse_primary, settle};
+use self::settle::{keep_unclearable, refuse_lost, refuse_primary, settle};
 use super::conditional::{self, Target};
 use super::links::are_wanted;
 use super::members::{self, Plan, carry_out, check, plan};
@@ -30,7 +33,7 @@ use crate::mapping::links::LinkSource;
 use crate::mapping::place::Place;
 use crate::mapping::template::{Scope, Unfit};
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Delete, Resource};
+use crate::mapping::{Delete, Resource, Row};
 use crate::scim::core::USER;
 use crate::scim::dialect::Leniency;
 use crate::scim::patch::{self, MemberEdit, Op, Operation};
@@ -76,13 +79,28 @@ pub(super) async fn replace(
     }
     resource.complete(&mut normalised.resource);
     let omitted = context.native.mapping().omitted;
-    let mut desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted)?;
-    refuse_lost(resource, &[], &before.attributes, &mut desired)?;
+    let closes = closes(&normalised.resource);
+    let is_omitted = |row: &Row| row.place.attribute(&normalised.resource).is_none();
+    let omitted_rows: Vec<usize> =
+        resource.rows.iter().enumerate().filter(|(_, row)| is_omitted(row)).map(|(index, _)| index).collect();
+    let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted);
+    let desired = desired.and_then(|mut desired| {
+        keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
+        refuse_lost(resource, &[], &before.attributes, &mut desired)?;
+        Ok(desired)
+    });
+    let desired = match desired {
+        Ok(desired) => desired,
+        Err(error) => return Err(refused(context, resource, before, closes, error).await),
+    };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
     let after = converge(context, resource, before, desired).await?;
+    let moved = moved(context, target, &after);
     let after = edited(context, resource, after, plan, projection).await?;
     let attributes = with_links(context, resource, after, projection).await?;
-    Ok(context.answer(200, resource, attributes, projection))
+    let mut answer = context.answer(200, resource, attributes, projection);
+    answer.headers.extend(moved);
+    Ok(answer)
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
@@ -125,7 +143,42 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let (mut desired, applied) = patched(resource, &before.attributes, &operations)?;
+    let desired = match wanted(context, resource, &before, &operations) {
+        Ok(desired) => desired,
+        Err(error) => {
+            return Err(refused(context, resource, before, operations_close(resource, &operations), error).await);
+        }
+    };
+    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let after = converge(context, resource, before, desired).await?;
+    let moved = moved(context, target, &after);
+    if resource.members.is_some() && !asked {
+        carry_out(context, resource, plan, Some(&after)).await?;
+        let mut answer = Answer::empty(204);
+        answer.headers.extend(moved);
+        return Ok(answer);
+    }
+    let after = edited(context, resource, after, plan, projection).await?;
+    let attributes = with_links(context, resource, after, projection).await?;
+    let mut answer = context.answer(200, resource, attributes, projection);
+    answer.headers.extend(moved);
+    Ok(answer)
+}
+
+/// The header field that says where a resource is that has got another id.
+fn moved(context: &Context<'_>, target: Target<'_>, after: &Current) -> Option<(String, String)> {
+    let id = target.resource.scim_id(&after.id).filter(|id| id != target.id)?;
+    Some(("location".to_owned(), context.location(target.resource, &id)))
+}
+
+/// The state that the operations of a PATCH make of the one before.
+fn wanted(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: &Current,
+    operations: &[Operation],
+) -> Result<Value, Error> {
+    let (mut desired, applied) = patched(resource, &before.attributes, operations)?;
     context.note(applied);
     settle(resource, &before.attributes, &mut desired);
     if let Value::Object(desired) = &desired {
@@ -135,17 +188,9 @@ pub(super) async fn patch(
         let primary = operations.iter().filter(|operation| !(is_lenient && operation.value != Some(Value::Bool(true))));
         refuse_primary(resource, primary, &before.attributes, desired)?;
     }
-    refuse_lost(resource, &operations, &before.attributes, &mut desired)?;
-    refuse_unread(resource, &operations, &before, &desired)?;
-    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
-    let after = converge(context, resource, before, desired).await?;
-    if resource.members.is_some() && !asked {
-        carry_out(context, resource, plan, Some(&after)).await?;
-        return Ok(Answer::empty(204));
-    }
-    let after = edited(context, resource, after, plan, projection).await?;
-    let attributes = with_links(context, resource, after, projection).await?;
-    Ok(context.answer(200, resource, attributes, projection))
+    refuse_lost(resource, operations, &before.attributes, &mut desired)?;
+    refuse_unread(resource, operations, before, &desired)?;
+    Ok(desired)
 }
 
 /// DELETE (RFC 7644 section 3.6).

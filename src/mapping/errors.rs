@@ -146,7 +146,7 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
     }
     let status = reply.status;
     match status {
-        409 => Error::uniqueness(format!("the application could not {what}: it conflicts with something that exists")),
+        409 => Error::new(409, format!("the application could not {what}: it conflicts with something that exists")),
         400 | 422 => Error::invalid_value(format!(
             "the application could not {what}: it does not accept a value (native status {status})"
         )),

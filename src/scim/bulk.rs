@@ -176,6 +176,14 @@ impl BulkRequest {
 }
 
 impl BulkOperation {
+    /// The bulkId of the resource that the operation is about: its own for a POST, the one in its path for others.
+    pub fn resource(&self) -> Option<&str> {
+        match self.method.as_str() {
+            "POST" => self.bulk_id.as_deref(),
+            _ => self.path.split('/').find_map(|part| part.strip_prefix(REFERENCE)),
+        }
+    }
+
     /// The bulkIds that the operation refers to, in its path and where its data has ids of resources.
     pub fn references(&self) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();

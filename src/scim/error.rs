@@ -122,6 +122,12 @@ impl Error {
         Error { detail: format!("{}; {done}", self.detail), ..self }
     }
 
+    /// The same, with the keyword for a value that another resource has.
+    #[must_use]
+    pub fn of_uniqueness(self) -> Self {
+        Error { scim_type: Some(ScimType::Uniqueness), ..self }
+    }
+
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
         Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false }

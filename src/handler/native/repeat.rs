@@ -18,6 +18,8 @@ pub(super) enum Effect {
     /// They change nothing, even by POST.
     Reads,
     Writes,
+    /// The same, and their own success is taken for that of somebody else the second time.
+    Creates,
 }
 
 impl Native<'_> {
@@ -63,7 +65,11 @@ fn pause_before_repeating(
     // What has been done makes a condition fail the second time.
     let conditional = ["if-match", "if-none-match"].iter().any(|name| request.header(name).is_some());
     let idempotent = matches!(request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE") && !conditional;
-    let idempotent = idempotent || effect == Effect::Reads;
+    let idempotent = match effect {
+        Effect::Reads => true,
+        Effect::Writes => idempotent,
+        Effect::Creates => false,
+    };
     let pause = match reply {
         Err(Unreachable::Connection) => usual,
         Ok(reply) if matches!(reply.status, 502..=504) => retry_after(reply, now).map_or(usual, Duration::from_secs),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::written::id_in_rows;
 use crate::handler::Context;
 use crate::handler::native::{is_absent, noun, unfit};
 use crate::handler::read::{Current, refreshed};
@@ -11,13 +12,15 @@ use crate::mapping::translate::Attributes;
 use crate::mapping::{Action, Resource};
 use crate::scim::Error;
 
-/// Runs the actions that own these rows, and answers the resource as it then is.
+/// Runs the actions that own these rows, and answers the resource as it then is. After an error, the rows whose actions
+/// were carried out are among those that are `done`.
 pub(super) async fn act(
     context: &Context<'_>,
     resource: &Resource,
     mut current: Current,
     rows: &[usize],
     desired: &Attributes,
+    done: &mut Vec<usize>,
 ) -> Result<Current, Error> {
     if rows.is_empty() {
         return Ok(current);
@@ -25,16 +28,16 @@ pub(super) async fn act(
     check_actions(resource, rows, desired)?;
     let values = resource.native_values(desired)?;
     let due: Vec<usize> = rows.iter().flat_map(|row| actions_for(resource, *row, desired)).collect();
-    let in_order = resource.actions.iter().enumerate().filter(|(index, _)| due.contains(index));
-    let mut done: Vec<usize> = Vec::new();
-    for (index, action) in in_order {
-        current = carried_out(context, resource, (current, &values), action).await.map_err(|error| {
-            let by_done = |row: &&usize| {
-                resource.rows.get(**row).is_some_and(|row| row.actions.iter().any(|it| done.contains(it)))
-            };
-            changed_before(resource, rows.iter().filter(by_done), error)
-        })?;
-        done.push(index);
+    for (index, action) in in_order(resource, &due, desired) {
+        current = carried_out(context, resource, (current, &values), action).await?;
+        let owned = |row: &&usize| resource.rows.get(**row).is_some_and(|row| row.actions.contains(&index));
+        let owned: Vec<usize> = rows.iter().filter(owned).copied().collect();
+        let renamed = id_in_rows(resource, owned.iter().filter_map(|row| resource.rows.get(*row)), desired)?;
+        if let Some(id) = renamed.and_then(|id| resource.id_in(&id)) {
+            current.attributes.extend(resource.scim_id(&id).map(|id| ("id".to_owned(), id.into())));
+            current.id = id;
+        }
+        done.extend(owned);
     }
     for row in rows.iter().filter_map(|index| resource.rows.get(*index)).filter(|row| row.readable()) {
         match row.place.get(desired) {
@@ -45,10 +48,41 @@ pub(super) async fn act(
     Ok(current)
 }
 
+/// The row that says whether a user's account is open.
+pub(super) fn active_row(resource: &Resource) -> Option<usize> {
+    resource.rows.iter().position(|row| row.place.attribute == "active" && row.place.extension.is_none())
+}
+
+/// The actions that are due, in the order of the document, but for one that opens an account and one that closes it: those
+/// are the first and the last, since some applications open it with others too, such as a new password.
+fn in_order<'r>(
+    resource: &'r Resource,
+    due: &[usize],
+    desired: &Attributes,
+) -> impl Iterator<Item = (usize, &'r Action)> {
+    let row = active_row(resource).and_then(|index| resource.rows.get(index));
+    let opens = desired.get("active") == Some(&Value::Bool(true));
+    let rank = move |index: usize| match row.is_some_and(|row| row.actions.contains(&index)) {
+        false => 1,
+        true if opens => 0,
+        true => 2,
+    };
+    let of_rank = move |wanted: u8| {
+        let actions = resource.actions.iter().enumerate();
+        actions.filter(move |(index, _)| due.contains(index) && rank(*index) == wanted)
+    };
+    (0..3).flat_map(of_rank)
+}
+
 /// The error, with what was changed before it.
-pub(super) fn changed_before<'i>(resource: &Resource, rows: impl Iterator<Item = &'i usize>, error: Error) -> Error {
-    let names: Vec<String> =
-        rows.filter_map(|row| resource.rows.get(*row)).map(|row| format!("`{}`", row.name)).collect();
+pub(super) fn changed_before(resource: &Resource, done: &[usize], error: Error) -> Error {
+    let mut names: Vec<String> = Vec::new();
+    for row in done.iter().filter_map(|row| resource.rows.get(*row)) {
+        let name = format!("`{}`", row.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     match names.as_slice() {
         [] => error,
         [name] => error.with_done(&format!("{name} was changed before")),

@@ -3,17 +3,18 @@
 use serde_json::Value;
 
 use super::act::{act, changed_before, check_actions};
+use super::close::{close_all_the_same, closes};
 use super::refuse_protected;
+use super::written::{has_fields_of, id_in_rows, is_same_text, is_unmade, read_back, shows};
 use crate::handler::native::{is_absent, item, noun, unfit};
 use crate::handler::read::{Current, Found, refreshed};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Context, list};
-use crate::mapping::codec::text_of;
+use crate::mapping::Resource;
 use crate::mapping::errors::not_understood;
 use crate::mapping::language::Access;
 use crate::mapping::template::Scope;
 use crate::mapping::translate::Attributes;
-use crate::mapping::{Resource, Row};
 use crate::scim::Error;
 
 /// Brings a resource from its current to its desired state, by the fewest native calls.
@@ -26,17 +27,37 @@ pub(super) async fn converge(
     let Value::Object(mut desired) = desired else {
         return Ok(before);
     };
-    context.native.keep_secret(resource, &desired);
-    resource.agree(&before.attributes, &mut desired)?;
-    resource.refuse_incomplete(Some(&before.attributes), &desired)?;
-    resource.refuse_headless(&before.attributes, &desired)?;
-    let changed = resource.changed(&before.attributes, &desired);
+    let unclosed = closes(&desired).then(|| before.clone());
+    let mut done = Vec::new();
+    let error = match reach(context, resource, before, &mut desired, &mut done).await {
+        Ok(after) => return Ok(after),
+        Err(error) => error,
+    };
+    if let Some(before) = unclosed {
+        close_all_the_same(context, resource, before, &desired, &mut done, &error).await;
+    }
+    Err(changed_before(resource, &done, error))
+}
+
+/// Reaches the desired state. After an error, `done` are the rows that have been changed all the same.
+pub(super) async fn reach(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: Current,
+    desired: &mut Attributes,
+    done: &mut Vec<usize>,
+) -> Result<Current, Error> {
+    context.native.keep_secret(resource, desired);
+    resource.agree(&before.attributes, desired)?;
+    resource.refuse_incomplete(Some(&before.attributes), desired)?;
+    resource.refuse_headless(&before.attributes, desired)?;
+    let changed = resource.changed(&before.attributes, desired);
     if !changed.is_empty() {
         refuse_protected(resource, &before.attributes)?;
-        refuse_protected(resource, &desired)?;
+        refuse_protected(resource, desired)?;
     }
-    let _turns = turns::take(context, resource, Key::of_guarded(resource, &changed, &desired)).await?;
-    refuse_taken(context, resource, &changed, Some(&before.id), &desired).await?;
+    let _turns = turns::take(context, resource, Key::of_guarded(resource, &changed, desired)).await?;
+    refuse_taken(context, resource, &changed, Some(&before.id), desired).await?;
     let (mut body, mut actions) = (Vec::new(), Vec::new());
     for index in changed {
         let Some(row) = resource.rows.get(index) else {
@@ -50,27 +71,28 @@ pub(super) async fn converge(
         }
         if row.in_update() { body.push(index) } else { actions.push(index) }
     }
-    check_actions(resource, &actions, &desired)?;
+    check_actions(resource, &actions, desired)?;
     let (after, unmade) = match body.as_slice() {
         [] => (before, None),
-        body => update(context, resource, before, body, &desired).await?,
+        body => update(context, resource, before, (body, &actions), desired, done).await?,
     };
-    let acted = act(context, resource, after, &actions, &desired).await;
-    let after = acted.map_err(|error| changed_before(resource, body.iter(), error))?;
+    let after = act(context, resource, after, &actions, desired, done).await?;
     // Told at last: what one field does not take must not keep an account open.
     match unmade {
         None => Ok(after),
-        Some(error) => Err(changed_before(resource, actions.iter(), error)),
+        Some(error) => Err(error),
     }
 }
 
-/// The update call for these rows, and the error for one that was not made in spite of what the application says.
+/// The update call for `rows`, and the error for one that was not made in spite of what the application says. Actions for
+/// the rows that are `acted` upon follow.
 async fn update(
     context: &Context<'_>,
     resource: &Resource,
     before: Current,
-    rows: &[usize],
+    (rows, acted): (&[usize], &[usize]),
     desired: &Attributes,
+    done: &mut Vec<usize>,
 ) -> Result<(Current, Option<Error>), Error> {
     let what = format!("update the {}", noun(resource));
     let names = || -> String {
@@ -92,64 +114,29 @@ async fn update(
         let id = before.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
         return Err(Error::not_found(&resource.kind.name, id));
     }
-    let reply = context.native.check(&what, reply)?;
+    let taken = context.native.is_taken(&reply);
+    let reply =
+        context.native.check(&what, reply).map_err(|error| if taken { error.of_uniqueness() } else { error })?;
+    done.extend(rows);
+    let renamed = id_in_rows(resource, rows.iter().filter_map(|index| resource.rows.get(*index)), desired)?;
+    let known = renamed.and_then(|id| resource.id_in(&id)).unwrap_or_else(|| before.id.clone());
     let shown = item(resource, &update.operation.item, &reply);
-    let id = shown.as_ref().and_then(|native| resource.id_of(native));
-    let after = match (shown, id) {
-        (Some(native), Some(id)) if shows(resource, &native, desired) => {
+    let told = shown.as_ref().and_then(|native| resource.id_of(native));
+    let after = match (shown, told) {
+        (Some(native), Some(id)) if is_same_text(&id, &known) && shows(resource, &native, desired, acted) => {
             let is_whole = before.is_whole && has_fields_of(&native, &before.native);
             Current { is_whole, ..Found { id, native }.into_current(resource) }
         }
-        (_, id) => read_back(context, resource, &what, id.unwrap_or(before.id)).await?,
+        (_, told) => read_back(context, resource, &what, (Some(known), told), desired).await?,
     };
-    let mut changed = rows.iter().filter_map(|index| resource.rows.get(*index));
-    let unmade = changed.find(|row| is_unmade(row, (&before.attributes, desired, &after.attributes)));
-    let error = |row: &Row| not_understood(&what, &format!("it says that it is done, and `{}` is as before", row.name));
-    Ok((after, unmade.map(error)))
-}
-
-/// Whether an application that has accepted a change shows the value from before. One that writes values in a way of its
-/// own (lower case, other punctuation, cut off, with a prefix) may take the new one for the old one, and a cleared one may
-/// have a default; of a list it may keep the values alone, in an order of its own; and a part of a text may be another part
-/// when it is read. What it does not keep at all, the answer shows.
-fn is_unmade(row: &Row, (before, desired, after): (&Attributes, &Attributes, &Attributes)) -> bool {
-    let (Some(wanted), Some(shown)) = (row.place.get(desired), row.place.get(after)) else { return false };
-    let plain = |value: &Value| text_of(value).to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-    let comparable = row.readable() && row.part.is_none() && !wanted.is_array();
-    let is_alike = |wanted: &str, shown: &str| {
-        let long = wanted.len().min(shown.len()) >= 4;
-        wanted == shown || (long && (wanted.contains(shown) || shown.contains(wanted)))
-    };
-    comparable && row.place.get(before) == Some(shown) && !is_alike(&plain(wanted), &plain(shown))
-}
-
-/// Whether a reply's object has a field, be it null, for everything that was wanted and can be read.
-pub(super) fn shows(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
-    resource.rows.iter().all(|row| match &row.native {
-        Some(at) if row.readable() && row.place.get(desired).is_some() => at.get(native).is_some(),
-        _ => true,
-    })
-}
-
-/// Whether a reply to a write leaves nothing out that there was before.
-fn has_fields_of(reply: &Value, before: &Value) -> bool {
-    before.as_object().is_none_or(|fields| fields.keys().all(|name| reply.get(name).is_some()))
-}
-
-/// Reads what has just been written, where the reply does not show what the application made of it.
-pub(super) async fn read_back(
-    context: &Context<'_>,
-    resource: &Resource,
-    what: &str,
-    id: Value,
-) -> Result<Current, Error> {
-    match context.native.read(resource, &id).await? {
-        Some(native) => {
-            let id = resource.id_of(&native).unwrap_or(id);
-            Ok(Found { id, native }.into_whole(resource))
-        }
-        None => Err(not_understood(what, "what it has written cannot be read")),
-    }
+    let states = (&before.attributes, desired, &after.attributes);
+    let unmade =
+        rows.iter().find_map(|index| Some((*index, resource.rows.get(*index).filter(|row| is_unmade(row, states))?)));
+    let error = unmade.map(|(index, row)| {
+        done.retain(|done| *done != index);
+        not_understood(&what, &format!("it says that it is done, and `{}` is as before", row.name))
+    });
+    Ok((after, error))
 }
 
 /// Refuses a value that another resource has, where the mapping says that the application would not.

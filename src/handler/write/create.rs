@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
-use super::act::{act, actions_for};
-use super::converge::{read_back, refuse_taken, shows};
+use super::act::{act, actions_for, changed_before};
+use super::converge::refuse_taken;
+use super::written::{id_in_rows, is_one, is_same_text, read_back, shows};
 use super::{refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
 use crate::exchange::Response;
 use crate::handler::links;
 use crate::handler::members::{Users, carry_out, check, plan_new, users_of_new};
 use crate::handler::native::{is_absent, item, noun, unfit};
-use crate::handler::read::{Current, with_links};
+use crate::handler::read::{Current, Found, with_links};
 use crate::handler::turns::{self, Key};
 use crate::handler::{Answer, Context, list};
 use crate::mapping::codec::{last_segment, text_of};
@@ -55,7 +56,7 @@ pub(in crate::handler) async fn create(
     context.native.keep_secret(resource, &desired);
     let natives = resource.native_values(&desired)?;
     let scope = Scope { rows: &natives, ..Scope::default() };
-    let key = client_chosen_id(resource, &desired)?;
+    let key = id_in_rows(resource, resource.rows.iter(), &desired)?;
     let guarded = key.as_ref().filter(|_| create.operation.guard.is_some()).map(|key| Key::of(resource, key));
     let _turn = turns::take(context, resource, guarded).await?;
     let users = users_of_new(context, resource, &edits).await?;
@@ -71,7 +72,11 @@ pub(in crate::handler) async fn create(
     let native_body = resource.create_body(&desired, &create.body, &scope)?;
     let call = &create.operation.call;
     let request = call.render_with(&scope, &[], Some(native_body)).map_err(|reason| unfit(&reason))?;
-    let reply = context.native.send(&what, request).await?;
+    // Where its own success looks like that of an earlier one, nobody could tell whose it was.
+    let reply = match create.taken.as_slice() {
+        [] => context.native.send(&what, request).await?,
+        _ => context.native.send_once(&what, request).await?,
+    };
     if recognised(&create.taken, &reply) {
         return Err(exists(resource));
     }
@@ -85,15 +90,24 @@ pub(in crate::handler) async fn create(
             )));
         }
         _ => {
-            let taken = |error: Error| if error.conflict { exists(resource) } else { error };
+            let is_taken = context.native.is_taken(&reply);
+            let taken = |error: Error| match error.conflict {
+                true => exists(resource),
+                false if is_taken => error.of_uniqueness(),
+                false => error,
+            };
             context.native.check_collection(&what, reply).map_err(taken)?
         }
     };
     // What has them is found from now on.
     drop(values);
-    let created = created(context, resource, create, &reply, key, &asked).await?;
-    let finished = finish(context, resource, &created, (&asked, &desired), (&edits, users)).await;
-    let finished = match finished {
+    let made = made(context, resource, create, (&reply, key), (&asked, &desired)).await?;
+    let mut created = made.current.clone();
+    let finished = async {
+        created = seen(context, resource, made, &asked).await?;
+        finish(context, resource, &created, (&asked, &desired), (&edits, users)).await
+    };
+    let finished = match finished.await {
         Ok(finished) => finished,
         Err(error) => return Err(undo(context, resource, create, &created, error).await),
     };
@@ -109,49 +123,78 @@ fn exists(resource: &Resource) -> Error {
     Error::uniqueness(format!("this {} exists already", noun(resource)))
 }
 
-/// The native id that a client chooses by giving the value of another row of the same native field: a name.
-fn client_chosen_id(resource: &Resource, desired: &Attributes) -> Result<Option<Value>, Error> {
-    let native = resource.id_row().and_then(|row| row.native.as_ref());
-    let mut rows = resource.rows.iter().filter(|row| row.native.as_ref() == native && row.place.attribute != "id");
-    match rows.find_map(|row| Some((row, row.place.get(desired)?))) {
-        Some((row, value)) => row.encode(value).map(Some),
-        None => Ok(None),
-    }
+/// What a create call made.
+struct Made {
+    /// The new resource; nothing but its id, if that is all that is known of it.
+    current: Current,
+    /// Whether it is to be read, so that the client gets what the application has.
+    unseen: bool,
+    /// Another id that the reply has.
+    told: Option<Value>,
 }
 
-/// The native object that a create call made.
-async fn created(
+/// What a create call made, which its reply or a look-up tells. No other resource must be taken for it.
+async fn made(
     context: &Context<'_>,
     resource: &Resource,
     create: &Create,
-    reply: &Response,
-    key: Option<Value>,
-    desired: &Attributes,
-) -> Result<Current, Error> {
+    (reply, key): (&Response, Option<Value>),
+    (asked, desired): (&Attributes, &Attributes),
+) -> Result<Made, Error> {
     let what = format!("create the {}", noun(resource));
-    if let Some(native) = item(resource, &create.operation.item, reply)
-        && let Some(id) = resource.id_of(&native)
-    {
-        let attributes = resource.decode(&native);
-        if attributes.contains_key("id") {
-            let shown = Current { id, native, attributes, is_whole: false };
-            return if shows(resource, &shown.native, desired) {
-                Ok(shown)
-            } else {
-                read_back(context, resource, &what, shown.id).await
-            };
-        }
-    }
-    let id = match &create.id {
+    let shown = item(resource, &create.operation.item, reply);
+    let told = shown.as_ref().and_then(|native| resource.id_of(native));
+    let known = match &create.id {
         Some(NewId::Header(name)) => reply.header(name).and_then(last_segment).map(Value::from),
         Some(NewId::Body(at)) => at.get(&json_body(reply)).cloned(),
-        Some(NewId::Lookup(row)) => return looked_up(context, resource, *row, desired).await,
+        Some(NewId::Lookup(row)) if !shown.as_ref().is_some_and(|native| has(resource, *row, native, asked)) => {
+            let current = looked_up(context, resource, *row, asked).await?;
+            return Ok(Made { current, unseen: false, told: None });
+        }
+        Some(NewId::Lookup(_)) => None,
         None => key,
     };
-    let Some(id) = id.and_then(|id| resource.id_in(&id)) else {
-        return Err(not_understood(&what, "it does not say the new id where the mapping says"));
+    let known = known.and_then(|id| resource.id_in(&id));
+    let is_new = |id: &Value, native: &Value| match &known {
+        Some(known) => is_same_text(known, id),
+        None => is_one(resource, native, asked),
     };
-    read_back(context, resource, &what, id).await
+    match (shown, told) {
+        (Some(native), Some(id)) if is_new(&id, &native) => {
+            let unseen = !shows(resource, &native, asked, &acted(resource, asked, desired));
+            Ok(Made { current: Found { id, native }.into_current(resource), unseen, told: None })
+        }
+        (_, told) => match known {
+            Some(id) => {
+                let current = Found { id, native: Value::Null }.into_current(resource);
+                Ok(Made { current, unseen: true, told })
+            }
+            None if told.is_some() => {
+                let current = read_back(context, resource, &what, (None, told), asked).await?;
+                Ok(Made { current, unseen: false, told: None })
+            }
+            None => Err(not_understood(&what, "it does not say the new id where the mapping says")),
+        },
+    }
+}
+
+/// The new resource as the application has it.
+async fn seen(
+    context: &Context<'_>,
+    resource: &Resource,
+    Made { current, unseen, told }: Made,
+    asked: &Attributes,
+) -> Result<Current, Error> {
+    let what = format!("create the {}", noun(resource));
+    if unseen { read_back(context, resource, &what, (Some(current.id), told), asked).await } else { Ok(current) }
+}
+
+/// Whether a native object has the value that is asked for of a row.
+fn has(resource: &Resource, row: usize, native: &Value, asked: &Attributes) -> bool {
+    resource.rows.get(row).is_some_and(|row| match (row.decode(native), row.place.get(asked)) {
+        (Some(shown), Some(asked)) => row.is_same(&shown, asked),
+        _ => false,
+    })
 }
 
 async fn looked_up(
@@ -164,7 +207,27 @@ async fn looked_up(
     let missing = || not_understood(&what, "there is none");
     let row = resource.rows.get(row).ok_or_else(missing)?;
     let value = row.place.get(desired).ok_or_else(missing)?;
-    list::by_value(context, resource, row, value, None).await?.ok_or_else(missing)
+    let found = list::by_value(context, resource, row, value, None).await;
+    let left = |error: Error| error.with_done(&format!("the {} was created and is left as it is", noun(resource)));
+    found.map_err(left)?.ok_or_else(missing)
+}
+
+/// Whether a create call has left an attribute to its action. What nothing brings about is what a new resource is.
+fn is_left(resource: &Resource, index: usize, (asked, desired): (&Attributes, &Attributes)) -> bool {
+    resource.rows.get(index).is_some_and(|row| {
+        let asked = row.place.get(asked).is_some() && !row.on_create;
+        asked && (row.kind != Kind::Boolean || !actions_for(resource, index, desired).is_empty())
+    })
+}
+
+/// The rows that actions write, whatever a new resource has there. What is true or false it may be already.
+fn acted(resource: &Resource, asked: &Attributes, desired: &Attributes) -> Vec<usize> {
+    let rows = resource.rows.iter().enumerate();
+    let acted = |(index, row): &(usize, &Row)| {
+        let state = row.kind == Kind::Boolean;
+        !row.actions.is_empty() && !state && is_left(resource, *index, (asked, desired))
+    };
+    rows.filter(acted).map(|(index, _)| index).collect()
 }
 
 /// What a new resource still needs after the create call: actions and members.
@@ -175,19 +238,18 @@ async fn finish(
     (asked, desired): (&Attributes, &Attributes),
     (edits, users): (&[MemberEdit], Users<'_>),
 ) -> Result<Current, Error> {
-    // Unless the application shows otherwise, it has made what the create call was given, and a default; and what nothing
-    // brings about is what a new resource is.
-    let is_left = |index: usize, row: &Row| {
-        let asked = row.place.get(asked).is_some() && !row.on_create;
-        asked && (row.kind != Kind::Boolean || !actions_for(resource, index, desired).is_empty())
-    };
+    // Unless the application shows otherwise, it has made what the create call was given, and a default.
     let is_due = |index: usize, row: &Row| {
         let shown = row.place.get(&created.attributes).is_some();
-        !row.actions.is_empty() && row.place.get(desired).is_some() && (shown || is_left(index, row))
+        !row.actions.is_empty()
+            && row.place.get(desired).is_some()
+            && (shown || is_left(resource, index, (asked, desired)))
     };
     let mut changed = resource.changed(&created.attributes, desired);
     changed.retain(|index| resource.rows.get(*index).is_some_and(|row| is_due(*index, row)));
-    let after = act(context, resource, created.clone(), &changed, desired).await?;
+    let mut done = Vec::new();
+    let after = act(context, resource, created.clone(), &changed, desired, &mut done).await;
+    let after = after.map_err(|error| changed_before(resource, &done, error))?;
     let plan = plan_new(context, resource, &after, edits, users).await?;
     carry_out(context, resource, plan, None).await?;
     Ok(after)

@@ -1,7 +1,8 @@
-//! Values that a client adds where the application has one place for them.
+//! Values that a client adds where the application has one place for them, and those that it cannot take away.
 
 use serde_json::Value;
 
+use super::act::actions_for;
 use crate::mapping::Resource;
 use crate::mapping::language::Access;
 use crate::mapping::place::{Element, Place};
@@ -51,6 +52,22 @@ fn keep_parts(old: Value, new: &mut Value) {
     {
         for (name, part) in old {
             new.entry(name).or_insert(part);
+        }
+    }
+}
+
+/// Lets rows that a PUT leaves out keep their values where no call clears them.
+pub(super) fn keep_unclearable(resource: &Resource, omitted: &[usize], before: &Attributes, desired: &mut Value) {
+    let Value::Object(desired) = desired else { return };
+    for (index, row) in omitted.iter().filter_map(|index| Some((*index, resource.rows.get(*index)?))) {
+        let Some(value) = row.place.get(before).filter(|_| row.place.get(desired).is_none()) else { continue };
+        let writer = row.same_as.unwrap_or(index);
+        let is_clearable = resource.rows.get(writer).is_some_and(|row| {
+            let updated = row.actions.is_empty() && row.access != Access::Create && resource.update.is_some();
+            updated || !actions_for(resource, writer, desired).is_empty()
+        });
+        if !is_clearable {
+            row.place.set(desired, value.clone());
         }
     }
 }

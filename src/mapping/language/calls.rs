@@ -112,13 +112,15 @@ tables! {
         objects: Option<Objects>,
         /// Where the object is in the reply.
         item: Option<Spanned<String>>,
-        /// Where a created resource's id is when the reply has no object.
+        /// Where a created resource's id is. Unless it is said, or where it is not there, in the reply's object, which must have
+        /// what every resource has: what else has an id may be about another one.
         id: Option<CreatedId>,
         /// What is made sure of by reading first, for APIs whose create overwrites and whose delete is repeated in silence.
         /// Of creates that come at once, those of one instance of scim-edge wait for each other; others do not.
         guard: Option<Spanned<Guard>>,
         /// Replies to a create that mean that there is one already, which the call may have overwritten: 409, and nothing is
-        /// undone. Here, and not below `errors`, stands what means something else in the reply to an update.
+        /// undone. A create that is lost is then not repeated, since its own success would be taken for another one's. Here, and
+        /// not below `errors`, stands what means something else in the reply to an update.
         taken: Vec<Match>,
         /// What a create does when a call after it fails: `delete` takes the new resource away again.
         undo: Option<Undo>,

@@ -1,0 +1,85 @@
+//! Leavers: an account that is to be closed is closed, whatever else of the same request is refused.
+
+use serde_json::Value;
+
+use super::act::{active_row, changed_before};
+use super::converge::reach;
+use super::written::id_in_rows;
+use crate::handler::Context;
+use crate::handler::read::Current;
+use crate::mapping::Resource;
+use crate::mapping::translate::Attributes;
+use crate::scim::patch::{Op, Operation};
+use crate::scim::{Error, ScimType};
+
+/// Whether this state of a user is that of a closed account.
+pub(super) fn closes(desired: &Attributes) -> bool {
+    desired.get("active") == Some(&Value::Bool(false))
+}
+
+/// The same of what operations say last.
+pub(super) fn operations_close(resource: &Resource, operations: &[Operation]) -> bool {
+    let is_core =
+        |operation: &Operation| operation.path.schema.as_ref().is_none_or(|urn| *urn == resource.kind.schema.id);
+    let last = operations.iter().rfind(|operation| operation.path.attribute == "active" && is_core(operation));
+    last.is_some_and(|last| last.op != Op::Remove && last.value == Some(Value::Bool(false)))
+}
+
+/// The error of a write that is refused before anything is called, once an account that it `closes` is closed.
+pub(super) async fn refused(
+    context: &Context<'_>,
+    resource: &Resource,
+    before: Current,
+    closes: bool,
+    error: Error,
+) -> Error {
+    let mut done = Vec::new();
+    if closes {
+        close(context, resource, before, &mut done, &error).await;
+    }
+    changed_before(resource, &done, error)
+}
+
+/// Closes the account of a user who was not brought to the `desired` state, unless it was closing it that failed.
+pub(super) async fn close_all_the_same(
+    context: &Context<'_>,
+    resource: &Resource,
+    mut before: Current,
+    desired: &Attributes,
+    done: &mut Vec<usize>,
+    error: &Error,
+) {
+    let active = active_row(resource);
+    let changed = resource.changed(&before.attributes, desired);
+    let is_left = |row: &usize| !done.contains(row);
+    let fails = |row: &usize| Some(*row) != active && is_left(row);
+    if !active.as_ref().is_some_and(is_left) || !changed.iter().any(fails) {
+        return;
+    }
+    let rows = done.iter().filter_map(|row| resource.rows.get(*row));
+    if let Ok(Some(id)) = id_in_rows(resource, rows, desired) {
+        before.id = resource.id_in(&id).unwrap_or(before.id);
+    }
+    close(context, resource, before, done, error).await;
+}
+
+/// Brings a user to what was `before`, but closed. The error that comes first is the one to tell.
+async fn close(context: &Context<'_>, resource: &Resource, mut before: Current, done: &mut Vec<usize>, error: &Error) {
+    let mut closed = before.attributes.clone();
+    closed.insert("active".to_owned(), false.into());
+    let changed = resource.changed(&before.attributes, &closed);
+    if !is_refusal(error) || changed.is_empty() {
+        return;
+    }
+    before.is_whole &= done.is_empty();
+    if reach(context, resource, before, &mut closed, &mut Vec::new()).await.is_ok() {
+        done.extend(changed);
+    }
+}
+
+/// Whether an error is about what was asked for, and not about the client, the moment, or a resource that is gone.
+fn is_refusal(error: &Error) -> bool {
+    let syntax = [ScimType::InvalidSyntax, ScimType::InvalidPath, ScimType::InvalidFilter];
+    let misread = error.scim_type.is_some_and(|kind| syntax.contains(&kind));
+    !error.conflict && !misread && !matches!(error.status, 401 | 403 | 404 | 412 | 429 | 503 | 504)
+}
