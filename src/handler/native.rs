@@ -2,6 +2,7 @@
 
 mod credential;
 mod repeat;
+mod secrets;
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl<'e> Native<'e> {
     fn error(&self, what: &str, reply: &Reply) -> Error {
         let mut error = scim_error(&self.mapping().errors, what, reply, self.moment.now);
         for secret in self.secrets.borrow().iter() {
-            error.detail = error.detail.replace(secret.as_str(), "…");
+            error.detail = secrets::masked(&error.detail, secret);
         }
         error
     }
