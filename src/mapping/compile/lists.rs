@@ -93,7 +93,7 @@ impl Compiler<'_> {
                 let mut fields = body.render(&Scope::default());
                 for (name, value) in &query {
                     if let Ok(at) = Pointer::parse(name) {
-                        at.set(&mut fields, value.render(&Scope::default()));
+                        at.merge(&mut fields, value.render(&Scope::default()));
                     }
                 }
                 *body = JsonTemplate::Constant(fields);

@@ -165,7 +165,7 @@ tables! {
     /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
         /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
-        /// for each.
+        /// for each. In a body, the fields of an object are added to those of one that is there.
         query: Option<Table<Spanned<Value>>>,
         /// The native path of another list that is asked with that query, for APIs that search elsewhere.
         path: Option<Spanned<String>>,
