@@ -34,7 +34,7 @@ codes! {
     Syntax = "M001",
     /// A key stands twice in one table.
     DuplicateKey = "M002",
-    /// A key that the language does not know.
+    /// A key that the language does not know, or that means nothing where it stands.
     UnknownKey = "M003",
     /// A key that must be there is missing.
     MissingKey = "M004",

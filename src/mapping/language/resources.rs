@@ -112,7 +112,8 @@ tables! {
 
     /// One attribute row: how a SCIM attribute and a native field are the same thing.
     Attribute {
-        /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`) or by a field (`ids[kind=email].value`).
+        /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`), by a field (`ids[kind=email].value`)
+        /// or by a field of a field (`ids[type.name=email].value`).
         native: Option<Spanned<String>>,
         /// Another row whose native field this attribute is too: an e-mail address that is the user name. Whichever of the two
         /// is changed is written; two values that differ are refused.
