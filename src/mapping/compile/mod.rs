@@ -150,6 +150,9 @@ impl Compiler<'_> {
         let mut resources: Vec<_> =
             document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
         self.all_links(document, &mut resources);
+        if let Some((name, _)) = document.resources.iter().next() {
+            self.silent_failures(name.at, &resources, &errors);
+        }
         Mapping {
             headers,
             login,
