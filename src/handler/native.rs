@@ -132,9 +132,7 @@ impl<'e> Native<'e> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
             let sent = results.len();
-            for reply in self.send_with_credential(what, batch, effect).await? {
-                results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
-            }
+            results.extend(self.send_with_credential(what, batch, effect).await?);
             if results.iter().skip(sent).any(|reply| self.is_in_trouble(what, reply, absent)) {
                 break;
             }
