@@ -156,6 +156,8 @@ fn form(body: &Value) -> String {
     };
     for (name, value) in body.as_object().into_iter().flatten() {
         match value {
+            // Without a field, an update would leave the list as it is.
+            Value::Array(items) if items.is_empty() => field(name, &Value::Null),
             Value::Array(items) => items.iter().for_each(|item| field(name, item)),
             value => field(name, value),
         }
