@@ -81,6 +81,8 @@ tables! {
         param: String,
         /// Where a reply hands out the next one; absent, null or empty at the end.
         next: ValueSource,
+        /// Where a reply says whether there are more rows, if it has a cursor on the last page too: `false` ends the list.
+        more: Option<Spanned<String>>,
         /// The query parameter of the number of rows.
         size: Option<String>,
         /// The most rows that the application puts in a reply.
