@@ -43,7 +43,8 @@ tables! {
         /// For rows that are the fields of an object instead of the elements of a list: the field of a row that the name
         /// of such a field becomes.
         keyed: Option<Spanned<String>>,
-        /// Where the number of all rows is. Without it, it is found by walking.
+        /// Where the number of all rows is, which must be exact: an estimate is better left out. Without it, the number is
+        /// found by walking.
         total: Option<InReply>,
         /// Replies that mean that a page is past the end, beside 404.
         end: Vec<Match>,

@@ -150,7 +150,8 @@ tables! {
         on_create: Option<Spanned<OnCreate>>,
         /// Whether letter case matters. As the schema says unless it is said.
         case_exact as "caseExact": Option<bool>,
-        /// Whether two resources can have the same value. As the schema says unless it is said.
+        /// Whether no two resources have the same value, as clients are told; `guard` makes sure of it. As the schema says
+        /// unless it is said.
         unique: Option<bool>,
         /// What is made sure of before the value is written, for APIs that do not. Writes of one value that come at once wait
         /// for each other in one instance of scim-edge, but not in several.
