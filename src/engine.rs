@@ -1,6 +1,6 @@
 //! The engine: one mapping, compiled, with the settings and secrets of one deployment.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -45,6 +45,8 @@ pub(crate) struct Tenant {
     pub(crate) mapping: Rc<Mapping>,
     /// The token of this tenant's login.
     pub(crate) token: RefCell<Option<NativeToken>>,
+    /// How many of its logins have failed.
+    pub(crate) failed_logins: Cell<u32>,
     /// The turns that this tenant's requests have.
     pub(crate) turns: Turns,
 }
@@ -304,6 +306,7 @@ fn tenants(mapping: &str, name: &str, environment: &Environment, tokens: Option<
                 name: tenant.to_owned(),
                 mapping,
                 token: RefCell::new(None),
+                failed_logins: Cell::new(0),
                 turns: Turns::default(),
             });
         }

@@ -114,7 +114,7 @@ fn window(paging: &Paging, rows: &[Value], call: &Request) -> Window {
             let (at, size) = numbered(it);
             plain(at, size)
         }
-        Style::Cursor { param, next, size } => {
+        Style::Cursor { param, next, size, .. } => {
             let (at, size) = (number(param).unwrap_or(0), in_steps(size));
             Window { at, size, next: Some((next.clone(), at.saturating_add(size).to_string())) }
         }

@@ -20,11 +20,12 @@ pub(super) use self::users::{Users, users_of_new};
 use self::judge::{Judge, Verb};
 use super::links::are_shown;
 use super::lookup::native_id;
-use super::native::{noun, unfit};
+use super::native::{item, noun, unfit};
 use super::read::Current;
 use super::{Context, links};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
+use crate::mapping::errors::not_understood;
 use crate::mapping::links::{Link, LinkSource, MemberChange, Members};
 use crate::mapping::pointer::Pointer;
 use crate::mapping::template::Scope;
@@ -151,10 +152,10 @@ async fn update(
     };
     let what = format!("change the members of the {}", noun(group.resource));
     let native = &with_list(context, group).await?;
-    let removed: BTreeSet<String> = gathered(removed.values().map(text_of));
+    let leaving: BTreeSet<String> = gathered(removed.values().map(text_of));
     let goes = |element: &Value| {
         link.kind(element, members.target.kind) == Some(members.target.kind)
-            && link.at.get(element).is_some_and(|key| removed.contains(&text_of(key)))
+            && link.at.get(element).is_some_and(|key| leaving.contains(&text_of(key)))
     };
     let elements = links::elements(&what, source, native)?.into_iter();
     let mut list: Vec<Value> = elements.filter(|element| !goes(element)).cloned().collect();
@@ -169,5 +170,31 @@ async fn update(
     let body = update.field_body(at, Value::Array(list), native, &scope)?;
     let request = update.operation.call.render_with(&scope, &[], Some(body)).map_err(|reason| unfit(&reason))?;
     let reply = context.native.send(&what, request).await;
-    Judge::new(context, group, (Verb::Replace, &what)).with_absent(&update.operation.absent).verdict(reply).await?
+    let shown = reply.as_ref().ok().and_then(|reply| item(group.resource, &update.operation.item, reply));
+    Judge::new(context, group, (Verb::Replace, &what)).with_absent(&update.operation.absent).verdict(reply).await??;
+    let is_group = |native: &Value| group.resource.scim_id_of(native) == group.resource.scim_id(group.id);
+    let unmade =
+        shown.filter(is_group).and_then(|native| unmade((at, link, members.target.kind), &native, removed, added));
+    unmade.map_or(Ok(()), |id| {
+        Err(not_understood(&what, &format!("it says that it is done, and the membership of `{id}` is as before")))
+    })
+}
+
+/// Who is still among the members that an object shows, or not yet, in spite of an accepted change. A list that is written
+/// in another way than the one that was read tells nothing.
+fn unmade(
+    (at, link, kind): (&Pointer, &Link, &str),
+    native: &Value,
+    removed: &BTreeMap<String, Value>,
+    added: &BTreeMap<String, Value>,
+) -> Option<String> {
+    let key = |element| {
+        let key = link.at.get(element).filter(|key| key.is_string() || key.is_number())?;
+        Some(text_of(key).to_lowercase())
+    };
+    let elements = at.get(native)?.as_array()?.iter().filter(|element| link.kind(element, kind) == Some(kind));
+    let shown: BTreeSet<String> = gathered(elements.map(key).collect::<Option<Vec<_>>>()?);
+    let is_there = |key: &Value| shown.contains(&text_of(key).to_lowercase());
+    let stays = removed.iter().find(|(_, key)| is_there(key));
+    stays.or_else(|| added.iter().find(|(_, key)| !is_there(key))).map(|(id, _)| id.clone())
 }

@@ -2,6 +2,7 @@
 
 mod credential;
 mod repeat;
+mod secrets;
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -136,9 +137,7 @@ impl<'e> Native<'e> {
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.mapping().limits.concurrency) {
             let sent = results.len();
-            for reply in self.send_with_credential(what, batch, effect).await? {
-                results.push(reply.map_err(|reason| self.error(what, &Err(reason))));
-            }
+            results.extend(self.send_with_credential(what, batch, effect).await?);
             if results.iter().skip(sent).any(|reply| self.is_in_trouble(what, reply, absent)) {
                 break;
             }
@@ -180,7 +179,7 @@ impl<'e> Native<'e> {
     fn error(&self, what: &str, reply: &Reply) -> Error {
         let mut error = scim_error(&self.mapping().errors, what, reply, self.moment.now);
         for secret in self.secrets.borrow().iter() {
-            error.detail = error.detail.replace(secret.as_str(), "…");
+            error.detail = secrets::masked(&error.detail, secret);
         }
         error
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Context;
-use super::native::noun;
+use super::native::{Native, noun};
 use crate::mapping::Resource;
 use crate::mapping::codec::text_of;
 use crate::mapping::translate::Attributes;
@@ -35,6 +35,8 @@ pub(crate) enum Key {
     Resource(String, String),
     /// A value that one resource can have, by resource type and row.
     Value(String, String, String),
+    /// The gateway's session with the application. Nothing else is waited for by who has this turn.
+    Login,
 }
 
 impl Key {
@@ -76,21 +78,29 @@ pub(super) async fn take<'e>(
     resource: &Resource,
     keys: impl IntoIterator<Item = Key>,
 ) -> Result<Vec<Turn<'e>>, Error> {
-    let turns = context.native.turns();
     let keys: BTreeSet<Key> = gathered(keys);
     let mut taken = Vec::with_capacity(keys.len());
     for key in keys {
-        let mut pause = FIRST_PAUSE;
-        while !turns.0.borrow_mut().insert(key.clone()) {
-            if !context.native.pause(pause).await {
-                let detail = format!("other requests are still changing this {}: try again later", noun(resource));
-                return Err(Error::new(503, detail).with_header("retry-after", "1"));
-            }
-            pause = pause.mul_f32(1.5).min(LONGEST_PAUSE);
-        }
-        taken.push(Turn { turns, key });
+        let Some(turn) = wait(&context.native, key).await else {
+            let detail = format!("other requests are still changing this {}: try again later", noun(resource));
+            return Err(Error::new(503, detail).with_header("retry-after", "1"));
+        };
+        taken.push(turn);
     }
     Ok(taken)
+}
+
+/// Takes one turn; `None` where others have it for longer than the request has time.
+pub(super) async fn wait<'e>(native: &Native<'e>, key: Key) -> Option<Turn<'e>> {
+    let turns = native.turns();
+    let mut pause = FIRST_PAUSE;
+    while !turns.0.borrow_mut().insert(key.clone()) {
+        if !native.pause(pause).await {
+            return None;
+        }
+        pause = pause.mul_f32(1.5).min(LONGEST_PAUSE);
+    }
+    Some(Turn { turns, key })
 }
 
 #[cfg(test)]

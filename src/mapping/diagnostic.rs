@@ -34,7 +34,7 @@ codes! {
     Syntax = "M001",
     /// A key stands twice in one table.
     DuplicateKey = "M002",
-    /// A key that the language does not know.
+    /// A key that the language does not know, or that means nothing where it stands.
     UnknownKey = "M003",
     /// A key that must be there is missing.
     MissingKey = "M004",
@@ -78,6 +78,8 @@ codes! {
     BadList = "M209",
     /// A call that cannot do what it is for: it names no resource, or a body takes the place of its own object.
     BadCall = "M210",
+    /// One address for everything, whose replies are all taken for successes. A warning: the mapping works.
+    SilentFailures = "M211",
     /// An environment variable that the mapping needs is not set.
     MissingSecret = "M301",
     /// A secret that stands in the mapping itself. A warning: the mapping works.
@@ -89,7 +91,7 @@ codes! {
 impl Code {
     /// Whether a mapping with it works all the same.
     pub fn is_warning(self) -> bool {
-        matches!(self, Code::LiteralSecret)
+        matches!(self, Code::LiteralSecret | Code::SilentFailures)
     }
 
     fn severity(self) -> &'static str {

@@ -44,11 +44,14 @@ pub struct Recognised {
     pub contains: Option<String>,
     /// What the text there must not be.
     pub differs: Option<String>,
+    /// For a rule that something is not there, which is news only where the call succeeded: the mapping's errors. In a reply
+    /// that is one of them, nothing else is there either.
+    pub unless: Option<Vec<ErrorRule>>,
 }
 
 impl Recognised {
     /// Whether `null` is what it is about. A reply that is no JSON at all says nothing.
-    fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         self.is.as_deref() == Some("") && self.at.as_ref().is_some_and(|at| !at.is_root())
     }
 
@@ -57,11 +60,16 @@ impl Recognised {
         if self.status.is_some_and(|status| status != reply.status) {
             return false;
         }
-        match (&self.at, &self.header) {
-            (Some(at), _) => self.fits(at.get(body)),
+        let fits = match (&self.at, &self.header) {
+            (Some(at), _) => match at.get(body) {
+                // A search that found nothing has no first one.
+                None if self.unless.is_some() && at.is_past_end(body) => self.fits_text(""),
+                found => self.fits(found),
+            },
             (None, Some(header)) => reply.header(header).is_some_and(|text| self.fits_text(text)),
             (None, None) => true,
-        }
+        };
+        fits && !self.unless.as_ref().is_some_and(|errors| is_failure(errors, reply, body))
     }
 
     /// Whether an object that has been read is recognised, being at `outer` of a reply that is a success.
@@ -81,6 +89,12 @@ impl Recognised {
             && self.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
             && self.differs.as_ref().is_none_or(|other| other != text)
     }
+}
+
+/// Whether a reply is no success, or an error to the mapping that is no other way to say that something is not there.
+fn is_failure(errors: &[ErrorRule], reply: &Response, body: &Value) -> bool {
+    let error = errors.iter().find(|rule| rule.when.matches(reply, body));
+    reply.status >= 300 || error.is_some_and(|rule| rule.status != 404)
 }
 
 /// Whether one of `rules` recognises `reply`, whose body is read only where a rule for its status looks into it.
@@ -132,7 +146,7 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
     };
     let body = json_body(reply);
     if let Some(rule) = rules.iter().find(|rule| rule.when.matches(reply, &body)) {
-        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(|text| shortened(&text_of(text)));
+        let native = rule.message.as_ref().and_then(|at| at.get(&body)).map(|found| shortened(&message(found)));
         let detail = match (&rule.detail, native) {
             (Some(detail), _) => detail.clone(),
             (None, Some(native)) => native,
@@ -166,6 +180,14 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
         412 => conflict(what),
         504 => Error::new(504, format!("the application did not {what} in time (native status 504)")),
         _ => Error::new(502, format!("the application failed to {what} (native status {status})")),
+    }
+}
+
+/// The text of a native message, which may be several.
+fn message(found: &Value) -> String {
+    match found {
+        Value::Array(texts) => texts.iter().map(text_of).collect::<Vec<_>>().join("; "),
+        found => text_of(found),
     }
 }
 

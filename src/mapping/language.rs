@@ -153,7 +153,7 @@ tables! {
         kind as "type": Option<ErrorType>,
         /// A fixed detail.
         detail: Option<String>,
-        /// A pointer to the text in the native body that becomes the detail.
+        /// A pointer to the text in the native body that becomes the detail, or to a list of texts.
         message: Option<Spanned<String>>,
     }
 }

@@ -40,6 +40,8 @@ pub enum Style {
         param: String,
         /// Where the next one is.
         next: ReplyValue,
+        /// Where `false` says that there is no next page.
+        more: Option<Pointer>,
         /// The query parameter of the size, and the size.
         size: Option<(String, usize)>,
     },

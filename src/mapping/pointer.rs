@@ -1,7 +1,8 @@
 //! Places in native JSON.
 //!
 //! `dept.name` is a field of a field. A number selects an element of a list (`emails.0`), and `[field=text]`
-//! the first element whose field is that text (`ids[kind=email].value`). The empty pointer is the whole value.
+//! the first element whose field is that text (`ids[kind=email].value`, `errors[extensions.code=P].message`). The empty
+//! pointer is the whole value.
 //! A text that begins with `/` is read as a JSON Pointer (RFC 6901), for keys with dots in them.
 
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ pub struct Pointer(Vec<Step>);
 enum Step {
     /// A field, or an element where the value is a list.
     Field(String, Option<usize>),
-    /// The first element whose field has this text.
+    /// The first element whose field, which may be one of a field, has this text.
     Where(String, String),
 }
 
@@ -140,7 +141,7 @@ impl Pointer {
                     let Value::Array(items) = place else { return };
                     let index = items.iter().position(|item| has(item, name, text));
                     let index = index.unwrap_or_else(|| {
-                        items.push(Value::Object(object([(name.clone(), Value::from(text.as_str()))])));
+                        items.push(element(name, text));
                         items.len() - 1
                     });
                     match items.get_mut(index) {
@@ -324,8 +325,14 @@ fn walk<'v>(steps: &[Step], mut value: &'v Value) -> Option<&'v Value> {
     Some(value)
 }
 
+/// An element that is chosen by this field.
+fn element(name: &str, text: &str) -> Value {
+    let inside = |inner: Value, name: &str| Value::Object(object([(name.to_owned(), inner)]));
+    name.rsplit('.').fold(Value::from(text), inside)
+}
+
 fn has(item: &Value, name: &str, text: &str) -> bool {
-    match item.get(name) {
+    match name.split('.').try_fold(item, |value, name| value.get(name)) {
         Some(Value::String(value)) => value == text,
         Some(value @ (Value::Bool(_) | Value::Number(_))) => super::codec::text_of(value) == text,
         _ => false,
@@ -384,6 +391,16 @@ mod tests {
             Pointer::parse(text).unwrap().set(&mut value, json!(1));
             assert_eq!(value, expected);
         }
+    }
+
+    #[test]
+    fn chooses_by_a_field_of_a_field() {
+        let at = Pointer::parse("errors[extensions.code=P].message").unwrap();
+        let said = json!({"errors": [{"extensions": {"code": "Q"}}, {"extensions": {"code": "P"}, "message": "m"}]});
+        assert_eq!(at.get(&said), Some(&json!("m")));
+        let mut made = json!({});
+        at.set(&mut made, json!("m"));
+        assert_eq!(made, json!({"errors": [{"extensions": {"code": "P"}, "message": "m"}]}));
     }
 
     #[test]

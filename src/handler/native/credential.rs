@@ -6,6 +6,7 @@ use super::Native;
 use super::repeat::Effect;
 use crate::engine::NativeToken;
 use crate::exchange::{Reply, Request, Response};
+use crate::handler::turns::{self, Key};
 use crate::mapping::Login;
 use crate::mapping::codec::text_of;
 use crate::mapping::errors::{json_body, not_understood, recognised, scim_error};
@@ -19,26 +20,46 @@ impl Native<'_> {
         what: &str,
         requests: &[Request],
         effect: Effect,
-    ) -> Result<Vec<Reply>, Error> {
+    ) -> Result<Vec<Result<Response, Error>>, Error> {
+        let told = |reply: Reply| reply.map_err(|reason| self.error(what, &Err(reason)));
         let Some(login) = &self.mapping().login else {
-            return Ok(self.send_patiently(requests.iter().collect(), effect, None).await);
+            let replies = self.send_patiently(requests.iter().collect(), effect, None).await;
+            return Ok(replies.into_iter().map(told).collect());
         };
-        let token = self.token(what, login, None).await?;
         let with = |token: &str| (login.header.clone(), header_text(login, token));
-        let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
         let refused =
             |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
-        if replies.iter().any(refused) {
-            let token = self.token(what, login, Some(&token)).await?;
+        let mut token = self.token(what, login, None).await?;
+        let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
+        for attempt in 0..2 {
+            if !replies.iter().any(refused) {
+                break;
+            }
+            token = match attempt {
+                0 => self.token(what, login, Some(&token)).await?,
+                // A login of somebody else's may have ended the session that this one began.
+                _ => match self.kept_token().filter(|kept| kept.value != token) {
+                    Some(kept) => kept.value,
+                    None => break,
+                },
+            };
             let again = requests.iter().zip(&replies).filter(|(_, reply)| refused(reply));
             let again = again.map(|(request, _)| request).collect();
             let second = self.send_patiently(again, effect, Some(&with(&token))).await;
             for (reply, new) in replies.iter_mut().filter(|reply| refused(reply)).zip(second) {
-                // However it says so, it is no news about what was asked for.
-                *reply = if refused(&new) { Ok(Response { status: 401, ..Response::default() }) } else { new };
+                *reply = new;
             }
         }
-        Ok(replies)
+        // However it says so, it is no news about what was asked for.
+        let answer = |reply: Reply| match reply {
+            Ok(reply) if reply.status == 401 => Ok(Response { status: 401, ..Response::default() }),
+            Ok(reply) if recognised(&login.refused, &reply) => {
+                let refused = "the application refused the credential of this gateway, a new one too";
+                Err(Error::new(502, format!("{refused} (native status {}, by `refused`)", reply.status)))
+            }
+            reply => told(reply),
+        };
+        Ok(replies.into_iter().map(answer).collect())
     }
 
     /// A request with the header fields of every call.
@@ -59,16 +80,39 @@ impl Native<'_> {
         request
     }
 
+    fn kept_token(&self) -> Option<NativeToken> {
+        self.tenant.token.borrow().clone()
+    }
+
     /// The token for native calls: the one that is kept, or a new one if there is none, it is too old, or it is
-    /// the one that was `refused`.
+    /// the one that was `refused`. Of several requests that need a new one, one logs in: an application may end the
+    /// session before with each login.
     async fn token(&self, what: &str, login: &Login, refused: Option<&str>) -> Result<String, Error> {
-        let kept = self.tenant.token.borrow().clone();
-        if let Some(kept) = kept {
-            let fresh = kept.until.is_none_or(|until| self.moment.now < until);
-            if fresh && refused != Some(kept.value.as_str()) {
-                return Ok(kept.value);
-            }
+        let before = self.kept_token();
+        let failures = self.tenant.failed_logins.get();
+        let is_fresh = |kept: &&NativeToken| kept.until.is_none_or(|until| self.moment.now < until);
+        let is_new = |kept: &&NativeToken| refused != Some(kept.value.as_str());
+        if let Some(kept) = before.as_ref().filter(is_fresh).filter(is_new) {
+            return Ok(kept.value.clone());
         }
+        let busy =
+            || Error::new(503, format!("another request's login failed or is not done, which is needed to {what}"));
+        let Some(_turn) = turns::wait(self, Key::Login).await else { return Err(busy()) };
+        let kept = self.kept_token().filter(|kept| before.as_ref().is_none_or(|before| before.value != kept.value));
+        if let Some(kept) = kept.as_ref().filter(is_new) {
+            return Ok(kept.value.clone());
+        }
+        if failures != self.tenant.failed_logins.get() {
+            return Err(busy());
+        }
+        let token = self.log_in(what, login).await;
+        if token.is_err() {
+            self.tenant.failed_logins.set(failures.wrapping_add(1));
+        }
+        token
+    }
+
+    async fn log_in(&self, what: &str, login: &Login) -> Result<String, Error> {
         let request = login.call.render(&Scope::default())?;
         let reply = self.upstream.call(self.prepare(&request, None)).await;
         let denied = || {

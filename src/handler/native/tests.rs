@@ -3,6 +3,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::Engine;
+use crate::engine::NativeToken;
 use crate::exchange::{Exchange, Moment, Output, Request, Response};
 
 const MAPPING: &str = "{mapping: v1, upstream: {base: '/{tenant}/api', headers: {x-key: 'k {env.KEY_{tenant}}'}, \
@@ -108,4 +109,107 @@ fn tenants_share_nothing() {
     for unknown in ["acme", "acme=a", "c", ""] {
         assert_eq!(run(&engine, (unknown, "/Users/7"), 0, ("-", json!(300), "-")).1.status, 401);
     }
+}
+
+/// An application that knows one session at a time, the one that began last.
+#[derive(Default)]
+struct Sessions {
+    logins: usize,
+    /// Whether it is in no state to begin another.
+    closed: bool,
+}
+
+impl Sessions {
+    fn reply(&mut self, call: &Request) -> Response {
+        let (status, body) = if call.target.ends_with("/token") {
+            self.logins += 1;
+            let token = format!("s{}", self.logins);
+            if self.closed { (500, Value::Null) } else { (200, json!({ "access_token": token, "expires_in": 300 })) }
+        } else if call.header("authorization") == Some(&format!("Bearer s{}", self.logins)) {
+            (200, json!({ "id": "7", "n": "a" }))
+        } else {
+            (401, Value::Null)
+        };
+        Response { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+    }
+
+    /// The statuses of requests at once, each of which gets one thing that it waits for in its turn.
+    fn serve(&mut self, engine: &Rc<Engine>, count: usize) -> Vec<u16> {
+        let mut exchanges: Vec<Exchange> = (0..count).map(|_| read(engine)).collect();
+        let mut waits: Vec<Vec<Output>> = exchanges.iter().map(|_| Vec::new()).collect();
+        let mut statuses = Vec::new();
+        for round in 0..100 {
+            for (exchange, waits) in exchanges.iter_mut().zip(&mut waits) {
+                match waits.pop() {
+                    Some(Output::Call(id, call, _)) => exchange.handle_reply(id, Ok(self.reply(&call)), round * 100),
+                    Some(Output::Pause(id, _)) => exchange.resume(id, round * 100),
+                    _ => {}
+                }
+                loop {
+                    match exchange.poll_output() {
+                        Output::Waiting => break,
+                        Output::Respond(response) => {
+                            statuses.push(response.status);
+                            break;
+                        }
+                        output => waits.push(output),
+                    }
+                }
+            }
+        }
+        statuses
+    }
+}
+
+fn read(engine: &Rc<Engine>) -> Exchange {
+    let request = Request {
+        method: "GET".to_owned(),
+        target: "/scim/v2/Users/7".to_owned(),
+        headers: vec![("authorization".to_owned(), "Bearer a".to_owned())],
+        body: Vec::new(),
+    };
+    Exchange::new(Rc::clone(engine), request, Moment { now: 0, entropy: [1; 32] })
+}
+
+#[test]
+fn of_requests_at_once_one_logs_in() {
+    let (engine, mut sessions) = (engine(), Sessions::default());
+    assert_eq!(sessions.serve(&engine, 6), [200; 6]);
+    assert_eq!(sessions.logins, 1);
+    // Somebody else has ended that session.
+    sessions.logins += 1;
+    assert_eq!(sessions.serve(&engine, 6), [200; 6]);
+    assert_eq!(sessions.logins, 3);
+}
+
+#[test]
+fn a_login_that_fails_is_not_repeated_by_those_who_wait_for_it() {
+    let (engine, mut sessions) = (engine(), Sessions { closed: true, ..Sessions::default() });
+    let mut statuses = sessions.serve(&engine, 6);
+    statuses.sort_unstable();
+    assert_eq!((sessions.logins, statuses), (1, vec![502, 503, 503, 503, 503, 503]));
+    sessions.closed = false;
+    assert_eq!(sessions.serve(&engine, 2), [200; 2]);
+}
+
+#[test]
+fn a_session_that_another_request_began_meanwhile_is_tried_too() {
+    let engine = engine();
+    let mut exchange = read(&engine);
+    for (token, meanwhile, (status, body)) in [
+        (None, None, (200, json!({ "access_token": "s1" }))),
+        (Some("Bearer s1"), None, (401, Value::Null)),
+        (None, None, (200, json!({ "access_token": "s2" }))),
+        (Some("Bearer s2"), Some("s3"), (401, Value::Null)),
+        (Some("Bearer s3"), None, (200, json!({ "id": "7", "n": "a" }))),
+    ] {
+        let Output::Call(id, call, _) = exchange.poll_output() else { panic!("it makes no call") };
+        assert_eq!(call.header("authorization"), token);
+        if let Some(value) = meanwhile {
+            *engine.tenants[0].token.borrow_mut() = Some(NativeToken { value: value.to_owned(), until: None });
+        }
+        let body = body.to_string().into_bytes();
+        exchange.handle_reply(id, Ok(Response { status, headers: Vec::new(), body }), 0);
+    }
+    assert!(matches!(exchange.poll_output(), Output::Respond(response) if response.status == 200));
 }

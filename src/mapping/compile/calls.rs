@@ -100,6 +100,12 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Whether this could be meant for a placeholder's name: a path of an attribute, say, with a filter or without.
+fn is_name(text: &str) -> bool {
+    let before = text.split('[').next().unwrap_or_default();
+    !before.is_empty() && before.chars().all(|c| c.is_alphanumeric() || ".:_-$".contains(c))
+}
+
 impl Compiler<'_> {
     pub(super) fn template(&mut self, text: &Spanned<String>, names: &Names) -> Template {
         let (mut variables, mut tenantless) = (Vec::new(), false);
@@ -139,6 +145,11 @@ impl Compiler<'_> {
                     None => format!("one of: {}", Form::WORDS.join(", ")),
                 };
                 self.error(Code::BadTemplate, text.at, format!("`{form}` is no form of a placeholder"), help);
+                Template::default()
+            }
+            Err(TemplateError::Unknown(name)) if !is_name(&name) => {
+                let help = "write `{{` and `}}` for the braces of a text that has its own";
+                self.error(Code::UnknownPlaceholder, text.at, "what stands between braces is no placeholder", help);
                 Template::default()
             }
             Err(TemplateError::Unknown(name)) => {

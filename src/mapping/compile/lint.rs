@@ -1,10 +1,12 @@
 //! What is well-formed and still cannot work, or cannot be meant: found in the document as it is written.
 
 use super::Compiler;
+use crate::mapping;
 use crate::mapping::diagnostic::Code;
 use crate::mapping::language::{self as written, Access, Attribute, ErrorRule, Part, Resource, Text};
 use crate::mapping::node::Mark;
 use crate::mapping::read::{Spanned, Table};
+use crate::mapping::template::CallTemplate;
 use crate::scim::core::{group_type, user_type};
 use crate::scim::path::AttributePath;
 
@@ -28,6 +30,24 @@ impl Compiler<'_> {
             self.member_calls(resource);
         }
         self.error_order(&document.errors);
+    }
+
+    /// Such applications (GraphQL, JSON-RPC) answer a call that failed with 200.
+    pub(super) fn silent_failures(
+        &mut self,
+        at: Mark,
+        resources: &[mapping::Resource],
+        errors: &[mapping::errors::ErrorRule],
+    ) {
+        let calls: Vec<&CallTemplate> = resources.iter().filter(|it| it.fixed.is_none()).flat_map(own_calls).collect();
+        let [first, _, ..] = calls.as_slice() else { return };
+        let is_one =
+            first.method == "POST" && calls.iter().all(|call| call.method == "POST" && call.path == first.path);
+        if is_one && !errors.iter().any(|rule| rule.when.status.is_none_or(|status| status < 300)) {
+            let message = "every call is a POST to one address, and no rule of `errors` tells a failure that is a 200";
+            let help = "add `{ at: errors.0, scim: { status: 503 } }`, or where else its replies have what went wrong";
+            self.error(Code::SilentFailures, at, message, help);
+        }
     }
 
     fn literal_secrets(&mut self, upstream: &written::Upstream) {
@@ -205,6 +225,17 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// The calls that read, list and change resources of a type.
+fn own_calls(resource: &mapping::Resource) -> Vec<&CallTemplate> {
+    let read = resource.row.is_none().then_some(&resource.read);
+    let create = resource.create.as_ref().map(|create| &create.operation);
+    let update = resource.update.as_ref().map(|update| &update.operation);
+    let delete = resource.delete.as_ref().map(|delete| &delete.operation);
+    let operations = [read, create, update, delete].into_iter().flatten().map(|operation| &operation.call);
+    let lists = resource.list.iter().flat_map(|list| &list.parts).map(|part| &part.call);
+    operations.chain(lists).chain(resource.actions.iter().map(|action| &action.call)).collect()
 }
 
 /// Whether the whole text stands in the mapping.

@@ -130,7 +130,7 @@ impl Compiler<'_> {
                 let mut fields = body.render(&Scope::default());
                 for (name, value) in &query {
                     if let Ok(at) = Pointer::parse(name) {
-                        at.set(&mut fields, value.render(&Scope::default()));
+                        at.merge(&mut fields, value.render(&Scope::default()));
                     }
                 }
                 *body = JsonTemplate::Constant(fields);
@@ -212,13 +212,6 @@ impl Compiler<'_> {
 
     /// The parameters with which the list has the row of one resource, where no call answers with one.
     pub(super) fn row_of_list(&mut self, resource: &written::Resource) -> Option<Vec<(String, JsonTemplate)>> {
-        let others = [("create", &resource.create), ("update", &resource.update), ("delete", &resource.delete)];
-        for (what, operation) in others {
-            if let Some(operation) = operation.as_ref().filter(|operation| operation.list.is_some()) {
-                let message = format!("`list` belongs to `read`, and this is the {what}");
-                self.error(Code::BadList, operation.place, message, "remove it");
-            }
-        }
         let read = resource.read.as_ref()?;
         let query = read.list.as_ref()?;
         let mut bad = |message: &str, help: &str| self.error(Code::BadList, read.place, message, help);

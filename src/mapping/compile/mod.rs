@@ -54,8 +54,8 @@ fn compiled(
         let document = written::Document::read(&node, report)?;
         let well_formed = report.is_empty();
         let paging = document.paging.clone();
-        let base = String::new();
-        let mut compiler = Compiler { report, unset, environment, tenant, paging, base, well_formed };
+        let (base, errors) = (String::new(), None);
+        let mut compiler = Compiler { report, unset, environment, tenant, paging, base, errors, well_formed };
         Some(compiler.document(&document))
     })
 }
@@ -102,6 +102,8 @@ struct Compiler<'a> {
     /// The paging of lists that say nothing.
     paging: Option<written::Paging>,
     base: String,
+    /// What errors mean, once what is recognised is about the application's resources: a login that is refused is an error.
+    errors: Option<Vec<ErrorRule>>,
     /// Whether the document could be read without mistakes: only then is it certain that something is missing.
     well_formed: bool,
 }
@@ -134,6 +136,8 @@ impl Compiler<'_> {
             Some(auth) => self.auth(auth, &mut headers),
             None => None,
         };
+        let errors: Vec<ErrorRule> = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
+        self.errors = Some(errors.clone());
         let limits = self.limits(document.limits.as_ref());
         if document.resources.0.is_empty() && self.well_formed {
             self.error(
@@ -146,7 +150,9 @@ impl Compiler<'_> {
         let mut resources: Vec<_> =
             document.resources.iter().filter_map(|(name, resource)| self.resource(name, resource)).collect();
         self.all_links(document, &mut resources);
-        let errors = document.errors.iter().filter_map(|rule| self.error_rule(rule)).collect();
+        if let Some((name, _)) = document.resources.iter().next() {
+            self.silent_failures(name.at, &resources, &errors);
+        }
         Mapping {
             headers,
             login,
@@ -233,14 +239,20 @@ impl Compiler<'_> {
 
     fn recognised(&mut self, written: &Match) -> Recognised {
         let written = &written.0;
-        Recognised {
+        let mut compiled = Recognised {
             status: written.status.and_then(|status| u16::try_from(status).ok()),
             at: self.optional_pointer(written.at.as_ref()),
             header: None,
             is: written.is.clone(),
             contains: written.contains.clone(),
             differs: written.differs.clone(),
+            unless: None,
+        };
+        // One that names the status of a failure means that failure.
+        if compiled.is_nothing() && compiled.status.is_none_or(|status| status < 300) {
+            compiled.unless = self.errors.clone();
         }
+        compiled
     }
 
     fn error_rule(&mut self, rule: &written::ErrorRule) -> Option<ErrorRule> {
@@ -288,6 +300,7 @@ impl Compiler<'_> {
                 is: rule.is.clone(),
                 contains: rule.contains.clone(),
                 differs: rule.differs.clone(),
+                unless: None,
             },
             conflict: rule.conflict,
             status: status?,

@@ -27,6 +27,26 @@ pub(super) fn names_it(operation: &Operation) -> bool {
     operation.call.any(&tells_one) || operation.fixed.as_ref().is_some_and(|body| says(body, &tells_one))
 }
 
+/// The keys that not every operation has, where they stand if they do, and the operations in which they mean something.
+fn keys_of_some(it: &written::Operation) -> [(&'static str, Option<Mark>, &'static [&'static str]); 12] {
+    let here = |given: bool| given.then_some(it.place);
+    let first = |matches: &[written::Match]| matches.first().map(|it| it.0.place);
+    [
+        ("send", here(it.send.is_some()), &["update"]),
+        ("elements", here(it.elements.is_some()), &["update"]),
+        ("objects", here(it.objects.is_some()), &["update"]),
+        ("item", it.item.as_ref().map(|item| item.at), &["create", "read", "update"]),
+        ("id", it.id.as_ref().map(|id| id.place), &["create"]),
+        ("guard", it.guard.as_ref().map(|guard| guard.at), &["create", "delete"]),
+        ("taken", first(&it.taken), &["create"]),
+        ("undo", here(it.undo.is_some()), &["create"]),
+        ("absent", first(&it.absent), &["read", "update", "delete"]),
+        ("list", here(it.list.is_some()), &["read"]),
+        ("set", it.set.iter().next().map(|(path, _)| path.at), &["read"]),
+        ("from", here(it.from.is_some()), &["delete"]),
+    ]
+}
+
 impl Compiler<'_> {
     pub(super) fn update(
         &mut self,
@@ -136,32 +156,40 @@ impl Compiler<'_> {
         }
     }
 
+    /// Checks that everything that is written in an operation means something there.
+    pub(super) fn keys(&mut self, resource: &written::Resource) {
+        let operations = [
+            ("create", &resource.create),
+            ("read", &resource.read),
+            ("update", &resource.update),
+            ("delete", &resource.delete),
+        ];
+        for (what, operation) in operations {
+            for (key, at, of) in operation.iter().flat_map(keys_of_some) {
+                if let (Some(at), false) = (at, of.contains(&what)) {
+                    let message = format!("`{key}` means nothing in `{what}`");
+                    self.error(
+                        Code::UnknownKey,
+                        at,
+                        message,
+                        format!("remove it, or move it below `{}`", of.join("`, `")),
+                    );
+                }
+            }
+        }
+    }
+
     /// Checks that each guard can do what it is for.
     pub(super) fn guards(&mut self, resource: &written::Resource, rows: &[Row], id: usize) {
         use written::Guard;
         let operations = [
-            ("a read", &resource.read, [].as_slice()),
-            ("a create", &resource.create, &[Guard::Absent, Guard::Unused]),
-            ("an update", &resource.update, &[]),
+            ("a create", &resource.create, [Guard::Absent, Guard::Unused].as_slice()),
             ("a delete", &resource.delete, &[Guard::Present]),
         ];
         for (what, operation, allowed) in operations {
-            if let Some((path, _)) = operation.as_ref().and_then(|it| it.from.as_ref()?.iter().next())
-                && what != "a delete"
+            if let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref())
+                && !allowed.contains(&guard.value)
             {
-                let help = "move it below `delete`";
-                self.error(Code::BadRow, path.at, format!("{what} begins with no state of its own"), help);
-            }
-            if let Some((path, _)) = operation.as_ref().and_then(|it| it.set.iter().next())
-                && what != "a read"
-            {
-                let help = "move it below `read`, or below `body` if it is to be sent";
-                self.error(Code::BadRow, path.at, format!("{what} shows no fields that its reply lacks"), help);
-            }
-            let Some(guard) = operation.as_ref().and_then(|it| it.guard.as_ref()) else {
-                continue;
-            };
-            if !allowed.contains(&guard.value) {
                 let help = "`absent` and `unused` are for a create, `present` is for a delete";
                 self.error(Code::BadRow, guard.at, format!("{what} has no such guard"), help);
             }

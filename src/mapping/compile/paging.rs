@@ -89,9 +89,12 @@ impl Compiler<'_> {
             })
         } else if let Some(cursor) = &written.cursor {
             match self.reply_value(&cursor.next) {
-                Some(next) => {
-                    Style::Cursor { param: cursor.param.clone(), next, size: size(&cursor.size, &cursor.max) }
-                }
+                Some(next) => Style::Cursor {
+                    param: cursor.param.clone(),
+                    next,
+                    more: self.optional_pointer(cursor.more.as_ref()),
+                    size: size(&cursor.size, &cursor.max),
+                },
                 None => Style::Whole,
             }
         } else if let Some(marker) = &written.marker {

@@ -49,6 +49,7 @@ impl Compiler<'_> {
         if let Some(written) = resource.read.as_ref().filter(|it| it.list.is_none()) {
             self.names_one("read", written.place, (said, names_it(&read)));
         }
+        self.keys(resource);
         self.methods(resource);
         let create = resource.create.as_ref().map(|written| {
             let names = Names::new(&[], &rows);
@@ -338,7 +339,7 @@ mod tests {
         for (keys, user_name, message) in [
             ("create: { guard: present }", "required: true", "a create has no such guard"),
             ("delete: { guard: absent }", "required: true", "a delete has no such guard"),
-            ("update: { guard: unused }", "required: true", "an update has no such guard"),
+            ("update: { guard: unused }", "required: true", "`guard` means nothing in `update`"),
             ("create: { guard: unused }", "required: true", "the guard cannot know the id"),
             ("create: {}", "guard: unique", "nothing finds who has a `userName`"),
             (

@@ -35,7 +35,8 @@ words! {
     Format {
         /// `application/json`.
         Json = "json",
-        /// `application/x-www-form-urlencoded`.
+        /// `application/x-www-form-urlencoded`. A list is a field for each of its values, and an empty one is the empty field
+        /// `name=`; so is `null`. An object is its JSON text.
         Form = "form",
     }
 
@@ -68,6 +69,9 @@ words! {
         Text = "text",
         /// Text that a regular expression takes as it stands: `a.b+c` becomes `a\.b\+c`.
         Regex = "regex",
+        /// Text that an SQL `LIKE` takes as it stands, for applications that put what they search for into one: `a_b` becomes
+        /// `a\_b`.
+        Like = "like",
     }
 }
 

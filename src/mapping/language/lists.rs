@@ -43,7 +43,8 @@ tables! {
         /// For rows that are the fields of an object instead of the elements of a list: the field of a row that the name
         /// of such a field becomes.
         keyed: Option<Spanned<String>>,
-        /// Where the number of all rows is. Without it, it is found by walking.
+        /// Where the number of all rows is, which must be exact: an estimate is better left out. Without it, the number is
+        /// found by walking.
         total: Option<InReply>,
         /// Replies that mean that a page is past the end, beside 404.
         end: Vec<Match>,
@@ -81,6 +82,8 @@ tables! {
         param: String,
         /// Where a reply hands out the next one; absent, null or empty at the end.
         next: ValueSource,
+        /// Where a reply says whether there are more rows, if it has a cursor on the last page too: `false` ends the list.
+        more: Option<Spanned<String>>,
         /// The query parameter of the number of rows.
         size: Option<String>,
         /// The most rows that the application puts in a reply.
@@ -165,7 +168,7 @@ tables! {
     /// `{values}` or `{values|csv}`, find several resources at once where members are looked up.
     Narrowing {
         /// Query parameters added to the list call, in place of its own of the same name. A lone `{values}` is one parameter
-        /// for each.
+        /// for each. In a body, the fields of an object are added to those of one that is there.
         query: Option<Table<Spanned<Value>>>,
         /// The native path of another list that is asked with that query, for APIs that search elsewhere.
         path: Option<Spanned<String>>,

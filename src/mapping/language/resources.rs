@@ -114,7 +114,8 @@ tables! {
 
     /// One attribute row: how a SCIM attribute and a native field are the same thing.
     Attribute {
-        /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`) or by a field (`ids[kind=email].value`).
+        /// The native field: a dotted path (`dept.name`), elements by number (`emails.0`), by a field (`ids[kind=email].value`)
+        /// or by a field of a field (`ids[type.name=email].value`).
         native: Option<Spanned<String>>,
         /// Another row whose native field this attribute is too: an e-mail address that is the user name. Whichever of the two
         /// is changed is written; two values that differ are refused.
@@ -151,7 +152,8 @@ tables! {
         on_create: Option<Spanned<OnCreate>>,
         /// Whether letter case matters. As the schema says unless it is said.
         case_exact as "caseExact": Option<bool>,
-        /// Whether two resources can have the same value. As the schema says unless it is said.
+        /// Whether no two resources have the same value, as clients are told; `guard` makes sure of it. As the schema says
+        /// unless it is said.
         unique: Option<bool>,
         /// What is made sure of before the value is written, for APIs that do not. Writes of one value that come at once wait
         /// for each other in one instance of scim-edge, but not in several.

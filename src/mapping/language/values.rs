@@ -107,7 +107,8 @@ tables! {
         status: Option<u32>,
         /// A pointer into the reply's body.
         at: Option<Spanned<String>>,
-        /// What the text there must be; empty for `null` too.
+        /// What the text there must be. Empty also stands for `null` and for a place past the end of a list, in a reply that
+        /// is a success: where the status or a rule of `errors` says that it is none, nothing else is there either.
         is: Option<String>,
         /// What the text there must contain.
         contains: Option<String>,

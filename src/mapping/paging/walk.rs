@@ -328,6 +328,8 @@ impl<'a> Walk<'a> {
         authority: &str,
     ) -> Result<Option<String>, String> {
         let found = match &self.paging.style {
+            // Some hand out a cursor with the last page too.
+            Style::Cursor { more: Some(at), .. } if at.get(body).is_some_and(|more| text_of(more) == "false") => None,
             Style::Cursor { next: ReplyValue::Body(at), .. } | Style::Next(ReplyValue::Body(at)) => {
                 at.get(body).filter(|value| !value.is_null()).map(text_of)
             }
@@ -370,7 +372,8 @@ fn next_link(field: &str) -> Option<String> {
 /// Path and query of `address`, seen from `target`.
 fn resolve(address: &str, target: &str, authority: &str) -> Result<String, String> {
     let path = target.split('?').next().unwrap_or_default();
-    let local = match address.split_once("://") {
+    let absolute = address.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?']));
+    let local = match absolute {
         Some((_, rest)) => {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (host, local) = rest.split_at(end);
@@ -386,10 +389,25 @@ fn resolve(address: &str, target: &str, authority: &str) -> Result<String, Strin
         }
         None if address.starts_with('?') => format!("{path}{address}"),
         None if address.starts_with('/') => address.to_owned(),
-        None => return Err("the address of its next page is relative to nothing".to_owned()),
+        None => beside(path, address),
     };
     if local.split('?').next() != Some(path) || local.chars().any(|c| c.is_control() || c == ' ') {
         return Err("its next page is at another path".to_owned());
     }
     Ok(local)
+}
+
+/// A relative reference, seen from `path` (RFC 3986 section 5.2).
+fn beside(path: &str, address: &str) -> String {
+    let (relative, query) = address.split_at(address.find('?').unwrap_or(address.len()));
+    let mut segments: Vec<&str> = path.split('/').collect();
+    segments.pop();
+    for segment in relative.split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    segments.join("/") + query
 }

@@ -73,7 +73,8 @@ impl CallTemplate {
         self.render_with(scope, &[], body)
     }
 
-    /// The request with further parameters: fields of the body where there is one, by place, else of the query.
+    /// The request with further parameters: fields of the body where there is one, by place, else of the query. The fields of
+    /// an object are added to those of one that is there.
     pub fn render_list(&self, scope: &Scope, parameters: &[(String, Value)]) -> Result<Request, Unfit> {
         let Some(body) = &self.body else {
             let query: Vec<_> = parameters.iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
@@ -83,7 +84,7 @@ impl CallTemplate {
         let mut body = body.render(scope);
         for (name, value) in parameters {
             if let Ok(at) = Pointer::parse(name) {
-                at.set(&mut body, value.clone());
+                at.merge(&mut body, value.clone());
             }
         }
         self.render_with(scope, &[], Some(body))
@@ -155,6 +156,8 @@ fn form(body: &Value) -> String {
     };
     for (name, value) in body.as_object().into_iter().flatten() {
         match value {
+            // Without a field, an update would leave the list as it is.
+            Value::Array(items) if items.is_empty() => field(name, &Value::Null),
             Value::Array(items) => items.iter().for_each(|item| field(name, item)),
             value => field(name, value),
         }

@@ -13,7 +13,8 @@ impl Form {
             Form::Lowercase => text_of(value).to_lowercase().into(),
             Form::Csv => Codec::Csv.encode(value).unwrap_or_default(),
             Form::Text => text_of(value).into(),
-            Form::Regex => regex(&text_of(value)).into(),
+            Form::Regex => with_backslashes(&text_of(value), SYNTAX).into(),
+            Form::Like => with_backslashes(&text_of(value), WILDCARDS).into(),
         }
     }
 }
@@ -27,10 +28,13 @@ fn slug(text: &str) -> String {
 /// What means something in a regular expression, of PCRE as of ECMAScript.
 const SYNTAX: &str = r"\^$.|?*+()[]{}";
 
-fn regex(text: &str) -> String {
+/// What means something in a `LIKE` of SQL.
+const WILDCARDS: &str = r"\%_";
+
+fn with_backslashes(text: &str, special: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if SYNTAX.contains(c) {
+        if special.contains(c) {
             out.push('\\');
         }
         out.push(c);
@@ -38,8 +42,8 @@ fn regex(text: &str) -> String {
     out
 }
 
-/// The text before [`regex`].
-pub(super) fn from_regex(text: &str) -> String {
+/// The text before [`with_backslashes`].
+pub(super) fn without_backslashes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -61,12 +65,13 @@ mod tests {
             (Form::Csv, json!([1, "b"]), json!("1,b")),
             (Form::Csv, json!("a"), json!("a")),
             (Form::Text, json!(7), json!("7")),
+            (Form::Like, json!(r"a_b%c\d.e"), json!(r"a\_b\%c\\d.e")),
             (Form::Regex, json!(r"a.b+c@[x]{1}\/-"), json!(r"a\.b\+c@\[x\]\{1\}\\/-")),
         ] {
             assert_eq!(form.of(&value), expected);
         }
         for text in [r"a.b\c", "^$|?*()", "é"] {
-            assert_eq!(from_regex(&regex(text)), text);
+            assert_eq!(without_backslashes(&with_backslashes(text, SYNTAX)), text);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::form::from_regex;
+use super::form::without_backslashes;
 use super::{CallTemplate, JsonTemplate, Piece, Placeholder, Scope, Slot, Template};
 use crate::exchange::Request;
 use crate::mapping::codec::text_of;
@@ -74,7 +74,7 @@ impl Placeholder {
     fn read(&self, value: Value, said: &mut Vec<(Slot, Value)>) {
         let value = match self.form {
             Some(Form::Slug) => return,
-            Some(Form::Regex) => from_regex(&text_of(&value)).into(),
+            Some(Form::Regex | Form::Like) => without_backslashes(&text_of(&value)).into(),
             Some(Form::Csv) => text_of(&value).split(',').filter(|text| !text.is_empty()).map(Value::from).collect(),
             Some(Form::Lowercase | Form::Text) | None => value,
         };
