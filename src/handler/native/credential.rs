@@ -31,12 +31,20 @@ impl Native<'_> {
             |reply: &Reply| reply.as_ref().is_ok_and(|reply| reply.status == 401 || recognised(&login.refused, reply));
         let mut token = self.token(what, login, None).await?;
         let mut replies = self.send_patiently(requests.iter().collect(), effect, Some(&with(&token))).await;
+        let mut failed = None;
         for attempt in 0..2 {
             if !replies.iter().any(refused) {
                 break;
             }
             token = match attempt {
-                0 => self.token(what, login, Some(&token)).await?,
+                // What has been answered stays answered.
+                0 => match self.token(what, login, Some(&token)).await {
+                    Ok(token) => token,
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                },
                 // A login of somebody else's may have ended the session that this one began.
                 _ => match self.kept_token().filter(|kept| kept.value != token) {
                     Some(kept) => kept.value,
@@ -52,6 +60,7 @@ impl Native<'_> {
         }
         // However it says so, it is no news about what was asked for.
         let answer = |reply: Reply| match reply {
+            reply if let Some(error) = failed.as_ref().filter(|_| refused(&reply)) => Err(error.clone()),
             Ok(reply) if reply.status == 401 => Ok(Response { status: 401, ..Response::default() }),
             Ok(reply) if recognised(&login.refused, &reply) => {
                 let refused = "the application refused the credential of this gateway, a new one too";
@@ -95,8 +104,10 @@ impl Native<'_> {
         if let Some(kept) = before.as_ref().filter(is_fresh).filter(is_new) {
             return Ok(kept.value.clone());
         }
-        let busy =
-            || Error::new(503, format!("another request's login failed or is not done, which is needed to {what}"));
+        let busy = || {
+            Error::new(503, format!("another request's login failed or is not done, which is needed to {what}"))
+                .with_header("retry-after", "1")
+        };
         let Some(_turn) = turns::wait(self, Key::Login).await else { return Err(busy()) };
         let kept = self.kept_token().filter(|kept| before.as_ref().is_none_or(|before| before.value != kept.value));
         if let Some(kept) = kept.as_ref().filter(is_new) {

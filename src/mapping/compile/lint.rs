@@ -45,7 +45,7 @@ impl Compiler<'_> {
             first.method == "POST" && calls.iter().all(|call| call.method == "POST" && call.path == first.path);
         if is_one && !errors.iter().any(|rule| rule.when.status.is_none_or(|status| status < 300)) {
             let message = "every call is a POST to one address, and no rule of `errors` tells a failure that is a 200";
-            let help = "add `{ at: errors.0, scim: { status: 503 } }`, or where else its replies have what went wrong";
+            let help = "add `{ at: errors.0, scim: { status: 502 } }`, or where else its replies have what went wrong";
             self.error(Code::SilentFailures, at, message, help);
         }
     }

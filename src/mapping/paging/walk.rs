@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
         };
         let count = items.len();
         // One that is less than what it shows is an estimate, and says nothing.
-        let is_here = self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
+        let is_here = self.at == 0 || self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
         let holds = |total: &usize| count == 0 || !is_here || self.at.saturating_add(count) <= *total;
         let total = total.filter(holds);
         self.total = total.or(self.total).filter(holds);
@@ -244,7 +244,12 @@ impl<'a> Walk<'a> {
         self.previous = first;
         let asked = self.asked();
         match (&self.paging.style, total) {
-            (Style::Page(_), Some(total)) => {
+            (Style::Page(numbered), Some(total)) => {
+                if count > self.size && numbered.size.is_none() {
+                    // Pages have a size of their own, and the first one lacked rows.
+                    self.at = self.at.checked_div(self.size).unwrap_or(0).saturating_mul(count);
+                    self.size = count;
+                }
                 // Neither a whole page nor the last one.
                 let short = count > 0 && count < self.size && self.at.saturating_add(count) != total;
                 if short && !self.sized {

@@ -35,19 +35,27 @@ const PARAMETERS: [&str; 8] =
 
 /// The decoded parameters of a query. Errors: 400 `invalidValue`.
 pub fn pairs(query: &str, leniency: Leniency, applied: &mut Applied) -> Result<Vec<(String, String)>, Error> {
-    // Who writes spaces as they should be means a plus by one.
-    let is_spaced = |pair: &&str| pair.contains('+') && !pair.contains("%20");
     let mut query = Cow::Borrowed(query);
-    if leniency == Leniency::Lenient && query.split('&').any(|pair| is_spaced(&pair)) {
+    if leniency == Leniency::Lenient && query.contains('+') {
         applied.note(&PLUS_FOR_SPACE);
-        let spaced = |pair: &str| if is_spaced(&pair) { pair.replace('+', "%20") } else { pair.to_owned() };
-        query = Cow::Owned(query.split('&').map(spaced).collect::<Vec<_>>().join("&"));
+        query = Cow::Owned(query.split('&').map(with_spaces).collect::<Vec<_>>().join("&"));
     }
     let mut pairs = query::pairs(&query)?;
     for (name, _) in &mut pairs {
         parameter_name(name, leniency, applied)?;
     }
     Ok(pairs)
+}
+
+/// A parameter whose pluses are spaces. Who writes spaces as they should be in a value between quotes means a plus by one there.
+fn with_spaces(pair: &str) -> String {
+    let pair = pair.replace('"', "%22");
+    let is_quoted = |index: usize| index % 2 == 1;
+    let part = |(index, part): (usize, &str)| match part {
+        part if is_quoted(index) && pair.contains("%20") => part.to_owned(),
+        part => part.replace('+', "%20"),
+    };
+    pair.split("%22").enumerate().map(part).collect::<Vec<_>>().join("%22")
 }
 
 /// Brings a parameter's name into the RFCs' form: a feature flag before it that another `?` separates goes.
