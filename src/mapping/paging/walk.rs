@@ -32,6 +32,8 @@ pub struct Walk<'a> {
     used: BTreeSet<String>,
     /// The number of all rows, as the application has said last.
     total: Option<usize>,
+    /// Whether that was less than the rows that there were.
+    estimated: bool,
     done: bool,
 }
 
@@ -116,6 +118,7 @@ impl<'a> Walk<'a> {
             previous: position.previous,
             used: BTreeSet::new(),
             total: None,
+            estimated: false,
             done: false,
         }
     }
@@ -223,11 +226,12 @@ impl<'a> Walk<'a> {
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();
-        // One that is less than what it shows is an estimate, and says nothing.
+        // One that is less than what it shows is an estimate, and says nothing any more.
         let is_here = self.at == 0 || self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
-        let holds = |total: &usize| count == 0 || !is_here || self.at.saturating_add(count) <= *total;
-        let total = total.filter(holds);
-        self.total = total.or(self.total).filter(holds);
+        let is_too_small = |total: usize| is_here && count > 0 && self.at.saturating_add(count) > total;
+        self.estimated |= total.or(self.total).is_some_and(is_too_small);
+        let total = total.filter(|_| !self.estimated);
+        self.total = total.or(self.total).filter(|_| !self.estimated);
         let first = items.first().map(etag::hash_of);
         if first.is_some() && first == self.previous {
             if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {
