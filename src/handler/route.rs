@@ -149,6 +149,10 @@ pub(super) fn body(engine: &Engine, request: &Request) -> Result<Value, Error> {
     if !matches!(media_type.as_str(), "application/scim+json" | "application/json" | "") {
         return Err(Error::new(415, format!("`{media_type}` is not accepted: send `application/scim+json`")));
     }
+    if let Some(coding) = request.header("content-encoding").filter(|it| !it.trim().eq_ignore_ascii_case("identity")) {
+        let error = Error::new(415, format!("a body in `{coding}` is not accepted: send it as it is"));
+        return Err(error.with_header("accept-encoding", "identity"));
+    }
     if request.body.is_empty() {
         return Err(Error::invalid_syntax("the body is empty"));
     }
