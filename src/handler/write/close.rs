@@ -40,20 +40,20 @@ pub(super) async fn refused(
     changed_before(resource, &done, error)
 }
 
-/// Closes the account of a user who was not brought to the `desired` state, unless it was closing it that failed.
+/// Closes the account of a user who was not brought to the `desired` state, for which these rows were `due`, unless it was
+/// closing it that failed.
 pub(super) async fn close_all_the_same(
     context: &Context<'_>,
     resource: &Resource,
     mut before: Current,
-    desired: &Attributes,
+    (due, desired): (&[usize], &Attributes),
     done: &mut Vec<usize>,
     error: &Error,
 ) {
     let active = active_row(resource);
-    let changed = resource.changed(&before.attributes, desired);
-    let is_left = |row: &usize| !done.contains(row);
+    let is_left = |row: &usize| due.contains(row) && !done.contains(row);
     let fails = |row: &usize| Some(*row) != active && is_left(row);
-    if !active.as_ref().is_some_and(is_left) || !changed.iter().any(fails) {
+    if !closes(desired) || !active.as_ref().is_some_and(is_left) || !due.iter().any(fails) {
         return;
     }
     let rows = done.iter().filter_map(|row| resource.rows.get(*row));
