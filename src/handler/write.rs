@@ -146,7 +146,7 @@ pub(super) async fn patch(
     let desired = match wanted(context, resource, &before, &operations) {
         Ok(desired) => desired,
         Err(error) => {
-            return Err(refused(context, resource, before, operations_close(resource, &operations), error).await);
+            return Err(refused(context, resource, before, operations_close(&operations), error).await);
         }
     };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;

@@ -10,7 +10,7 @@ use crate::handler::read::Current;
 use crate::mapping::Resource;
 use crate::mapping::translate::Attributes;
 use crate::scim::patch::{Op, Operation};
-use crate::scim::{Error, ScimType};
+use crate::scim::{AttributePath, Error, ScimType};
 
 /// Whether this state of a user is that of a closed account.
 pub(super) fn closes(desired: &Attributes) -> bool {
@@ -18,10 +18,9 @@ pub(super) fn closes(desired: &Attributes) -> bool {
 }
 
 /// The same of what operations say last.
-pub(super) fn operations_close(resource: &Resource, operations: &[Operation]) -> bool {
-    let is_core =
-        |operation: &Operation| operation.path.schema.as_ref().is_none_or(|urn| *urn == resource.kind.schema.id);
-    let last = operations.iter().rfind(|operation| operation.path.attribute == "active" && is_core(operation));
+pub(super) fn operations_close(operations: &[Operation]) -> bool {
+    let is_active = |path: &AttributePath| path.attribute == "active" && path.schema.is_none();
+    let last = operations.iter().rfind(|operation| is_active(&operation.path));
     last.is_some_and(|last| last.op != Op::Remove && last.value == Some(Value::Bool(false)))
 }
 
