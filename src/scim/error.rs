@@ -104,6 +104,9 @@ pub struct Error {
     /// Whether a write was refused because the resource has changed since it was read, so that the request can be made
     /// again on what it is now. No part of the response.
     pub conflict: bool,
+    /// Whether an error rule of the mapping knows the reply, which is none of an application that is too busy, whatever the
+    /// client is told. No part of the response.
+    pub refused: bool,
 }
 
 macro_rules! kinds {
@@ -130,7 +133,7 @@ impl Error {
 
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false }
+        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false, refused: false }
     }
 
     /// An error of one kind, with that kind's status.

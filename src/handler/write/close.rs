@@ -76,9 +76,11 @@ async fn close(context: &Context<'_>, resource: &Resource, mut before: Current, 
     }
 }
 
-/// Whether an error is about what was asked for, and not about the client, the moment, or a resource that is gone.
+/// Whether an error is about what was asked for, and not about the client, the moment, or a resource that is gone. One that
+/// may be about the application is taken for it: one call more, and no other after it, is little beside an open account.
 fn is_refusal(error: &Error) -> bool {
     let syntax = [ScimType::InvalidSyntax, ScimType::InvalidPath, ScimType::InvalidFilter];
     let misread = error.scim_type.is_some_and(|kind| syntax.contains(&kind));
-    !error.conflict && !misread && !matches!(error.status, 401 | 403 | 404 | 412 | 429 | 503 | 504)
+    let busy = matches!(error.status, 429 | 503 | 504) && !error.refused;
+    !error.conflict && !misread && !busy && !matches!(error.status, 401 | 404 | 412)
 }
