@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub(super) use self::create::create;
 
-use self::act::actions_for;
+use self::act::{actions_for, changed_before};
 use self::close::{closes, operations_close, refused};
 use self::converge::converge;
 use self::plain::{patched, refuse_unread};
@@ -94,9 +94,11 @@ pub(super) async fn replace(
         Err(error) => return Err(refused(context, resource, before, closes, error).await),
     };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let changed = differences(resource, &before, &desired);
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
-    let after = edited(context, resource, after, plan, projection).await?;
+    let edited = edited(context, resource, after, plan, projection).await;
+    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
     let attributes = with_links(context, resource, after, projection).await?;
     let mut answer = context.answer(200, resource, attributes, projection);
     answer.headers.extend(moved);
@@ -150,19 +152,27 @@ pub(super) async fn patch(
         }
     };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let changed = differences(resource, &before, &desired);
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
     if resource.members.is_some() && !asked {
-        carry_out(context, resource, plan, Some(&after)).await?;
+        let carried_out = carry_out(context, resource, plan, Some(&after)).await;
+        carried_out.map_err(|error| changed_before(resource, &changed, error))?;
         let mut answer = Answer::empty(204);
         answer.headers.extend(moved);
         return Ok(answer);
     }
-    let after = edited(context, resource, after, plan, projection).await?;
+    let edited = edited(context, resource, after, plan, projection).await;
+    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
     let attributes = with_links(context, resource, after, projection).await?;
     let mut answer = context.answer(200, resource, attributes, projection);
     answer.headers.extend(moved);
     Ok(answer)
+}
+
+/// The rows that a write changes before it comes to the members.
+fn differences(resource: &Resource, before: &Current, desired: &Value) -> Vec<usize> {
+    desired.as_object().map(|desired| resource.changed(&before.attributes, desired)).unwrap_or_default()
 }
 
 /// The header field that says where a resource is that has got another id.
@@ -226,6 +236,7 @@ async fn remove(
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
+    let mut changed = Vec::new();
     if !delete.from.is_empty()
         && let Some(before) = current.take()
     {
@@ -235,6 +246,7 @@ async fn remove(
                 row.place.set(&mut desired, value.clone());
             }
         }
+        changed = resource.changed(&before.attributes, &desired);
         current = Some(converge(context, resource, before, Value::Object(desired)).await?);
     }
     let operation = &delete.operation;
@@ -254,7 +266,8 @@ async fn remove(
     if is_absent(&reply, &operation.absent) {
         return Ok(false);
     }
-    context.native.check(&what, reply).map(|_| true)
+    let checked = context.native.check(&what, reply);
+    checked.map(|_| true).map_err(|error| changed_before(resource, &changed, error))
 }
 
 /// The state that a write begins with, which the request's preconditions allow. Its turn has been taken.
