@@ -52,7 +52,7 @@ pub(super) async fn replace(
     let Target { resource, id, .. } = target;
     let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
     context.note(std::mem::take(&mut normalised.applied));
-    refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
+    let unmapped = refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored));
     let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
@@ -84,7 +84,7 @@ pub(super) async fn replace(
     let omitted_rows: Vec<usize> =
         resource.rows.iter().enumerate().filter(|(_, row)| is_omitted(row)).map(|(index, _)| index).collect();
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted);
-    let desired = desired.and_then(|mut desired| {
+    let desired = unmapped.and(desired).and_then(|mut desired| {
         keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
         refuse_lost(resource, &[], &before.attributes, &mut desired)?;
         Ok(desired)
@@ -119,7 +119,7 @@ pub(super) async fn patch(
         // Its values are added or take the place of others of their type: there is no target to miss.
         patch.operations.iter_mut().for_each(|operation| operation.create = true);
     }
-    refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
+    let unmapped = refuse_unmapped(context, resource, &Attributes::new(), patch.ignored);
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
         None => (Vec::new(), patch.operations),
@@ -127,6 +127,7 @@ pub(super) async fn patch(
     let asked = !projection.attributes.is_empty();
     let needs_group = !operations.is_empty() || asked || !resource.protect.is_empty() || !conditions.is_empty();
     if !edits.is_empty() && !needs_group {
+        unmapped?;
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
@@ -137,7 +138,6 @@ pub(super) async fn patch(
         carry_out(context, resource, plan, None).await?;
         return Ok(Answer::empty(204));
     }
-    refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
     let before = read_before(context, target).await?;
@@ -145,7 +145,7 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let desired = match wanted(context, resource, &before, &operations) {
+    let desired = match unmapped.and_then(|()| wanted(context, resource, &before, &operations)) {
         Ok(desired) => desired,
         Err(error) => {
             return Err(refused(context, resource, before, operations_close(&operations), error).await);
@@ -188,6 +188,7 @@ fn wanted(
     before: &Current,
     operations: &[Operation],
 ) -> Result<Value, Error> {
+    refuse_clearing(resource, operations)?;
     let (mut desired, applied) = patched(resource, &before.attributes, operations)?;
     context.note(applied);
     settle(resource, &before.attributes, &mut desired);
