@@ -179,7 +179,10 @@ async fn made(
                 Ok(Made { current, unseen: true, told })
             }
             None if told.is_some() => {
-                let current = read_back(context, resource, &what, (None, told), asked).await?;
+                let hint =
+                    "what was created, if it was, is left as it is: `create.id` in the mapping says which id it has";
+                let read = read_back(context, resource, &what, (None, told), asked).await;
+                let current = read.map_err(|error| error.with_done(hint))?;
                 Ok(Made { current, unseen: false, told: None })
             }
             None => Err(not_understood(&what, "it does not say the new id where the mapping says")),
