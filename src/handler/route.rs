@@ -81,9 +81,10 @@ pub(super) async fn route(context: &Context<'_>, engine: &Engine, request: &Requ
                 };
                 attempts += 1;
                 // Others were faster: what was asked for is done to what they have made of the resource, if that is what the
-                // client's conditions allow.
+                // client's conditions allow. Those are not about what this request itself has made of it.
                 match answer {
-                    Err(error) if error.conflict && attempts < ATTEMPTS => {}
+                    Err(error)
+                        if error.conflict && attempts < ATTEMPTS && (conditions.is_empty() || !error.partial) => {}
                     answer => break answer,
                 }
             }

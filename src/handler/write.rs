@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub(super) use self::create::create;
 
-use self::act::actions_for;
+use self::act::{actions_for, changed_before};
 use self::close::{closes, operations_close, refused};
 use self::converge::converge;
 use self::plain::{patched, refuse_unread};
@@ -52,7 +52,7 @@ pub(super) async fn replace(
     let Target { resource, id, .. } = target;
     let mut normalised = normalise(&resource.kind, body, Mode::Replace, context.leniency())?;
     context.note(std::mem::take(&mut normalised.applied));
-    refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored))?;
+    let unmapped = refuse_unmapped(context, resource, &normalised.resource, std::mem::take(&mut normalised.ignored));
     let deactivates = normalised.deactivates;
     let edits = match normalised.resource.remove("members") {
         Some(members) if resource.members.is_some() => {
@@ -84,7 +84,7 @@ pub(super) async fn replace(
     let omitted_rows: Vec<usize> =
         resource.rows.iter().enumerate().filter(|(_, row)| is_omitted(row)).map(|(index, _)| index).collect();
     let desired = normalised.replace_in(&resource.kind, &Value::Object(before.attributes.clone()), omitted);
-    let desired = desired.and_then(|mut desired| {
+    let desired = unmapped.and(desired).and_then(|mut desired| {
         keep_unclearable(resource, &omitted_rows, &before.attributes, &mut desired);
         refuse_lost(resource, &[], &before.attributes, &mut desired)?;
         Ok(desired)
@@ -94,9 +94,11 @@ pub(super) async fn replace(
         Err(error) => return Err(refused(context, resource, before, closes, error).await),
     };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let changed = differences(resource, &before, &desired);
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
-    let after = edited(context, resource, after, plan, projection).await?;
+    let edited = edited(context, resource, after, plan, projection).await;
+    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
     let attributes = with_links(context, resource, after, projection).await?;
     let mut answer = context.answer(200, resource, attributes, projection);
     answer.headers.extend(moved);
@@ -117,7 +119,7 @@ pub(super) async fn patch(
         // Its values are added or take the place of others of their type: there is no target to miss.
         patch.operations.iter_mut().for_each(|operation| operation.create = true);
     }
-    refuse_unmapped(context, resource, &Attributes::new(), patch.ignored)?;
+    let unmapped = refuse_unmapped(context, resource, &Attributes::new(), patch.ignored);
     let (edits, operations) = match &resource.members {
         Some(_) => patch::member_edits(&patch.operations)?,
         None => (Vec::new(), patch.operations),
@@ -125,6 +127,7 @@ pub(super) async fn patch(
     let asked = !projection.attributes.is_empty();
     let needs_group = !operations.is_empty() || asked || !resource.protect.is_empty() || !conditions.is_empty();
     if !edits.is_empty() && !needs_group {
+        unmapped?;
         let native_id = resource
             .native_id(id)
             .filter(|native| is_addressable(resource, native))
@@ -135,7 +138,6 @@ pub(super) async fn patch(
         carry_out(context, resource, plan, None).await?;
         return Ok(Answer::empty(204));
     }
-    refuse_clearing(resource, &operations)?;
     check(context, resource, &edits)?;
     let _turn = turn(context, resource, id).await?;
     let before = read_before(context, target).await?;
@@ -143,26 +145,34 @@ pub(super) async fn patch(
     if !edits.is_empty() {
         refuse_protected(resource, &before.attributes)?;
     }
-    let desired = match wanted(context, resource, &before, &operations) {
+    let desired = match unmapped.and_then(|()| wanted(context, resource, &before, &operations)) {
         Ok(desired) => desired,
         Err(error) => {
-            return Err(refused(context, resource, before, operations_close(resource, &operations), error).await);
+            return Err(refused(context, resource, before, operations_close(&operations), error).await);
         }
     };
     let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let changed = differences(resource, &before, &desired);
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
     if resource.members.is_some() && !asked {
-        carry_out(context, resource, plan, Some(&after)).await?;
+        let carried_out = carry_out(context, resource, plan, Some(&after)).await;
+        carried_out.map_err(|error| changed_before(resource, &changed, error))?;
         let mut answer = Answer::empty(204);
         answer.headers.extend(moved);
         return Ok(answer);
     }
-    let after = edited(context, resource, after, plan, projection).await?;
+    let edited = edited(context, resource, after, plan, projection).await;
+    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
     let attributes = with_links(context, resource, after, projection).await?;
     let mut answer = context.answer(200, resource, attributes, projection);
     answer.headers.extend(moved);
     Ok(answer)
+}
+
+/// The rows that a write changes before it comes to the members.
+fn differences(resource: &Resource, before: &Current, desired: &Value) -> Vec<usize> {
+    desired.as_object().map(|desired| resource.changed(&before.attributes, desired)).unwrap_or_default()
 }
 
 /// The header field that says where a resource is that has got another id.
@@ -178,6 +188,7 @@ fn wanted(
     before: &Current,
     operations: &[Operation],
 ) -> Result<Value, Error> {
+    refuse_clearing(resource, operations)?;
     let (mut desired, applied) = patched(resource, &before.attributes, operations)?;
     context.note(applied);
     settle(resource, &before.attributes, &mut desired);
@@ -226,6 +237,7 @@ async fn remove(
     let Some(delete) = &resource.delete else {
         return Err(Error::new(405, format!("{}s cannot be deleted", noun(resource))));
     };
+    let mut changed = Vec::new();
     if !delete.from.is_empty()
         && let Some(before) = current.take()
     {
@@ -235,6 +247,7 @@ async fn remove(
                 row.place.set(&mut desired, value.clone());
             }
         }
+        changed = resource.changed(&before.attributes, &desired);
         current = Some(converge(context, resource, before, Value::Object(desired)).await?);
     }
     let operation = &delete.operation;
@@ -254,7 +267,8 @@ async fn remove(
     if is_absent(&reply, &operation.absent) {
         return Ok(false);
     }
-    context.native.check(&what, reply).map(|_| true)
+    let checked = context.native.check(&what, reply);
+    checked.map(|_| true).map_err(|error| changed_before(resource, &changed, error))
 }
 
 /// The state that a write begins with, which the request's preconditions allow. Its turn has been taken.

@@ -153,7 +153,8 @@ pub fn scim_error(rules: &[ErrorRule], what: &str, reply: &Reply, now: u64) -> E
             (None, None) if rule.conflict => conflict(what).detail,
             (None, None) => format!("the application refused to {what}"),
         };
-        let error = Error { scim_type: rule.kind, conflict: rule.conflict, ..Error::new(rule.status, detail) };
+        let refused = !matches!(reply.status, 429 | 503 | 504);
+        let error = Error { scim_type: rule.kind, conflict: rule.conflict, refused, ..Error::new(rule.status, detail) };
         let error = with_retry_after(error, reply, now);
         let soon = rule.conflict && error.headers.is_empty();
         return if soon { error.with_header("retry-after", "1") } else { error };

@@ -104,6 +104,11 @@ pub struct Error {
     /// Whether a write was refused because the resource has changed since it was read, so that the request can be made
     /// again on what it is now. No part of the response.
     pub conflict: bool,
+    /// Whether an error rule of the mapping knows the reply, which is none of an application that is too busy, whatever the
+    /// client is told. No part of the response.
+    pub refused: bool,
+    /// Whether some of what was asked for has been done all the same. No part of the response.
+    pub partial: bool,
 }
 
 macro_rules! kinds {
@@ -119,7 +124,7 @@ impl Error {
     /// The same, with what has been done all the same.
     #[must_use]
     pub fn with_done(self, done: &str) -> Self {
-        Error { detail: format!("{}; {done}", self.detail), ..self }
+        Error { detail: format!("{}; {done}", self.detail), partial: true, ..self }
     }
 
     /// The same, with the keyword for a value that another resource has.
@@ -130,7 +135,15 @@ impl Error {
 
     /// An error without a detail error keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Error { status, scim_type: None, detail: detail.into(), headers: Vec::new(), conflict: false }
+        Error {
+            status,
+            scim_type: None,
+            detail: detail.into(),
+            headers: Vec::new(),
+            conflict: false,
+            refused: false,
+            partial: false,
+        }
     }
 
     /// An error of one kind, with that kind's status.

@@ -117,6 +117,6 @@ pub(super) fn settled(verb: Verb, total: usize, outcomes: Vec<(String, Result<()
         let verb = verb.as_str();
         let detail =
             format!("could not {verb} {name}: {}; {done} of {total} member calls were done{again}", error.detail);
-        Err(Error { detail, ..error })
+        Err(Error { detail, partial: done > 0, ..error })
     })
 }

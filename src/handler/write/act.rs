@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::close::closes;
 use super::written::id_in_rows;
 use crate::handler::Context;
 use crate::handler::native::{is_absent, noun, unfit};
@@ -53,25 +54,21 @@ pub(super) fn active_row(resource: &Resource) -> Option<usize> {
     resource.rows.iter().position(|row| row.place.attribute == "active" && row.place.extension.is_none())
 }
 
-/// The actions that are due, in the order of the document, but for one that opens an account and one that closes it: those
-/// are the first and the last, since some applications open it with others too, such as a new password.
+/// The actions that are due, in the order of the document, but for one that closes an account: that is the last, since some
+/// applications open it with others too, such as a new password.
 fn in_order<'r>(
     resource: &'r Resource,
     due: &[usize],
     desired: &Attributes,
 ) -> impl Iterator<Item = (usize, &'r Action)> {
     let row = active_row(resource).and_then(|index| resource.rows.get(index));
-    let opens = desired.get("active") == Some(&Value::Bool(true));
-    let rank = move |index: usize| match row.is_some_and(|row| row.actions.contains(&index)) {
-        false => 1,
-        true if opens => 0,
-        true => 2,
-    };
-    let of_rank = move |wanted: u8| {
+    let row = row.filter(|_| closes(desired));
+    let is_last = move |index: usize| row.is_some_and(|row| row.actions.contains(&index));
+    let either = move |last: bool| {
         let actions = resource.actions.iter().enumerate();
-        actions.filter(move |(index, _)| due.contains(index) && rank(*index) == wanted)
+        actions.filter(move |(index, _)| due.contains(index) && is_last(*index) == last)
     };
-    (0..3).flat_map(of_rank)
+    [false, true].into_iter().flat_map(either)
 }
 
 /// The error, with what was changed before it.

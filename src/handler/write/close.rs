@@ -10,7 +10,7 @@ use crate::handler::read::Current;
 use crate::mapping::Resource;
 use crate::mapping::translate::Attributes;
 use crate::scim::patch::{Op, Operation};
-use crate::scim::{Error, ScimType};
+use crate::scim::{AttributePath, Error, ScimType};
 
 /// Whether this state of a user is that of a closed account.
 pub(super) fn closes(desired: &Attributes) -> bool {
@@ -18,10 +18,9 @@ pub(super) fn closes(desired: &Attributes) -> bool {
 }
 
 /// The same of what operations say last.
-pub(super) fn operations_close(resource: &Resource, operations: &[Operation]) -> bool {
-    let is_core =
-        |operation: &Operation| operation.path.schema.as_ref().is_none_or(|urn| *urn == resource.kind.schema.id);
-    let last = operations.iter().rfind(|operation| operation.path.attribute == "active" && is_core(operation));
+pub(super) fn operations_close(operations: &[Operation]) -> bool {
+    let is_active = |path: &AttributePath| path.attribute == "active" && path.schema.is_none();
+    let last = operations.iter().rfind(|operation| is_active(&operation.path));
     last.is_some_and(|last| last.op != Op::Remove && last.value == Some(Value::Bool(false)))
 }
 
@@ -40,20 +39,20 @@ pub(super) async fn refused(
     changed_before(resource, &done, error)
 }
 
-/// Closes the account of a user who was not brought to the `desired` state, unless it was closing it that failed.
+/// Closes the account of a user who was not brought to the `desired` state, for which these rows were `due`, unless it was
+/// closing it that failed.
 pub(super) async fn close_all_the_same(
     context: &Context<'_>,
     resource: &Resource,
     mut before: Current,
-    desired: &Attributes,
+    (due, desired): (&[usize], &Attributes),
     done: &mut Vec<usize>,
     error: &Error,
 ) {
     let active = active_row(resource);
-    let changed = resource.changed(&before.attributes, desired);
-    let is_left = |row: &usize| !done.contains(row);
+    let is_left = |row: &usize| due.contains(row) && !done.contains(row);
     let fails = |row: &usize| Some(*row) != active && is_left(row);
-    if !active.as_ref().is_some_and(is_left) || !changed.iter().any(fails) {
+    if !closes(desired) || !active.as_ref().is_some_and(is_left) || !due.iter().any(fails) {
         return;
     }
     let rows = done.iter().filter_map(|row| resource.rows.get(*row));
@@ -77,9 +76,11 @@ async fn close(context: &Context<'_>, resource: &Resource, mut before: Current, 
     }
 }
 
-/// Whether an error is about what was asked for, and not about the client, the moment, or a resource that is gone.
+/// Whether an error is about what was asked for, and not about the client, the moment, or a resource that is gone. One that
+/// may be about the application is taken for it: one call more, and no other after it, is little beside an open account.
 fn is_refusal(error: &Error) -> bool {
     let syntax = [ScimType::InvalidSyntax, ScimType::InvalidPath, ScimType::InvalidFilter];
     let misread = error.scim_type.is_some_and(|kind| syntax.contains(&kind));
-    !error.conflict && !misread && !matches!(error.status, 401 | 403 | 404 | 412 | 429 | 503 | 504)
+    let busy = matches!(error.status, 429 | 503 | 504) && !error.refused;
+    !error.conflict && !misread && !busy && !matches!(error.status, 401 | 404 | 412)
 }

@@ -34,7 +34,8 @@ pub(super) async fn converge(
         Err(error) => error,
     };
     if let Some(before) = unclosed {
-        close_all_the_same(context, resource, before, &desired, &mut done, &error).await;
+        let due = resource.changed(&before.attributes, &desired);
+        close_all_the_same(context, resource, before, (&due, &desired), &mut done, &error).await;
     }
     Err(changed_before(resource, &done, error))
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::act::{act, actions_for, changed_before};
+use super::close::close_all_the_same;
 use super::converge::refuse_taken;
 use super::written::{id_in_rows, is_one, is_same_text, read_back, shows};
 use super::{refuse_deactivation, refuse_protected, refuse_unmapped, remove, with_new_members};
@@ -103,13 +104,21 @@ pub(in crate::handler) async fn create(
     drop(values);
     let made = made(context, resource, create, (&reply, key), (&asked, &desired)).await?;
     let mut created = made.current.clone();
+    let (mut due, mut done) = (Vec::new(), Vec::new());
     let finished = async {
         created = seen(context, resource, made, &asked).await?;
-        finish(context, resource, &created, (&asked, &desired), (&edits, users)).await
+        due = left_to_actions(resource, &created, (&asked, &desired));
+        finish(context, resource, &created, (&due, &desired, &mut done), (&edits, users)).await
     };
     let finished = match finished.await {
         Ok(finished) => finished,
-        Err(error) => return Err(undo(context, resource, create, &created, error).await),
+        Err(error) => {
+            let (is_left, left) = undo(context, resource, create, &created).await;
+            if is_left {
+                close_all_the_same(context, resource, created, (&due, &desired), &mut done, &error).await;
+            }
+            return Err(changed_before(resource, &done, error).with_done(&left));
+        }
     };
     let attributes = with_given(context, resource, finished, &edits, projection).await?;
     let id = attributes.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -170,7 +179,10 @@ async fn made(
                 Ok(Made { current, unseen: true, told })
             }
             None if told.is_some() => {
-                let current = read_back(context, resource, &what, (None, told), asked).await?;
+                let hint =
+                    "what was created, if it was, is left as it is: `create.id` in the mapping says which id it has";
+                let read = read_back(context, resource, &what, (None, told), asked).await;
+                let current = read.map_err(|error| error.with_done(hint))?;
                 Ok(Made { current, unseen: false, told: None })
             }
             None => Err(not_understood(&what, "it does not say the new id where the mapping says")),
@@ -230,14 +242,8 @@ fn acted(resource: &Resource, asked: &Attributes, desired: &Attributes) -> Vec<u
     rows.filter(acted).map(|(index, _)| index).collect()
 }
 
-/// What a new resource still needs after the create call: actions and members.
-async fn finish(
-    context: &Context<'_>,
-    resource: &Resource,
-    created: &Current,
-    (asked, desired): (&Attributes, &Attributes),
-    (edits, users): (&[MemberEdit], Users<'_>),
-) -> Result<Current, Error> {
+/// The rows of a new resource that are not as they are to be, and that actions write.
+fn left_to_actions(resource: &Resource, created: &Current, (asked, desired): (&Attributes, &Attributes)) -> Vec<usize> {
     // Unless the application shows otherwise, it has made what the create call was given, and a default.
     let is_due = |index: usize, row: &Row| {
         let shown = row.place.get(&created.attributes).is_some();
@@ -247,9 +253,18 @@ async fn finish(
     };
     let mut changed = resource.changed(&created.attributes, desired);
     changed.retain(|index| resource.rows.get(*index).is_some_and(|row| is_due(*index, row)));
-    let mut done = Vec::new();
-    let after = act(context, resource, created.clone(), &changed, desired, &mut done).await;
-    let after = after.map_err(|error| changed_before(resource, &done, error))?;
+    changed
+}
+
+/// What a new resource still needs after the create call: the actions that are due, and members.
+async fn finish(
+    context: &Context<'_>,
+    resource: &Resource,
+    created: &Current,
+    (due, desired, done): (&[usize], &Attributes, &mut Vec<usize>),
+    (edits, users): (&[MemberEdit], Users<'_>),
+) -> Result<Current, Error> {
+    let after = act(context, resource, created.clone(), due, desired, done).await?;
     let plan = plan_new(context, resource, &after, edits, users).await?;
     carry_out(context, resource, plan, None).await?;
     Ok(after)
@@ -282,20 +297,17 @@ async fn with_given(
     Ok(attributes)
 }
 
-/// Takes a half-made resource away where the mapping says so, and tells what is left.
-async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, created: &Current, error: Error) -> Error {
+/// Takes a half-made resource away where the mapping says so, and tells whether it is left, also in words.
+async fn undo(context: &Context<'_>, resource: &Resource, create: &Create, created: &Current) -> (bool, String) {
     let name = noun(resource);
     let id = created.attributes.get("id").and_then(Value::as_str).unwrap_or_default();
-    let left = match &resource.delete {
+    match &resource.delete {
         Some(_) if create.undo => match remove(context, resource, &created.id, Some(created.clone())).await {
-            Ok(_) => format!("the {name} was taken away again: send the request again"),
-            Err(_) => {
-                format!("the {name} `{id}` could not be taken away again and is left as it is")
-            }
+            Ok(_) => (false, format!("the {name} was taken away again: send the request again")),
+            Err(_) => (true, format!("the {name} `{id}` could not be taken away again and is left as it is")),
         },
-        _ => format!("the {name} `{id}` was created and is left as it is"),
-    };
-    error.with_done(&left)
+        _ => (true, format!("the {name} `{id}` was created and is left as it is")),
+    }
 }
 
 fn member_values(members: Option<Value>) -> Result<Vec<MemberEdit>, Error> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::act::actions_for;
+use super::close::closes;
 use crate::mapping::Resource;
 use crate::mapping::language::Access;
 use crate::mapping::place::{Element, Place};
@@ -83,7 +84,7 @@ pub(super) fn refuse_lost(
     desired: &mut Value,
 ) -> Result<(), Error> {
     let Value::Object(desired) = desired else { return Ok(()) };
-    let closes = desired.get("active") == Some(&Value::Bool(false));
+    let closes = closes(desired);
     let mut kept = Vec::new();
     for place in resource.rows.iter().filter(|row| row.access != Access::Read).map(|row| &row.place) {
         let Some(element) = &place.element else { continue };

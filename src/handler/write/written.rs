@@ -30,13 +30,13 @@ pub(super) fn is_same_text(a: &Value, b: &Value) -> bool {
     text_of(a).to_lowercase() == text_of(b).to_lowercase()
 }
 
-/// What a native object shows of the rows that tell resources apart, since each has them and no action changes them later,
-/// beside what is wanted there.
+/// The rows that tell resources apart, since each has them and no action changes them later, with what a native object shows
+/// of them and what is wanted there.
 fn required<'r>(
     resource: &'r Resource,
     native: &'r Value,
     desired: &'r Attributes,
-) -> impl Iterator<Item = (Option<Value>, &'r Value)> {
+) -> impl Iterator<Item = (&'r Row, Option<Value>, &'r Value)> {
     let is_required = |row: &Row| {
         let attribute = || resource.kind.attribute(&row.place.attribute);
         let whole = row.place.element.is_none() && row.place.sub.is_none() && row.place.extension.is_none();
@@ -44,18 +44,30 @@ fn required<'r>(
         tells && (row.required || (whole && attribute().is_some_and(|attribute| attribute.required)))
     };
     let rows = resource.rows.iter().filter(move |row| row.readable() && row.native.is_some() && is_required(row));
-    rows.filter_map(|row| Some((row.decode(native).map(std::borrow::Cow::into_owned), row.place.get(desired)?)))
+    rows.filter_map(|row| Some((row, row.decode(native).map(std::borrow::Cow::into_owned), row.place.get(desired)?)))
 }
 
 /// Whether a reply's object is a resource, and not a record of what has been done, by what every resource has.
 pub(super) fn is_one(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
-    required(resource, native, desired).all(|(shown, _)| shown.is_some())
+    required(resource, native, desired).all(|(_, shown, _)| shown.is_some())
 }
 
 /// Whether an object is the resource that was written, by what every resource has.
 fn is_it(resource: &Resource, native: &Value, desired: &Attributes) -> bool {
     let mut rows = required(resource, native, desired).peekable();
-    rows.peek().is_some() && rows.all(|(shown, wanted)| shown.is_some_and(|shown| is_same_text(&shown, wanted)))
+    let is_same = |row: &Row, shown: &Value, wanted: &Value| row.is_same(shown, wanted) || is_same_name(shown, wanted);
+    rows.peek().is_some() && rows.all(|(row, shown, wanted)| shown.is_some_and(|shown| is_same(row, &shown, wanted)))
+}
+
+/// Whether two names are one, to which the application may add a domain, or which it keeps without. Nothing more: who is
+/// called `user10` is not `user1`.
+fn is_same_name(a: &Value, b: &Value) -> bool {
+    let (a, b) = (text_of(a).to_lowercase(), text_of(b).to_lowercase());
+    let bare = |name: &str| {
+        let name = name.rsplit('\\').next().unwrap_or_default();
+        name.split('@').next().unwrap_or_default().to_owned()
+    };
+    a == b || bare(&a) == b || a == bare(&b)
 }
 
 /// Reads what has just been written, where the reply does not show what the application made of it. It has the id that is

@@ -100,8 +100,8 @@ tables! {
         /// Deleting. Without it, clients cannot delete.
         delete: Option<Operation>,
         /// Calls that own an attribute: suspend, set a password. Those that a request needs are made in the order in which they
-        /// stand here, but for the one that makes `active` true, which comes first, and the one that makes it false, which comes
-        /// last: what opens an account beside what it is for, such as a new password, does not leave it open.
+        /// stand here, but for the one that makes `active` false, which comes last: what opens an account beside what it is for,
+        /// such as a new password, does not leave it open.
         actions: Table<Action>,
         /// The members of a group.
         members: Option<Members>,
