@@ -14,7 +14,7 @@ use super::lookup::{ids, shown_id};
 use super::pages::{ended_early, rows_of_each, rows_of_list};
 use super::read::{Found, Object};
 use crate::mapping::Resource;
-use crate::mapping::codec::text_of;
+use crate::mapping::codec::{is_no_element, text_of};
 use crate::mapping::errors::not_understood;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target, UserField};
 use crate::mapping::template::Scope;
@@ -162,7 +162,8 @@ fn is_excepted(context: &Context<'_>, target: &Target, of: Object<'_>) -> bool {
 pub(super) fn elements<'v>(what: &str, source: &LinkSource, native: &'v Value) -> Result<Vec<&'v Value>, Error> {
     let LinkSource::Inline { at, total, single, .. } = source else { return Ok(Vec::new()) };
     let elements = match at.get(native) {
-        None | Some(Value::Null) => Vec::new(),
+        None => Vec::new(),
+        Some(nothing) if is_no_element(nothing) => Vec::new(),
         Some(Value::Array(items)) => items.iter().collect(),
         Some(one) if *single => vec![one],
         Some(_) => return Err(not_understood(what, &format!("there is no list at `{at}`"))),
