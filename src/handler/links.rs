@@ -124,13 +124,13 @@ pub(super) async fn linked_of_each<'m>(
     let mut each = match &links.source {
         LinkSource::Inline { link, .. } => {
             let elements = of.iter().map(|of| elements(&what, &links.source, of.native));
-            linked(context, &what, (&links.target, link), &elements.collect::<Result<Vec<_>, _>>()?).await?
+            linked(context, (&links.target, link), &elements.collect::<Result<Vec<_>, _>>()?).await?
         }
         LinkSource::List { call, paging, link, .. } => {
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, &what, call, paging, &scopes).await?;
             let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
-            linked(context, &what, (&links.target, link), &elements).await?
+            linked(context, (&links.target, link), &elements).await?
         }
         LinkSource::Field(field) => users_of_each(context, &links.target, field, of).await?,
     };
@@ -176,11 +176,9 @@ pub(super) fn elements<'v>(what: &str, source: &LinkSource, native: &'v Value) -
 /// where a list is sent back, and is not shown.
 async fn linked<'m>(
     context: &Context<'_>,
-    what: &str,
     (target, link): (&'m Target, &'m Link),
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
-    lists.iter().try_for_each(|rows| refuse_nameless(what, (target, link), rows))?;
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
     let rows = lists.iter().flatten().filter(|row| link.kind(row, target.kind).is_some_and(looked_up));
     let unknown: BTreeMap<String, Value> =
@@ -207,17 +205,6 @@ async fn linked<'m>(
         Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, key, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
-}
-
-/// Refuses a list that has nobody where the mapping says: a misspelt place would be a list without anybody.
-fn refuse_nameless(what: &str, (target, link): (&Target, &Link), rows: &[&Value]) -> Result<(), Error> {
-    let ours = || rows.iter().filter(|row| link.kind(row, target.kind) == Some(target.kind));
-    for at in [Some(&link.at), link.id.as_ref()].into_iter().flatten() {
-        if ours().next().is_some() && ours().all(|row| at.is_unknown(row)) {
-            return Err(not_understood(what, &format!("there is nothing at `{at}`")));
-        }
-    }
-    Ok(())
 }
 
 /// The attributes, the best first, that are shown as the name of one that something is linked with.
