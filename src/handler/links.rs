@@ -2,7 +2,7 @@
 
 mod among;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,8 @@ pub(super) struct Linked<'m> {
     pub(super) kind: &'m str,
     /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
-    /// The link's own key, where it has one.
-    pub(super) key: Option<Value>,
+    /// The link's own keys: that of each row that it has.
+    pub(super) keys: Vec<Value>,
     display: Option<Value>,
 }
 
@@ -138,11 +138,26 @@ pub(super) async fn linked_of_each<'m>(
         if is_excepted(context, &links.target, *of) {
             linked.clear();
         }
-        // Who has several rows, one for each role, is linked once.
-        let mut seen = BTreeSet::new();
-        linked.retain(|it| it.hidden || seen.insert(format!("{} {}", it.kind, it.id)));
+        *linked = once(std::mem::take(linked));
     }
     Ok(each)
+}
+
+/// Who has several rows, one for each role, is linked once, with the keys of all of them.
+fn once(rows: Vec<Linked<'_>>) -> Vec<Linked<'_>> {
+    let mut all: Vec<Linked<'_>> = Vec::with_capacity(rows.len());
+    let mut places = BTreeMap::new();
+    for row in rows {
+        if !row.hidden {
+            let place = *places.entry(format!("{} {}", row.kind, row.id)).or_insert(all.len());
+            if let Some(first) = all.get_mut(place) {
+                first.keys.extend(row.keys);
+                continue;
+            }
+        }
+        all.push(row);
+    }
+    all
 }
 
 /// Whether a resource is one whom those at the other end neither show nor change, as groups do with whom their `members`
@@ -201,8 +216,8 @@ async fn linked<'m>(
         let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
         let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
-        let key = link.key.as_ref().and_then(|at| at.get(row)).cloned();
-        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, key, display })
+        let keys = link.key.as_ref().and_then(|at| at.get(row)).cloned().into_iter().collect();
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, keys, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
 }
@@ -250,7 +265,7 @@ async fn users_of_each<'m>(
         let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
-        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, key: None, display: name })
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, keys: Vec::new(), display: name })
     };
     // Without a query for one group's users, all groups share the list of all users.
     let of_group = |(index, group): (usize, &Object<'_>)| {
