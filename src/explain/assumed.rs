@@ -30,6 +30,8 @@ pub(super) struct Assumed {
     asked: BTreeMap<String, usize>,
     /// Whether the call that creates was made.
     created: bool,
+    /// The native id that was read or written last, by resource type.
+    latest: BTreeMap<String, Value>,
     /// The native objects that were written, by resource type and id.
     known: BTreeMap<(String, String), Value>,
 }
@@ -56,8 +58,8 @@ impl Assumed {
             let id = percent_encoding::percent_decode_str(id).decode_utf8().ok()?;
             Some((endpoint.to_owned(), id.into_owned()))
         });
-        let (asked, known) = (BTreeMap::new(), BTreeMap::new());
-        Assumed { mapping, method: request.method.clone(), body, wanted, id, asked, created: false, known }
+        let (asked, latest, known) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Assumed { mapping, method: request.method.clone(), body, wanted, id, asked, created: false, latest, known }
     }
 
     pub(super) fn reply(&mut self, call: &Request) -> Response {
@@ -95,13 +97,20 @@ impl Assumed {
                 let object = || self.object(resource, &self.usual_id(resource));
                 page(&part.paging, if missing || !here { Vec::new() } else { vec![object()] }, call)
             }
-            Purpose::Read => item(&resource.read.item, self.object(resource, &self.id_of(resource, said))),
+            Purpose::Read => {
+                let id = self.id_of(resource, said);
+                self.latest.insert(resource.kind.name.clone(), id.clone());
+                item(&resource.read.item, self.object(resource, &id))
+            }
             Purpose::Create(create) => {
                 self.created = true;
-                let id = new_id(resource);
+                let id = wanted_id(resource, &create.body.wrap, said, call).unwrap_or_else(|| new_id(resource));
+                // A call that overwrites can be the update, too.
+                let is_new = self.asked_id(resource).is_none_or(|asked| text_of(&asked) != text_of(&id));
+                self.latest.insert(resource.kind.name.clone(), id.clone());
                 let object = self.written(resource, &id, &create.body.wrap, said, call);
                 let mut reply = item(&create.operation.item, object);
-                reply.status = 201;
+                reply.status = if is_new { 201 } else { 200 };
                 match &create.id {
                     Some(NewId::Header(name)) => {
                         reply.headers.push((name.clone(), format!("{}/{}", call.target, text_of(&id))));
@@ -131,10 +140,17 @@ impl Assumed {
         id.unwrap_or_else(|| self.usual_id(resource))
     }
 
-    /// The native id of the resource that a call is about which names none: the one that the request is about.
+    /// The native id of the resource that a call is about which names none: the one that the request is about, or the one
+    /// that was read or written last.
     fn usual_id(&self, resource: &Resource) -> Value {
+        let latest = || self.latest.get(&resource.kind.name).cloned();
+        self.asked_id(resource).or_else(latest).unwrap_or_else(|| new_id(resource))
+    }
+
+    /// The native id in the SCIM request's path.
+    fn asked_id(&self, resource: &Resource) -> Option<Value> {
         let asked = self.id.as_ref().filter(|(endpoint, _)| resource.kind.endpoint.trim_matches('/') == endpoint);
-        asked.and_then(|(_, id)| resource.native_id(id)).unwrap_or_else(|| new_id(resource))
+        asked.and_then(|(_, id)| resource.native_id(id))
     }
 
     /// A native object with this id, as it was written, or else in the state that makes the request change something.
@@ -194,7 +210,10 @@ impl Assumed {
                 at.set(&mut object, value.clone());
             }
         }
-        self.known.insert(key(resource, id), object.clone());
+        // What is renamed is read under its new name.
+        for id in [Some(id), resource.id_of(&object).as_ref()].into_iter().flatten() {
+            self.known.insert(key(resource, id), object.clone());
+        }
         object
     }
 
@@ -236,6 +255,18 @@ impl Assumed {
         }
         if self.method == "GET" { vec!["1".to_owned()] } else { ids }
     }
+}
+
+/// The native id that a call which creates something says itself: that of a row that is in the same native field.
+fn wanted_id(resource: &Resource, wrap: &Pointer, said: &Said, call: &Request) -> Option<Value> {
+    let at = resource.id_row()?.native.as_ref()?;
+    let is_id = |slot: &Slot| match slot {
+        Slot::Row(index) => resource.rows.get(*index).is_some_and(|row| row.native.as_ref() == Some(at)),
+        _ => false,
+    };
+    let named = said.path.iter().chain(&said.rest).find(|(slot, _)| is_id(slot));
+    let written = || at.get(wrap.get(&body_of(call))?).cloned();
+    named.and_then(|(_, id)| resource.id_in(id)).or_else(written)
 }
 
 /// The native form of an id that a resource of this type can have.

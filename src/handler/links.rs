@@ -2,7 +2,7 @@
 
 mod among;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::lookup::{ids, shown_id};
 use super::pages::{ended_early, rows_of_each, rows_of_list};
 use super::read::{Found, Object};
 use crate::mapping::Resource;
-use crate::mapping::codec::text_of;
+use crate::mapping::codec::{is_no_element, text_of};
 use crate::mapping::errors::not_understood;
 use crate::mapping::links::{Link, LinkSource, Links, Members, Target, UserField};
 use crate::mapping::template::Scope;
@@ -31,8 +31,8 @@ pub(super) struct Linked<'m> {
     pub(super) kind: &'m str,
     /// Whether it is neither shown nor changed: it is to be left alone, or nobody whom clients could see.
     pub(super) hidden: bool,
-    /// The link's own key, where it has one.
-    pub(super) key: Option<Value>,
+    /// The link's own keys: that of each row that it has.
+    pub(super) keys: Vec<Value>,
     display: Option<Value>,
 }
 
@@ -124,13 +124,13 @@ pub(super) async fn linked_of_each<'m>(
     let mut each = match &links.source {
         LinkSource::Inline { link, .. } => {
             let elements = of.iter().map(|of| elements(&what, &links.source, of.native));
-            linked(context, &what, (&links.target, link), &elements.collect::<Result<Vec<_>, _>>()?).await?
+            linked(context, (&links.target, link), &elements.collect::<Result<Vec<_>, _>>()?).await?
         }
         LinkSource::List { call, paging, link, .. } => {
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, &what, call, paging, &scopes).await?;
             let elements: Vec<Vec<&Value>> = lists.iter().map(|rows| rows.iter().collect()).collect();
-            linked(context, &what, (&links.target, link), &elements).await?
+            linked(context, (&links.target, link), &elements).await?
         }
         LinkSource::Field(field) => users_of_each(context, &links.target, field, of).await?,
     };
@@ -138,11 +138,26 @@ pub(super) async fn linked_of_each<'m>(
         if is_excepted(context, &links.target, *of) {
             linked.clear();
         }
-        // Who has several rows, one for each role, is linked once.
-        let mut seen = BTreeSet::new();
-        linked.retain(|it| it.hidden || seen.insert(format!("{} {}", it.kind, it.id)));
+        *linked = once(std::mem::take(linked));
     }
     Ok(each)
+}
+
+/// Who has several rows, one for each role, is linked once, with the keys of all of them.
+fn once(rows: Vec<Linked<'_>>) -> Vec<Linked<'_>> {
+    let mut all: Vec<Linked<'_>> = Vec::with_capacity(rows.len());
+    let mut places = BTreeMap::new();
+    for row in rows {
+        if !row.hidden {
+            let place = *places.entry(format!("{} {}", row.kind, row.id)).or_insert(all.len());
+            if let Some(first) = all.get_mut(place) {
+                first.keys.extend(row.keys);
+                continue;
+            }
+        }
+        all.push(row);
+    }
+    all
 }
 
 /// Whether a resource is one whom those at the other end neither show nor change, as groups do with whom their `members`
@@ -162,7 +177,8 @@ fn is_excepted(context: &Context<'_>, target: &Target, of: Object<'_>) -> bool {
 pub(super) fn elements<'v>(what: &str, source: &LinkSource, native: &'v Value) -> Result<Vec<&'v Value>, Error> {
     let LinkSource::Inline { at, total, single, .. } = source else { return Ok(Vec::new()) };
     let elements = match at.get(native) {
-        None | Some(Value::Null) => Vec::new(),
+        None => Vec::new(),
+        Some(nothing) if is_no_element(nothing) => Vec::new(),
         Some(Value::Array(items)) => items.iter().collect(),
         Some(one) if *single => vec![one],
         Some(_) => return Err(not_understood(what, &format!("there is no list at `{at}`"))),
@@ -175,11 +191,9 @@ pub(super) fn elements<'v>(what: &str, source: &LinkSource, native: &'v Value) -
 /// where a list is sent back, and is not shown.
 async fn linked<'m>(
     context: &Context<'_>,
-    what: &str,
     (target, link): (&'m Target, &'m Link),
     lists: &[Vec<&Value>],
 ) -> Result<Vec<Vec<Linked<'m>>>, Error> {
-    lists.iter().try_for_each(|rows| refuse_nameless(what, (target, link), rows))?;
     let looked_up = |kind: &str| target.by.is_some() && link.id.is_none() && kind == target.kind;
     let rows = lists.iter().flatten().filter(|row| link.kind(row, target.kind).is_some_and(looked_up));
     let unknown: BTreeMap<String, Value> =
@@ -202,21 +216,10 @@ async fn linked<'m>(
         let fixed = context.native.mapping().resource(kind).filter(|_| kind == target.kind);
         let display = shown.or_else(|| fixed_name(fixed?, id.as_ref()?));
         let hidden = id.is_none() || (kind == target.kind && target.excepts(&native));
-        let key = link.key.as_ref().and_then(|at| at.get(row)).cloned();
-        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, key, display })
+        let keys = link.key.as_ref().and_then(|at| at.get(row)).cloned().into_iter().collect();
+        Some(Linked { id: id.unwrap_or_default(), native, kind, hidden, keys, display })
     };
     Ok(lists.iter().map(|rows| rows.iter().filter_map(one).collect()).collect())
-}
-
-/// Refuses a list that has nobody where the mapping says: a misspelt place would be a list without anybody.
-fn refuse_nameless(what: &str, (target, link): (&Target, &Link), rows: &[&Value]) -> Result<(), Error> {
-    let ours = || rows.iter().filter(|row| link.kind(row, target.kind) == Some(target.kind));
-    for at in [Some(&link.at), link.id.as_ref()].into_iter().flatten() {
-        if ours().next().is_some() && ours().all(|row| at.is_unknown(row)) {
-            return Err(not_understood(what, &format!("there is nothing at `{at}`")));
-        }
-    }
-    Ok(())
 }
 
 /// The attributes, the best first, that are shown as the name of one that something is linked with.
@@ -262,7 +265,7 @@ async fn users_of_each<'m>(
         let name = name_in(user, &found.native);
         let id = user.scim_id(&found.id)?;
         let hidden = target.excepts(&found.id);
-        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, key: None, display: name })
+        Some(Linked { id, native: found.id.clone(), kind: target.kind, hidden, keys: Vec::new(), display: name })
     };
     // Without a query for one group's users, all groups share the list of all users.
     let of_group = |(index, group): (usize, &Object<'_>)| {

@@ -241,6 +241,16 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
+/// Whether a value where a list belongs is one of nothing: an empty text or object is how some write an empty list.
+pub fn is_no_element(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
 fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::codec::{Codec, text_of};
+use super::codec::{Codec, is_no_element, text_of};
 use super::errors::Recognised;
 use super::language::Returned;
 use super::paging::Paging;
@@ -143,7 +143,8 @@ impl UserField {
     /// The native ids of the groups that a native user has.
     pub fn groups<'v>(&'v self, user: &'v Value) -> Vec<&'v Value> {
         match self.at.get(user) {
-            None | Some(Value::Null) => Vec::new(),
+            None => Vec::new(),
+            Some(nothing) if is_no_element(nothing) => Vec::new(),
             Some(Value::Array(items)) if self.list => items.iter().filter_map(|item| self.group.get(item)).collect(),
             Some(group) => vec![group],
         }
@@ -160,7 +161,8 @@ impl UserField {
         let mut items = match self.at.get(user) {
             Some(Value::Array(_)) if !self.list => return Err(format!("there is a list at `{}`", self.at)),
             _ if !self.list => Vec::new(),
-            None | Some(Value::Null) => Vec::new(),
+            None => Vec::new(),
+            Some(nothing) if is_no_element(nothing) => Vec::new(),
             Some(Value::Array(items)) => items.clone(),
             Some(_) => return Err(format!("there is no list at `{}`", self.at)),
         };

@@ -71,21 +71,6 @@ impl Pointer {
         if steps.is_empty() { None } else { walk(steps, inner) }
     }
 
-    /// Whether a value shows nothing here, not even that there is nothing: no `null` on the way.
-    pub fn is_unknown(&self, value: &Value) -> bool {
-        let mut at = value;
-        for step in &self.0 {
-            at = match (step, at) {
-                (Step::Field(name, _), Value::Object(map)) => match map.get(name) {
-                    Some(next) => next,
-                    None => return true,
-                },
-                _ => return !at.is_null() && self.get(value).is_none(),
-            };
-        }
-        false
-    }
-
     /// Whether this place is an element beyond the end of a list: a search that found nothing has no first one.
     pub fn is_past_end(&self, mut value: &Value) -> bool {
         for step in &self.0 {

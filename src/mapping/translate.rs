@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::codec::{Codec, text_of};
+use super::codec::{Codec, is_no_element, text_of};
 use super::language::{Access, Part};
 use super::place::Place;
 use super::{Resource, Row};
@@ -85,7 +85,7 @@ impl Row {
             item => text_of(item).is_empty() || self.element(item).is_some(),
         };
         match at.get(native)? {
-            Value::Null => None,
+            nothing if is_no_element(nothing) => None,
             Value::Array(items) if replaces_all || items.iter().all(is_read) => None,
             Value::Array(_) => Some(format!("the list at `{at}` has something in it that cannot be read")),
             found if self.codec.decode(Cow::Borrowed(found), self.kind).is_some_and(|it| it.is_array()) => None,

@@ -55,6 +55,7 @@ impl Row {
             canonical_values: self.canonical.iter().map(|&v| v.to_owned()).collect(),
             case_exact: marked("exact"),
             defaulted: false,
+            constant: None,
             mutability: if marked("readOnly") {
                 Mutability::ReadOnly
             } else if marked("immutable") {

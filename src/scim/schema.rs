@@ -127,6 +127,8 @@ pub struct Attribute {
     /// Whether the service provider gives a value where a client gives none: what is `required` is then there without
     /// being asked for.
     pub defaulted: bool,
+    /// The value that every resource has.
+    pub constant: Option<Value>,
     /// When the attribute may be written.
     pub mutability: Mutability,
     /// When the attribute is part of a response.

@@ -122,7 +122,13 @@ fn assumes_what_each_call_of_a_mapping_is() {
         {native: address.city}, 'addresses[type eq \"work\"].country': {native: address.country}, \
         'addresses[type eq \"work\"].region': {native: address.region}, title: {native: title}}, update: {}, delete: {}, \
         actions: {}}}}";
+    let same = "{mapping: v1, upstream: {}, resources: {User: {path: /u, attributes: {id: {native: name, access: read}, \
+        userName: {native: name, required: true, access: create}, displayName: {native: full}}, CALLS}}}";
+    let overwritten = same.replace("CALLS", "create: {method: PUT, path: '/u/{userName}'}, update: {method: PUT}");
+    let renamed = same.replace(", access: create}", "}").replace("CALLS", "update: {}");
+    let posted = same.replace("CALLS", "create: {id: {header: location}}, update: {}");
     let patch = |operations: &str| format!("{{\"Operations\":[{operations}]}}");
+    let rename = patch(r#"{"op":"replace","path":"userName","value":"bob"}"#);
     let off = patch(r#"{"op":"replace","path":"active","value":false}"#);
     let name = patch(r#"{"op":"replace","path":"displayName","value":"Ada"}"#);
     let title = patch(r#"{"op":"replace","path":"title","value":"Dr."}"#);
@@ -147,12 +153,16 @@ fn assumes_what_each_call_of_a_mapping_is() {
         (native, "PATCH", "/Users/bob", &title, 200, "GET PATCH"),
         (native, "PATCH", "/Users/bob", &place, 200, "GET PATCH"),
         (native, "DELETE", "/Users/bob", "", 204, "DELETE"),
+        (&overwritten, "PATCH", "/Users/bob", &name, 200, "GET PUT"),
+        (&overwritten, "POST", "/Users", r#"{"userName":"bob"}"#, 201, "PUT"),
+        (&renamed, "PATCH", "/Users/ada", &rename, 200, "GET PATCH"),
+        (&posted, "POST", "/Users", r#"{"userName":"bob"}"#, 201, "POST"),
     ] {
         let told = told(mapping, "m.yaml", (method, target, body), (None, SOME_TENANT), true).unwrap();
         let told: Value = serde_json::from_str(&told).unwrap();
         assert_eq!(told["response"]["status"], status, "{method} {target}: {told:#}");
         assert_eq!(methods(told["calls"].as_array().unwrap()), calls, "{method} {target}: {told:#}");
-        if target.ends_with("bob") && !told["response"]["body"].is_null() {
+        if (target.ends_with("bob") || body.contains("bob")) && !told["response"]["body"].is_null() {
             assert_eq!(told["response"]["body"]["id"], "bob");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{elements, is_excepted, present, refuse_nameless};
+use super::{elements, is_excepted, present};
 use crate::handler::Context;
 use crate::handler::lookup::{by_ids, keys, shown_id};
 use crate::handler::native::{is_absent, unfit};
@@ -54,7 +54,7 @@ pub(in crate::handler) async fn among(
                 let scopes: Vec<Scope<'_>> = pairs(of, &known).collect();
                 let rows = rows_of_each(context, WHAT, find, paging, &scopes).await?;
                 let each = rows.chunks(known.len()).map(|lists| lists.iter().flatten().collect::<Vec<_>>());
-                each.map(|rows| shown(context, target, link, &known, &rows)).collect::<Result<_, _>>()?
+                each.map(|rows| shown(context, target, link, &known, &rows)).collect()
             }
             (None, Some(source)) => listed_among(context, target, source, of, &known).await?,
             (None, None) => Vec::new(),
@@ -85,11 +85,11 @@ pub(in crate::handler) async fn listed_among(
             let scopes: Vec<Scope<'_>> = of.iter().map(|of| of.scope()).collect();
             let lists = rows_of_each(context, WHAT, call, paging, &scopes).await?;
             let each = lists.iter().map(|rows| rows.iter().collect::<Vec<_>>());
-            each.map(|rows| shown(context, target, link, known, &rows)).collect()
+            Ok(each.map(|rows| shown(context, target, link, known, &rows)).collect())
         }
         LinkSource::Inline { link, .. } => {
             let each = of.iter().map(|of| elements(WHAT, source, of.native));
-            each.map(|rows| shown(context, target, link, known, &rows?)).collect()
+            each.map(|rows| Ok(shown(context, target, link, known, &rows?))).collect()
         }
         LinkSource::Field(_) => Ok(Vec::new()),
     }
@@ -151,14 +151,7 @@ async fn checked(
 }
 
 /// The ids that rows or elements show, as far as they are of the target's own type.
-fn shown(
-    context: &Context<'_>,
-    target: &Target,
-    link: &Link,
-    known: &Keys,
-    rows: &[&Value],
-) -> Result<BTreeSet<String>, Error> {
-    refuse_nameless(WHAT, (target, link), rows)?;
+fn shown(context: &Context<'_>, target: &Target, link: &Link, known: &Keys, rows: &[&Value]) -> BTreeSet<String> {
     let id = |row: &&Value| match (&link.id, target.by) {
         _ if link.kind(row, target.kind) != Some(target.kind) => None,
         (None, Some(_)) => {
@@ -167,5 +160,5 @@ fn shown(
         }
         _ => shown_id(context, target, link, row, target.kind),
     };
-    Ok(gathered(rows.iter().filter_map(id)))
+    gathered(rows.iter().filter_map(id))
 }

@@ -23,12 +23,15 @@ use crate::scim::json::gathered;
 /// What calls name members by, by SCIM id.
 type Names = BTreeMap<String, Value>;
 
+/// The keys of the rows that members have, one or more each, by SCIM id.
+pub(super) type Keys = BTreeMap<String, Vec<Value>>;
+
 /// Adds or removes members, whom calls know by these names; `known` are keys of memberships that have been read already.
 pub(super) async fn change(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    (who, known): (&Names, &Names),
+    (who, known): (&Names, &Keys),
     verb: Verb,
 ) -> Result<(), Error> {
     if who.is_empty() {
@@ -59,7 +62,7 @@ async fn one_by_one(
     context: &Context<'_>,
     group: &Group<'_>,
     call: &MemberCall,
-    (who, known): (&Names, &Names),
+    (who, known): (&Names, &Keys),
     what: &str,
 ) -> Result<Outcomes, Error> {
     let is_unknown = call.keyed && !who.keys().all(|id| known.contains_key(id));
@@ -67,12 +70,14 @@ async fn one_by_one(
     let keys = read.as_ref().unwrap_or(known);
     let mut requests = Vec::new();
     for (id, native) in who {
-        let key = keys.get(id);
-        if call.keyed && key.is_none() {
-            continue;
+        // A call for each of the rows that somebody has: one that is left would still make a member.
+        let mut rows: Vec<Option<&Value>> =
+            if call.keyed { keys.get(id).into_iter().flatten().map(Some).collect() } else { vec![None] };
+        rows.dedup();
+        for key in rows {
+            let request = rendered(call, &Scope { member: Some(native), key, ..group.scope() })?;
+            requests.push((format!("the member `{id}`"), request));
         }
-        let request = rendered(call, &Scope { member: Some(native), key, ..group.scope() })?;
-        requests.push((format!("the member `{id}`"), request));
     }
     sent(context, what, call, requests).await
 }
@@ -179,14 +184,10 @@ async fn sent(
 }
 
 /// The memberships' own keys, by SCIM id of the member; those who are no members have none.
-async fn membership_keys(
-    context: &Context<'_>,
-    group: &Group<'_>,
-    who: &Names,
-) -> Result<BTreeMap<String, Value>, Error> {
-    let Some(links) = &group.resource.links else { return Ok(BTreeMap::new()) };
-    let LinkSource::List { call, paging, link, find } = &links.source else { return Ok(BTreeMap::new()) };
-    let Some(key_at) = &link.key else { return Ok(BTreeMap::new()) };
+async fn membership_keys(context: &Context<'_>, group: &Group<'_>, who: &Names) -> Result<Keys, Error> {
+    let Some(links) = &group.resource.links else { return Ok(Keys::new()) };
+    let LinkSource::List { call, paging, link, find } = &links.source else { return Ok(Keys::new()) };
+    let Some(key_at) = &link.key else { return Ok(Keys::new()) };
     let what = "find a membership";
     let found = match find {
         // Many single look-ups cost more than the whole list.
@@ -211,7 +212,13 @@ async fn membership_keys(
     if !rows.is_empty() && rows.iter().all(|(_, key)| key.is_none()) {
         return Err(not_understood(what, &format!("there is no key at `{key_at}`")));
     }
-    Ok(gathered(rows.into_iter().filter_map(|(id, key)| Some((id, key?.clone())))))
+    let mut keys = Keys::new();
+    for (id, key) in rows {
+        if let Some(key) = key {
+            keys.entry(id).or_default().push(key.clone());
+        }
+    }
+    Ok(keys)
 }
 
 /// Puts the whole list of members.

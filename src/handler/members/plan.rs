@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::calls::Keys;
 use super::changes::Changes;
 use super::users::{Users, refuse_protected_among, users};
 use super::{Group, MEMBERS, check, field, inline, reads_list, with_list};
@@ -31,7 +32,7 @@ pub(in crate::handler) struct Plan<'e> {
     /// What the list names its members by, by SCIM id, where it had to be read.
     listed: BTreeMap<String, Value>,
     /// The memberships' own keys, by SCIM id of the member, where the list had to be read.
-    pub(super) keys: BTreeMap<String, Value>,
+    pub(super) keys: Keys,
     /// What else is in it, which stays.
     hidden: Vec<Value>,
     pub(super) users: Users<'e>,
@@ -154,7 +155,7 @@ struct Listed {
     /// What the list names them by, by SCIM id.
     names: BTreeMap<String, Value>,
     /// The memberships' own keys, by SCIM id of the member.
-    keys: BTreeMap<String, Value>,
+    keys: Keys,
     /// What else it has.
     hidden: Vec<Value>,
 }
@@ -172,8 +173,8 @@ async fn listed(context: &Context<'_>, group: &Group<'_>) -> Result<Listed, Erro
             listed.hidden.push(user.native);
         } else {
             shown.push(user.present(context, MEMBERS));
-            if let Some(key) = user.key {
-                listed.keys.insert(user.id.clone(), key);
+            if !user.keys.is_empty() {
+                listed.keys.insert(user.id.clone(), user.keys);
             }
             if named {
                 listed.names.insert(user.id, user.native);

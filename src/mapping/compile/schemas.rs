@@ -117,6 +117,7 @@ fn characterise(attribute: &mut Attribute, row: &written::Attribute, access: Acc
     if let Some(required) = row.required {
         attribute.required = required;
     }
+    attribute.constant.clone_from(&row.constant);
     attribute.defaulted = row.default.is_some() || row.generate.is_some();
     if let Some(case_exact) = row.case_exact {
         attribute.case_exact = case_exact;

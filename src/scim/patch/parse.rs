@@ -281,6 +281,11 @@ impl<'a> Parser<'a> {
             return Ok(());
         };
         if is_read_only(&resolved) {
+            // What every resource has is there already.
+            if op != Op::Remove && self.reader.lenient() && self.is_constant(&resolved, value)? {
+                self.reader.applied.note(&dialect::READ_ONLY_ECHO);
+                return Ok(());
+            }
             return Err(Error::mutability(format!("`{spelling}` is readOnly")));
         }
         let leaf = resolved.leaf();
@@ -322,6 +327,13 @@ impl<'a> Parser<'a> {
         }
         self.operations.push(Operation { op, path: canonical, value, create: self.reader.lenient() });
         Ok(())
+    }
+
+    fn is_constant(&mut self, resolved: &Resolved<'_>, value: Option<Value>) -> Result<bool, Error> {
+        let (Some(constant), Some(value), None) = (&resolved.attribute.constant, value, resolved.sub) else {
+            return Ok(false);
+        };
+        Ok(self.reader.read(resolved.attribute, value)?.as_ref() == Some(constant))
     }
 
     fn removed(&mut self, attribute: &Attribute, listed: bool, value: Option<Value>) -> Result<Removed, Error> {
