@@ -7,9 +7,9 @@ use scim_edge::cli::npm;
 use wasmparser::{Parser, Payload};
 
 /// Bytes, a little more than there are: what grows them further should be looked at.
-const MODULE: usize = 2_000_000;
-const COMPONENT: usize = 2_180_000;
-const NPM_MODULE: usize = 2_010_000;
+const MODULE: usize = 2_100_000;
+const COMPONENT: usize = 2_270_000;
+const NPM_MODULE: usize = 2_110_000;
 
 pub(crate) fn the_module_imports_what_every_proxy_has() {
     let wasm = read("wasm32-wasip1", MODULE);
