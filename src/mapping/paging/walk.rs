@@ -226,12 +226,7 @@ impl<'a> Walk<'a> {
             _ => return Err(format!("there is no list at `{}`", self.paging.items)),
         };
         let count = items.len();
-        // One that is less than what it shows is an estimate, and says nothing any more.
-        let is_here = self.at == 0 || self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
-        let is_too_small = |total: usize| is_here && count > 0 && self.at.saturating_add(count) > total;
-        self.estimated |= total.or(self.total).is_some_and(is_too_small);
-        let total = total.filter(|_| !self.estimated);
-        self.total = total.or(self.total).filter(|_| !self.estimated);
+        let total = self.believed(total, count);
         let first = items.first().map(etag::hash_of);
         if first.is_some() && first == self.previous {
             if !matches!(self.paging.style, Style::Page(_) | Style::Offset(_)) {
@@ -317,6 +312,16 @@ impl<'a> Walk<'a> {
         let skip = self.skip.min(count);
         self.skip -= skip;
         Ok(Page { items: items.into_iter().skip(skip).collect(), total })
+    }
+
+    /// The total, unless the rows that there are show that it is an estimate: that says nothing any more.
+    fn believed(&mut self, total: Option<usize>, count: usize) -> Option<usize> {
+        let is_here = self.at == 0 || self.sized || count >= self.size || !matches!(self.paging.style, Style::Page(_));
+        let is_too_small = |total: usize| is_here && count > 0 && self.at.saturating_add(count) > total;
+        self.estimated |= total.or(self.total).is_some_and(is_too_small);
+        let total = total.filter(|_| !self.estimated);
+        self.total = total.or(self.total).filter(|_| !self.estimated);
+        total
     }
 
     /// How many rows the next page is asked to have, or has at the most.
