@@ -93,16 +93,7 @@ pub(super) async fn replace(
         Ok(desired) => desired,
         Err(error) => return Err(refused(context, resource, before, closes, error).await),
     };
-    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
-    let changed = differences(resource, &before, &desired);
-    let after = converge(context, resource, before, desired).await?;
-    let moved = moved(context, target, &after);
-    let edited = edited(context, resource, after, plan, projection).await;
-    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
-    let attributes = with_links(context, resource, after, projection).await?;
-    let mut answer = context.answer(200, resource, attributes, projection);
-    answer.headers.extend(moved);
-    Ok(answer)
+    reached(context, target, (before, desired), &edits, Some(projection)).await
 }
 
 /// PATCH (RFC 7644 section 3.5.2). Groups are answered with 204: their member lists may be huge.
@@ -151,21 +142,36 @@ pub(super) async fn patch(
             return Err(refused(context, resource, before, operations_close(&operations), error).await);
         }
     };
-    let plan = plan(context, resource, &before.id, &edits, Some(&before.native)).await?;
+    let shown = Some(projection).filter(|_| resource.members.is_none() || asked);
+    reached(context, target, (before, desired), &edits, shown).await
+}
+
+/// Brings a resource to its desired state, and its members to theirs. Answers it as it then is, if it is to be `shown`; else
+/// nobody is read for it.
+async fn reached(
+    context: &Context<'_>,
+    target: Target<'_>,
+    (before, desired): (Current, Value),
+    edits: &[MemberEdit],
+    shown: Option<&Projection>,
+) -> Result<Answer, Error> {
+    let resource = target.resource;
+    let plan = plan(context, resource, &before.id, edits, Some(&before.native)).await?;
     let changed = differences(resource, &before, &desired);
     let after = converge(context, resource, before, desired).await?;
     let moved = moved(context, target, &after);
-    if resource.members.is_some() && !asked {
-        let carried_out = carry_out(context, resource, plan, Some(&after)).await;
-        carried_out.map_err(|error| changed_before(resource, &changed, error))?;
-        let mut answer = Answer::empty(204);
-        answer.headers.extend(moved);
-        return Ok(answer);
-    }
-    let edited = edited(context, resource, after, plan, projection).await;
-    let after = edited.map_err(|error| changed_before(resource, &changed, error))?;
-    let attributes = with_links(context, resource, after, projection).await?;
-    let mut answer = context.answer(200, resource, attributes, projection);
+    let partly = |error| changed_before(resource, &changed, error);
+    let mut answer = match shown {
+        Some(projection) => {
+            let after = edited(context, resource, after, plan, projection).await.map_err(partly)?;
+            let attributes = with_links(context, resource, after, projection).await?;
+            context.answer(200, resource, attributes, projection)
+        }
+        None => {
+            carry_out(context, resource, plan, Some(&after)).await.map_err(partly)?;
+            Answer::empty(204)
+        }
+    };
     answer.headers.extend(moved);
     Ok(answer)
 }
